@@ -66,13 +66,14 @@ class Host:
     local: bool = False  # the embedded local batch service: nothing costs, everything is simulated
 
 
-class Request(NamedTuple):
-    """One cell of the grid × one trial; provider-neutral. A tuple, because a run may make a million of them."""
+class Cell(NamedTuple):
+    """One persona × text × model, provider-neutral: all its trials ask the same and differ by custom_id only.
 
-    custom_id: str
+    A tuple, because a data set may make a million of them. `temperature` is what will be sent: None = left out.
+    """
+
     model: Model
     persona: str
-    trial: int
     text: str
     system: str
     user: str
@@ -134,7 +135,7 @@ class Usage(NamedTuple):
 
 
 class Result(NamedTuple):
-    """Exactly one per Request, always: an answer or a classified error. A tuple, for the same reason as Request.
+    """Exactly one per request, always: an answer or a classified error. A tuple, for the same reason as Cell.
 
     `outcome` is "succeeded" or a row class of errors.py ("truncated", "expired", "rate_limited" …).
     A truncated or refused row may still carry text.

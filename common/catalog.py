@@ -1,0 +1,105 @@
+"""The catalog: models and hosts as the two TOML files beside it describe them, and what may be said of a name."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from datetime import date
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from common.errors import Usage
+from common.records import Host, Limits, Model
+
+HERE = Path(__file__).parent
+
+
+@cache
+def models() -> tuple[Model, ...]:
+    """All rows of models.toml, one Model per alias (a row without alias goes by its id)."""
+    with open(HERE / "models.toml", "rb") as file:
+        rows = tomllib.load(file)["model"]
+    known = {f.name for f in fields(Model)}
+    return tuple(
+        Model(alias=alias, **{key: value for key, value in row.items() if key in known})
+        for row in rows
+        for alias in (row["aliases"] or [row["id"]])
+    )
+
+
+@cache
+def hosts() -> dict[str, Host]:
+    """All rows of hosts.toml by name."""
+    with open(HERE / "hosts.toml", "rb") as file:
+        rows = tomllib.load(file)
+    return {name: _host(name, dict(row)) for name, row in rows.items()}
+
+
+def plans(host: str) -> dict[str, int]:
+    """Requests per batch by the plans that a host sells; empty when it sells none."""
+    with open(HERE / "hosts.toml", "rb") as file:
+        return tomllib.load(file)[host].get("plans", {})
+
+
+def _host(name: str, row: dict) -> Host:
+    row.pop("plans", None)
+    given = {f.name: row.pop(f.name) for f in fields(Limits) if f.name in row}
+    limits = Limits(**{"requests": None, "bytes": None, **given})
+    row["key_prefixes"] = tuple(row.get("key_prefixes", ()))
+    return Host(name=name, limits=limits, **row)
+
+
+def host_at(base_url: str, default: Host) -> Host:
+    """The host that lives at an address, else `default` (an unknown address is taken for a host of the same shape)."""
+    name = urlsplit(base_url).hostname
+    return next((h for h in hosts().values() if urlsplit(h.base_url).hostname == name), default)
+
+
+def find(name: str, provider: str) -> Model | None:
+    """The model that an alias or an id means at a provider; None when the catalog does not know it."""
+    rows = [m for m in models() if m.provider == provider]
+    return next((m for m in rows if m.alias == name), None) or next((m for m in rows if m.id == name), None)
+
+
+def find_id(model_id: str, providers: Iterable[str] = ()) -> Model | None:
+    """The model whose id an API reported, dated snapshots included (`gpt-4.1-2025-04-14` is gpt-4.1)."""
+    rows = [m for m in models() if not providers or m.provider in providers]
+    exact = [m for m in rows if m.id == model_id]
+    dated = [m for m in rows if model_id.startswith(m.id + "-2")]
+    return (exact or sorted(dated, key=lambda m: -len(m.id)) or [None])[0]
+
+
+def _looks_like_id(name: str) -> bool:
+    return any(c.isdigit() for c in name) and any(c in name for c in "-./:") and not any(c.isspace() for c in name)
+
+
+def _is_slip(name: str, alias: str) -> bool:
+    """Whether a name is an alias with a typing error; other digits alone are another version, not a slip."""
+    skeleton = str.maketrans("", "", "0123456789")
+    close = difflib.SequenceMatcher(None, name.lower(), alias.lower()).ratio() >= 0.9
+    return close and name.translate(skeleton) != alias.translate(skeleton)
+
+
+def resolve(name: str, provider: str) -> tuple[Model, str]:
+    """What a person typed → (Model, notice or ""). Raises Usage with the nearest aliases for an unknown name."""
+    if model := find(name, provider):
+        return model, ""
+    aliases = [m.alias for m in models() if m.provider == provider]
+    near = ", ".join(difflib.get_close_matches(name, aliases, n=4, cutoff=0.5))
+    if not _looks_like_id(name) or any(_is_slip(name, alias) for alias in aliases):
+        raise Usage(f"unknown model {name!r} for {provider}; " + (f"nearest: {near}" if near else f"known: {', '.join(aliases)}"))
+    if known := find_id(name, [provider]):
+        return replace(known, alias=name, id=name), f"{name}: a snapshot of {known.alias}, taken with its price and abilities"
+    nearest = f" (nearest known: {near})" if near else ""
+    return (
+        Model(alias=name, id=name, provider=provider),
+        f"{name}: not in common/models.toml, taken as a raw model id; its price and abilities are unknown{nearest}",
+    )
+
+
+def is_retired(model: Model, today: date) -> bool:
+    """Whether the announced end of a model has come."""
+    return bool(model.retired_on) and date.fromisoformat(model.retired_on) <= today

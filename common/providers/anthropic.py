@@ -1,0 +1,171 @@
+"""Anthropic Message Batches: requests travel inside the create call, results come as one stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+
+from common.errors import SUCCEEDED, Refused, row_class
+from common.providers.sdk import CONNECT, READ, SdkProvider
+from common.records import Batch, Cell, Result, Shard, Usage
+
+TEMPERATURE_VERSION = "2023-06-01"  # the last API version that accepts sampling parameters
+SLACK = 60.0  # seconds that the host's clock may be behind ours when we look for a lost batch
+BLOCK = 1 << 20
+
+
+def encode(cell: Cell, max_tokens: int, effort: str = "") -> tuple[bytes, bytes]:
+    """The two halves of a request; see `Provider.encode`. `effort` has no counterpart here and is ignored."""
+    params = {"model": cell.model.id, "max_tokens": max_tokens, "messages": [{"role": "user", "content": cell.user}]}
+    if cell.system:
+        params["system"] = cell.system
+    if cell.temperature is not None:
+        params["temperature"] = cell.temperature
+    return b'{"custom_id":"', b'","params":%b}\n' % orjson.dumps(params)
+
+
+def decode(line: dict) -> Result:
+    """One line of the results stream → Result. Raises ValueError when the line is not of this shape."""
+    custom_id, result = line.get("custom_id"), line.get("result")
+    if not isinstance(custom_id, str) or not isinstance(result, dict):
+        raise ValueError("not a message batch result: no custom_id or result")
+    match result.get("type"):
+        case "succeeded":
+            return _answer(custom_id, result.get("message"))
+        case "errored":
+            error = result.get("error") or {}
+            inner = error.get("error") if isinstance(error.get("error"), dict) else error
+            kind, details = str(inner.get("type") or ""), inner.get("details") or {}
+            code = str(details.get("error_code") or "") if isinstance(details, dict) else ""
+            return Result(
+                custom_id, row_class(None, code, kind), code=code or kind, message=str(inner.get("message") or "")
+            )
+        case "canceled":
+            return Result(custom_id, "cancelled", code="canceled", message="the batch was cancelled first")
+        case "expired":
+            return Result(custom_id, "expired", code="expired", message="not answered within 24 hours")
+    raise ValueError(f"unknown result type {result.get('type')!r}")
+
+
+def _answer(custom_id: str, message: object) -> Result:
+    if not isinstance(message, dict) or not isinstance(message.get("content"), list):
+        raise ValueError("a succeeded result without message.content")
+    blocks = message["content"]
+    text = "".join(b["text"] for b in blocks if isinstance(b, dict) and isinstance(b.get("text"), str))
+    stop = str(message.get("stop_reason") or "")
+    if stop == "refusal":
+        outcome = "refused"
+    elif stop in ("max_tokens", "model_context_window_exceeded"):
+        outcome = "truncated"
+    else:
+        outcome = SUCCEEDED if text else "empty"
+    usage = message.get("usage") or {}
+    read, written = int(usage.get("cache_read_input_tokens") or 0), int(usage.get("cache_creation_input_tokens") or 0)
+    return Result(
+        custom_id,
+        outcome,
+        text,
+        str(message.get("model") or ""),
+        stop,
+        Usage(int(usage.get("input_tokens") or 0) + read + written, read, int(usage.get("output_tokens") or 0)),
+        message="" if outcome == SUCCEEDED else f"stop_reason {stop}",
+        simulated=bool(message.get("simulated")),
+    )
+
+
+def to_batch(raw: dict) -> Batch:
+    """A message batch object → Batch."""
+    status = str(raw.get("processing_status", ""))
+    counts = raw.get("request_counts") or {}
+    return Batch(
+        id=str(raw["id"]),
+        status=status,
+        ended=status == "ended",
+        total=sum(int(n or 0) for n in counts.values()),
+        succeeded=int(counts.get("succeeded") or 0),
+        errored=sum(int(counts.get(key) or 0) for key in ("errored", "canceled", "expired")),
+        output=raw.get("results_url") or "",
+        created_at=_unix(raw.get("created_at")),
+        expires_at=_unix(raw.get("expires_at")),
+    )
+
+
+def _unix(value: str | None) -> float:
+    return datetime.fromisoformat(value).timestamp() if value else 0.0
+
+
+def body_of(path: Path) -> Iterator[bytes]:
+    """The create call's JSON body from a shard file, in blocks: its lines joined by commas, never held whole."""
+    yield b'{"requests":['
+    with open(path, "rb") as file:
+        held = b""
+        while block := file.read(BLOCK):
+            # JSON text holds no raw newline, so each one ends a request; the file's last one must not become a comma
+            block = held + block.replace(b"\n", b",")
+            held, block = block[-1:], block[:-1]
+            yield block
+    yield held.rstrip(b",") + b"]}"
+
+
+class Anthropic(SdkProvider):
+    """One Anthropic workspace."""
+
+    encode = staticmethod(encode)
+    decode = staticmethod(decode)
+    to_batch = staticmethod(to_batch)
+
+    def _make_client(self):
+        import anthropic
+        import httpx2
+
+        # max_retries=0: the SDK would send a create three times on a lost answer, without an idempotency key.
+        return anthropic.Anthropic(
+            api_key=self._key, base_url=self._base_url, max_retries=0, timeout=httpx2.Timeout(READ, connect=CONNECT)
+        )
+
+    def stage(self, shard: Shard) -> str:
+        return shard.path.name  # nothing to upload: the requests travel inside the create call
+
+    def submit(self, shard: Shard) -> str:
+        # The SDK's own create would hold and transform all requests; its client sends our bytes as they are.
+        size = shard.bytes - 1 + len(b'{"requests":[') + len(b"]}")
+        headers = {"Content-Type": "application/json", "Content-Length": str(size), **shard.headers}
+        with self._call():
+            made = self._client.post(
+                "/v1/messages/batches", cast_to=object, content=body_of(shard.path), options={"headers": headers}
+            )
+            return made["id"]
+
+    def find(self, shard: Shard) -> Iterable[Batch]:
+        found = []
+        for batch in self.listing():
+            if batch.created_at and batch.created_at < shard.intent_at - SLACK:
+                break
+            if batch.total == shard.count:
+                found.append(batch)
+        return reversed(found)
+
+    def cancel(self, batch_id: str) -> None:
+        with self._call():
+            self._client.messages.batches.cancel(batch_id)
+
+    def _first_page(self):
+        return self._client.messages.batches.list(limit=1000)
+
+    def _retrieve(self, batch_id: str):
+        return self._client.messages.batches.retrieve(batch_id)
+
+    def download(self, batch: Batch, output: Path, errors: Path) -> list[Path]:
+        if not batch.output:
+            raise Refused(f"batch {batch.id} has ended but offers no results (they are kept for 29 days)", 404)
+        with self._call(), self._client.messages.batches.with_streaming_response.results(batch.id) as response:
+            self._stream(response, output)
+        return [output]
+
+    def remove(self, batch: Batch) -> list[str]:
+        with self._call():
+            self._client.messages.batches.delete(batch.id)
+        return [batch.id]

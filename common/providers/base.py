@@ -1,0 +1,64 @@
+"""The seam: what a batch API must be able to do for us. Two pure functions and six single calls.
+
+A provider keeps no state, prints nothing and never repeats a call: patience is retry.py's, order is lifecycle.py's.
+Every call raises only the errors of errors.py.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+
+from common.records import Batch, Cell, Result, Shard
+
+
+class Provider(ABC):
+    """One batch API. `encode` and `decode` are pure; each other method is one conversation with the host."""
+
+    @abstractmethod
+    def encode(self, cell: Cell, max_tokens: int, effort: str = "") -> tuple[bytes, bytes]:
+        """A cell's input line as (what stands before the custom_id, what stands after it), newline included.
+
+        All trials of a cell share both halves. `effort` is the reasoning effort for models that reason, "" = default.
+        """
+
+    @abstractmethod
+    def decode(self, line: dict) -> Result:
+        """One parsed output line → its Result. Raises ValueError when it is not of this API's shape."""
+
+    @abstractmethod
+    def stage(self, shard: Shard) -> str:
+        """Bring the input to where `submit` can name it; returns that name. Free, may be repeated."""
+
+    @abstractmethod
+    def submit(self, shard: Shard) -> str:
+        """THE call that costs money, sent exactly once. Returns the batch id; raises Unknown if the answer is lost."""
+
+    @abstractmethod
+    def find(self, shard: Shard) -> Iterable[Batch]:
+        """Batches that a lost `submit` of this shard may have made since `shard.intent_at`, oldest first.
+
+        A batch that certainly is this shard's carries its tag or ref; others are guesses that only
+        the ids in their rows can prove.
+        """
+
+    @abstractmethod
+    def status(self, batch_ids: Iterable[str]) -> Iterable[Batch]:
+        """A look at many batches with few calls. A batch that the host does not know is left out."""
+
+    @abstractmethod
+    def cancel(self, batch_id: str) -> None:
+        """Ask the host to stop a batch; what is finished stays finished and paid."""
+
+    @abstractmethod
+    def download(self, batch: Batch, output: Path, errors: Path) -> list[Path]:
+        """Stream the ended batch's raw rows into the given files; returns those that exist at the provider."""
+
+    @abstractmethod
+    def listing(self) -> Iterable[Batch]:
+        """All batches of the account, newest first, page by page."""
+
+    @abstractmethod
+    def remove(self, batch: Batch) -> list[str]:
+        """Delete what the host lets us delete of an ended batch (files or the batch); returns what was deleted."""

@@ -1,0 +1,209 @@
+"""OpenAI Files + Batches, and every host that speaks the same shape (kluster.ai, DeepInfra, Nebius …)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+
+from common.errors import SUCCEEDED, row_class
+from common.providers.sdk import CONNECT, READ, SdkProvider
+from common.records import Batch, Cell, Result, Shard, Usage
+
+ENDPOINT = "/v1/chat/completions"
+# All final states of the OpenAI API; hosts of its shape write them in capitals or with other words.
+ENDED = {"completed", "failed", "expired", "cancelled", "canceled", "success", "timeout_exceeded"}
+SLACK = 300.0  # seconds that the host's clock may be behind ours when we look for a lost batch
+
+
+def encode(cell: Cell, max_tokens: int, effort: str = "") -> tuple[bytes, bytes]:
+    """The two halves of an input line; see `Provider.encode`."""
+    model = cell.model
+    if model.supports_system or not cell.system:
+        messages = [{"role": "system", "content": cell.system}] if cell.system else []
+        messages.append({"role": "user", "content": cell.user})
+    else:
+        messages = [{"role": "user", "content": f"{cell.system}\n\n{cell.user}"}]
+    body = {"model": model.id, "messages": messages}
+    if cell.temperature is not None:
+        body["temperature"] = cell.temperature
+    if effort and model.reasoning:
+        body["reasoning_effort"] = effort
+    body[model.max_tokens_param] = max_tokens
+    head = b'{"custom_id":"'
+    tail = b'","method":"POST","url":"%b","body":%b}\n' % (ENDPOINT.encode(), orjson.dumps(body))
+    return head, tail
+
+
+def decode(line: dict) -> Result:
+    """One output or error line → Result. Raises ValueError when the line is not of this shape."""
+    custom_id = line.get("custom_id")
+    if not isinstance(custom_id, str) or "response" not in line:
+        raise ValueError("not a batch output line: no custom_id or response")
+    response, error = line["response"], line.get("error")
+    if response is None:
+        if not isinstance(error, dict):
+            raise ValueError("neither a response nor an error")
+        code, message = str(error.get("code") or ""), str(error.get("message") or "")
+        return Result(custom_id, row_class(None, code), code=code, message=message)
+    if not isinstance(response, dict):
+        raise ValueError("response is not an object")
+    status, body = response.get("status_code"), response.get("body")
+    body = body if isinstance(body, dict) else {}
+    if status == 200 and "choices" in body:
+        return _answer(custom_id, body)
+    error = body.get("error") if isinstance(body.get("error"), dict) else (error if isinstance(error, dict) else {})
+    code, kind = str(error.get("code") or ""), str(error.get("type") or "")
+    outcome = row_class(status if isinstance(status, int) and status != 200 else None, code, kind)
+    message = str(error.get("message") or "") or f"status {status} without an answer"
+    return Result(custom_id, outcome, code=code or kind or str(status), message=message, simulated=bool(body.get("simulated")))
+
+
+def _answer(custom_id: str, body: dict) -> Result:
+    try:
+        choice = body["choices"][0]
+        message = choice["message"]
+        text, refusal, finish = message.get("content"), message.get("refusal"), choice.get("finish_reason") or ""
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"an answer without choices[0].message ({error!r})") from None
+    if text is not None and not isinstance(text, str):
+        raise ValueError("message.content is not text")
+    if refusal or finish == "content_filter":
+        outcome = "refused"
+    elif finish == "length":
+        outcome = "truncated"
+    else:
+        outcome = SUCCEEDED if text else "empty"
+    return Result(
+        custom_id,
+        outcome,
+        text or (refusal if isinstance(refusal, str) else "") or "",
+        str(body.get("model") or ""),
+        str(finish),
+        _usage(body.get("usage")),
+        message="" if outcome == SUCCEEDED else f"finish_reason {finish}",
+        simulated=bool(body.get("simulated")),
+        created=unix(body.get("created")),
+    )
+
+
+def _usage(usage: object) -> Usage:
+    if not isinstance(usage, dict):
+        return Usage()
+    details = usage.get("prompt_tokens_details") or {}
+    hidden = usage.get("completion_tokens_details") or {}
+    return Usage(
+        int(usage.get("prompt_tokens") or 0),
+        int(details.get("cached_tokens") or 0),
+        int(usage.get("completion_tokens") or 0),
+        int(hidden.get("reasoning_tokens") or 0),
+    )
+
+
+def unix(value: object) -> float:
+    """Unix seconds from the forms that hosts of this shape use: numbers, numbers as text, ISO 8601; 0.0 if none."""
+    if isinstance(value, (int, float)):
+        return float(value)
+    if isinstance(value, str) and value:
+        if re.fullmatch(r"\d+(\.\d+)?", value):
+            return float(value)
+        try:
+            return datetime.fromisoformat(value).timestamp()
+        except ValueError:
+            return 0.0
+    return 0.0
+
+
+def to_batch(raw: dict) -> Batch:
+    """A batch object as this shape gives it → Batch. A status that we do not know has not ended."""
+    status = str(raw.get("status", "")).lower()
+    counts = raw.get("request_counts") or {}
+    problems = (raw.get("errors") or {}).get("data") or ()
+    metadata = raw.get("metadata") or {}
+    return Batch(
+        id=str(raw["id"]),
+        status=status,
+        ended=status in ENDED,
+        failed=status == "failed",
+        total=int(counts.get("total") or 0),
+        succeeded=int(counts.get("completed") or 0),
+        errored=int(counts.get("failed") or 0),
+        output=raw.get("output_file_id") or "",
+        errors_file=raw.get("error_file_id") or "",
+        created_at=unix(raw.get("created_at")),
+        expires_at=unix(raw.get("expires_at")),
+        ref=raw.get("input_file_id") or "",
+        tag=metadata.get("tag") or "",
+        problems=tuple(p for p in problems if isinstance(p, dict)),
+    )
+
+
+class OpenAIShaped(SdkProvider):
+    """One account at one host of the OpenAI shape."""
+
+    encode = staticmethod(encode)
+    decode = staticmethod(decode)
+    to_batch = staticmethod(to_batch)
+
+    def _make_client(self):
+        import httpx2
+        import openai
+
+        # max_retries=0: the SDK would send a create three times on a lost answer, without an idempotency key.
+        return openai.OpenAI(
+            api_key=self._key, base_url=self._base_url, max_retries=0, timeout=httpx2.Timeout(READ, connect=CONNECT)
+        )
+
+    def stage(self, shard: Shard) -> str:
+        with self._call(), open(shard.path, "rb") as file:
+            return self._client.files.create(file=(shard.path.name, file), purpose=self.host.upload_purpose).id
+
+    def submit(self, shard: Shard) -> str:
+        with self._call():
+            made = self._client.batches.create(
+                input_file_id=shard.ref,
+                endpoint=ENDPOINT,
+                completion_window=self.host.window,
+                metadata={"tag": shard.tag, "run": shard.run},
+            )
+            return made.to_dict()["id"]
+
+    def find(self, shard: Shard) -> Iterable[Batch]:
+        found = []
+        for batch in self.listing():
+            if batch.created_at and batch.created_at < shard.intent_at - SLACK:
+                break
+            if shard.tag == batch.tag or shard.ref == batch.ref:
+                found.append(batch)
+        return reversed(found)
+
+    def cancel(self, batch_id: str) -> None:
+        with self._call():
+            self._client.batches.cancel(batch_id)
+
+    def _first_page(self):
+        return self._client.batches.list(limit=100)
+
+    def _retrieve(self, batch_id: str):
+        return self._client.batches.retrieve(batch_id)
+
+    def download(self, batch: Batch, output: Path, errors: Path) -> list[Path]:
+        got = []
+        for file_id, path in ((batch.output, output), (batch.errors_file, errors)):
+            if file_id:
+                with self._call(), self._client.files.with_streaming_response.content(file_id) as response:
+                    self._stream(response, path)
+                got.append(path)
+        return got
+
+    def remove(self, batch: Batch) -> list[str]:
+        gone = []
+        for file_id in (batch.ref, batch.output, batch.errors_file):
+            if file_id:
+                with self._call():
+                    self._client.files.delete(file_id)
+                gone.append(file_id)
+        return gone
