@@ -77,7 +77,8 @@ SUCCEEDED = "succeeded"
 # The single table of row classes. "missing" is a row that no file of an ended batch mentions.
 POLICY: dict[str, Policy] = {
     "expired": Policy.AGAIN,
-    "cancelled": Policy.AGAIN,
+    "cancelled": Policy.NEVER,  # somebody wanted it stopped: only a command brings it back
+    "not_accepted": Policy.NEVER,  # its whole batch was refused
     "server_error": Policy.AGAIN,
     "overloaded": Policy.AGAIN,
     "rate_limited": Policy.AGAIN,

@@ -95,14 +95,21 @@ class Shard:
     tokens: int  # estimated prompt tokens of all its requests
     reserve: float | None  # USD if every answer used its whole max_tokens; None when a price is unknown
     model: str
+    max_tokens: int
+    tag: str  # our name for its batch, unique for ever
     headers: Mapping[str, str] = field(default_factory=dict)  # what the create call must send along
-    state: str = "planned"
-    ref: str = ""
-    tag: str = ""
+    state: str = "planned"  # planned → staged → submitting → submitted → ended → fetched | refused
+    ref: str = ""  # what `stage` returned
     batch_id: str = ""
+    adopted: bool = False  # found by `find`, not answered by `submit`
     intent_at: float = 0.0  # when `submitting` was written, unix seconds; 0 before
     not_before: float = 0.0  # do not touch before this time, unix seconds
+    tries: int = 0  # how often its input was turned down for a passing reason
+    stopped: bool = False  # a person asked to cancel it
+    tally: Mapping[str, int] = field(default_factory=dict)  # rows by outcome, once fetched
+    files: Mapping[str, str] = field(default_factory=dict)  # raw files by name → sha256, once fetched
     note: str = ""
+    problems: tuple[Mapping[str, object], ...] = ()  # why the provider refused it, with line numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +164,20 @@ class Result(NamedTuple):
 class Run:
     """A shard set of one experiment × one provider; its digest decides whether a command continues it."""
 
+    key: str  # "<provider>/<name>", the journal's name for it
     name: str
     digest: str
     provider: str  # the folder under results/: openai, claude, deepseek, llama
     host: str
-    base_url: str
+    address: str  # base URL, or "local"
     experiment: str
+    source: str  # the experiment's file
     folder: Path
     created_at: float
-    simulated: bool
-    settings: Mapping[str, object] = field(default_factory=dict)
+    models: tuple[str, ...]  # aliases as typed
+    planned: int = 0  # requests; 0 until planning is complete
+    skipped: int = 0  # requests left out by --skip-invalid
+    max_tokens_retry: int | None = None
+    account: str = ""  # salted digest of the key that it was first submitted with
+    paused: str = ""  # why it waits for a person
+    stopped: bool = False  # cancelled by a person

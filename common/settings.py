@@ -1,0 +1,123 @@
+"""What the environment says: .env, keys, addresses, folders. A key leaves here only into an SDK's client."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dotenv import load_dotenv
+
+from common import catalog
+from common.errors import Usage
+from common.records import Host
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_MAX_COST = 10.0
+
+
+@dataclass(frozen=True)
+class Account:
+    """A host, the address it is spoken to at, and the key for it ("" while none is needed)."""
+
+    host: Host
+    base_url: str
+    key: str = field(default="", repr=False)
+
+    @property
+    def identity(self) -> str:
+        """What a run is bound to besides its experiment: the address, or "local" for the embedded service."""
+        return "local" if self.host.local else self.base_url.rstrip("/")
+
+    def key_digest(self, salt: bytes) -> str:
+        """A salted digest by which the same key is known again; nothing of the key can be read from it."""
+        return hashlib.scrypt(self.key.encode(), salt=salt, n=1024, r=8, p=1, dklen=16).hex()
+
+
+def load_env() -> None:
+    """Read .env beside the scripts; what the environment already says wins."""
+    load_dotenv(ROOT / ".env")
+
+
+def results_folder(option: str | None) -> Path:
+    """Where results go: --results, else RESULTS_DIR, else results/ beside the scripts."""
+    return Path(option or os.environ.get("RESULTS_DIR") or ROOT / "results").expanduser().absolute()
+
+
+def max_cost(option: float | None) -> float:
+    """The spending cap in USD: --max-cost, else MAX_COST_USD, else 10."""
+    if option is not None:
+        return option
+    text = os.environ.get("MAX_COST_USD", "").strip()
+    try:
+        value = float(text) if text else DEFAULT_MAX_COST
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise Usage(f"MAX_COST_USD is {text!r}; expected an amount in USD such as 10")
+    return value
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address stays on this machine."""
+    name = urlsplit(url).hostname or ""
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def account(host_name: str) -> Account:
+    """The account that the environment describes for a host of hosts.toml, its key still unchecked.
+
+    Raises Usage for an address that cannot be used.
+    """
+    host = catalog.hosts()[host_name]
+    base_url = os.environ.get(host.url_variable, "").strip() or host.base_url
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Usage(f"{host.url_variable} is {_without_login(base_url)!r}; expected an address such as {host.base_url}")
+    if parts.username or parts.password:
+        raise Usage(f"{host.url_variable} holds a user name or password; put the key into {host.key_variable} instead")
+    if parts.scheme == "http" and not is_loopback(base_url):
+        raise Usage(f"{host.url_variable} is plain http to {parts.hostname}: the key would travel in clear; use https")
+    if parts.hostname != urlsplit(host.base_url).hostname:
+        # another service behind the same variables: its own row if we know one, else no more than the shape is known
+        found = catalog.host_at(base_url, replace(host, title=f"{host.title}-shaped host {parts.netloc}", closed_on=""))
+        host = found if found.api == host.api else host
+    if host.name == "kluster":
+        host = _planned(host)
+    return Account(host, base_url, os.environ.get(host.key_variable, "").strip())
+
+
+def _planned(host: Host) -> Host:
+    """kluster.ai limits requests per batch by plan: KLUSTERAI_PLAN trial, core, scale or enterprise."""
+    plan = os.environ.get("KLUSTERAI_PLAN", "core").strip().lower()
+    plans = {**catalog.plans("kluster"), "enterprise": None}
+    if plan not in plans:
+        raise Usage(f"KLUSTERAI_PLAN is {plan!r}; expected one of {', '.join(plans)}")
+    return replace(host, limits=replace(host.limits, requests=plans[plan]))
+
+
+def _without_login(url: str) -> str:
+    return url.rpartition("@")[2]
+
+
+def check_key(account: Account, script: str) -> str:
+    """Refuse a missing or impossible key; returns a warning ("" if none) where it looks like another provider's."""
+    variable = account.host.key_variable
+    if not account.key:
+        raise Usage(f"no {variable}: put it into .env, or add --local to rehearse without a key (python {script} … --local)")
+    if not account.key.isascii() or not account.key.isprintable() or " " in account.key:
+        raise Usage(f"{variable} holds spaces or characters that no key has; copy it again into .env")
+    others = [h for h in catalog.hosts().values() if h.key_variable != variable]
+    own = max((len(p) for p in account.host.key_prefixes if account.key.startswith(p)), default=0)
+    for other in others:
+        if any(account.key.startswith(p) and len(p) > own for p in other.key_prefixes):
+            return f"{variable} looks like a key of {other.title}"
+    return ""
