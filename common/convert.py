@@ -1,0 +1,78 @@
+"""Raw output files → text files, CSV, Parquet, JSONL: the one way through reader, recorder and writer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from common.rawfile import Problem, read_raw
+from common.rows import Context, Meta, Record, Recorder
+from common.tables import write_csv, write_jsonl, write_parquet
+from common.textfiles import safe_name, write_texts
+
+__all__ = [
+    "Context", "Meta", "Problem", "Record", "Recorder", "Tally", "convert", "read_raw", "records", "safe_name",
+    "write_csv", "write_jsonl", "write_parquet", "write_texts",
+]  # fmt: skip
+
+TABLES = {"csv": write_csv, "parquet": write_parquet, "jsonl": write_jsonl}
+SHOWN = 20
+
+
+@dataclass
+class Tally:
+    """What came of the lines: rows by outcome, validation and forms; the first bad lines, and all of them counted."""
+
+    rows: int = 0
+    outcomes: Counter = field(default_factory=Counter)
+    validation: Counter = field(default_factory=Counter)
+    bad: Counter = field(default_factory=Counter)
+    shown: list[Problem] = field(default_factory=list)
+    simulated: int = 0
+
+    def add(self, record: Record) -> None:
+        """Count one row."""
+        self.rows += 1
+        self.outcomes[record.result.outcome] += 1
+        self.simulated += record.result.simulated
+        if record.checked:
+            self.validation[record.checked.status] += 1
+
+    def reject(self, problem: Problem) -> None:
+        """Count one bad line; keep the first few to show."""
+        self.bad[problem.kind] += 1
+        if len(self.shown) < SHOWN:
+            self.shown.append(problem)
+
+
+def records(files: Iterable[Path], context: Context, tally: Tally) -> Iterator[Record]:
+    """The records of files that belong together (output and errors of one batch), counted on the way.
+
+    Raises OSError when a file cannot be read.
+    """
+    recorder, seen = Recorder(context), set()
+    for path in files:
+        for _, item in read_raw(path, seen=seen):
+            if isinstance(item, Problem):
+                tally.reject(item)
+            else:
+                record = recorder(item)
+                tally.add(record)
+                yield record
+
+
+def convert(files: Iterable[Path], form: str, target: Path, context: Context) -> Tally:
+    """Convert files of one batch to `form` ("text", "csv", "parquet" or "jsonl") at `target`, a folder for "text".
+
+    Raises OSError when something cannot be read or written, ImportError when pyarrow is not there for "parquet".
+    """
+    tally = Tally()
+    rows = records(files, context, tally)
+    if form == "text":
+        write_texts(rows, target, context.model)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        TABLES[form](rows, target, context.questions)
+    return tally

@@ -1,0 +1,99 @@
+"""Reads raw output files of any supported API, line by line; a bad line is reported and never stops the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Container, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from common.providers import anthropic, openai
+from common.records import Result
+
+BLOCK = 1 << 20
+LONGEST = 64 << 20  # bytes; no answer is nearly as long, and a file without line ends must not fill the memory
+_MISSHAPEN = (ValueError, TypeError, AttributeError, LookupError, OverflowError)  # what decoding a foreign shape raises
+
+
+class Problem(NamedTuple):
+    """A line without a row. `kind`: malformed, truncated, duplicate, foreign or too long; `why` is for people."""
+
+    line: int
+    kind: str
+    why: str
+    file: str = ""
+
+
+def sniff(line: dict) -> Result:
+    """Decode a line by the shape it has. Raises ValueError (or what a misshapen line provokes) when it has none."""
+    if "response" in line:
+        return openai.decode(line)
+    if "result" in line:
+        return anthropic.decode(line)
+    raise ValueError("neither `response` (OpenAI's shape) nor `result` (Anthropic's)")
+
+
+def read_raw(
+    path: Path,
+    decode: Callable[[dict], Result] = sniff,
+    seen: set[str] | None = None,
+    known: Container[str] | None = None,
+) -> Iterator[tuple[int, Result | Problem]]:
+    """(line number, Result or Problem) for each line that is not empty; raises OSError as the disk does.
+
+    The first line of an id counts; `seen` may be shared by files that belong together. With `known`, an id that is
+    not in it is foreign. Memory: one line and the ids.
+    """
+    seen = set() if seen is None else seen
+    with open(path, "rb", buffering=BLOCK) as file:
+        number, rest = 0, False
+        for line in iter(partial(file.readline, LONGEST), b""):
+            if rest:  # of a line that was too long
+                rest = not line.endswith(b"\n")
+                continue
+            number += 1
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            if len(line) == LONGEST and not line.endswith(b"\n"):
+                rest = True
+                yield number, Problem(number, "too long", f"longer than {LONGEST >> 20} MB", path.name)
+            elif not line.isspace() and line:
+                yield number, _result(line, number, path.name, decode, seen, known)
+
+
+def _result(line: bytes, number: int, name: str, decode, seen: set[str], known) -> Result | Problem:
+    try:
+        parsed = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        parsed = _with_half_characters(line)
+        if parsed is None:
+            if not line.endswith(b"\n"):
+                return Problem(number, "truncated", "the file ends in the middle of this line", name)
+            return Problem(number, "malformed", f"not JSON: {error.msg}", name)
+    if not isinstance(parsed, dict):
+        return Problem(number, "foreign", "not a JSON object", name)
+    try:
+        result = decode(parsed)
+    except _MISSHAPEN as error:
+        return Problem(number, "foreign", str(error) if type(error) is ValueError else f"unexpected shape: {error!r}", name)
+    custom_id = result.custom_id
+    if custom_id in seen:
+        return Problem(number, "duplicate", f"{custom_id!r} was there already", name)
+    if known is not None and custom_id not in known:
+        return Problem(number, "foreign", f"{custom_id!r} was not asked for in this batch", name)
+    seen.add(custom_id)
+    return result
+
+
+def _with_half_characters(line: bytes) -> object:
+    """A line whose only fault is half a surrogate pair (an emoji cut by a token limit); None if it has another."""
+    if b"\\u" not in line:
+        return None
+    try:
+        parsed = json.loads(line)
+        return orjson.loads(json.dumps(parsed, ensure_ascii=False).encode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
