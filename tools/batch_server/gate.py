@@ -1,0 +1,169 @@
+"""Owns the way in and out of every API call: who calls, what is to go wrong, and how an error is worded."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from hashlib import sha256
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from .delivery import deliver
+from .engine import Engine
+from .errors import ApiError, anthropic_body, openai_body
+from .faults import Faults
+from .settings import Profile, Settings
+from .state import State
+from .uploads import drain
+
+VERSIONS = ("2023-01-01", "2023-06-01", "2026-10-21")
+RATE_OPENAI = {"x-ratelimit-limit-requests": "10000", "x-ratelimit-remaining-requests": "9999",
+               "x-ratelimit-reset-requests": "6ms", "openai-version": "2020-10-01", "openai-organization": "org-simulated",
+               "openai-processing-ms": "1"}
+RATE_ANTHROPIC = {"anthropic-ratelimit-requests-limit": "4000", "anthropic-ratelimit-requests-remaining": "3999",
+                  "anthropic-organization-id": "00000000-0000-4000-8000-000000000000"}
+
+
+@dataclass
+class Service:
+    """The parts of a running service, as the routes see them."""
+
+    settings: Settings
+    profiles: dict[str, Profile]
+    state: State
+    engine: Engine
+    faults: Faults
+    base_url: str = ""
+
+
+class Json(Response):
+    """A JSON answer."""
+
+    media_type = "application/json"
+
+    def __init__(self, body: object, status_code: int = 200, headers: dict[str, str] | None = None):
+        super().__init__(orjson.dumps(body), status_code, headers)
+
+
+@dataclass
+class Caller:
+    """One call being served."""
+
+    request: Request
+    service: Service
+    profile: Profile
+    account: str
+    fault: dict
+    request_id: str
+    version: str = ""
+
+
+Handler = Callable[[Caller], Awaitable[Response]]
+
+
+def account_of(request: Request, settings: Settings, profile: str) -> str:
+    """The account behind a key. Without configured keys any key will do, and all share one account."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    key = token.strip() if scheme.lower() == "bearer" else ""
+    if profile == "anthropic":
+        key = request.headers.get("x-api-key", "") or key
+    if not key:
+        raise ApiError(401, "x-api-key header is required" if profile == "anthropic" else
+                       "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer "
+                       "auth (i.e. Authorization: Bearer YOUR_KEY).")
+    if not settings.keys:
+        return f"{profile}:shared"
+    if not any(hmac.compare_digest(key.encode(), known.encode()) for known in settings.keys):
+        if profile == "anthropic":
+            raise ApiError(401, "invalid x-api-key")
+        raise ApiError(401, "Incorrect API key provided.", code="invalid_api_key")
+    return f"{profile}:{sha256(key.encode()).hexdigest()[:16]}"
+
+
+def version_of(request: Request) -> str:
+    """The Anthropic API version of a call."""
+    version = request.headers.get("anthropic-version", "")
+    if not version:
+        raise ApiError(400, "anthropic-version: header is required")
+    if version not in VERSIONS:
+        raise ApiError(400, f'anthropic-version: "{version[:40]}" is not a valid version')
+    return version
+
+
+class Call:
+    """One API call as an ASGI application: the gate around a handler."""
+
+    def __init__(self, service: Service, profile: str, name: str, handler: Handler):
+        self.service, self.profile, self.name, self.handler = service, service.profiles[profile], name, handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        request, request_id = Request(scope, receive), f"req_sim_{secrets.token_hex(12)}"
+        caller = Caller(request, self.service, self.profile, "", {}, request_id)
+        try:
+            caller.account = account_of(request, self.service.settings, self.profile.name)
+            if self.profile.name == "anthropic":
+                caller.version = version_of(request)
+            caller.fault = self.service.faults.pick(self.name, self.profile.name)
+            response = await self._answer(caller)
+        except ApiError as error:
+            response = error_response(error, self.profile.name, request_id)
+        except ClientDisconnect:
+            return
+        if response is None:
+            return scope["hang_up"]()
+        response.headers.update(self._headers(request_id))
+        await deliver(response, caller.fault, scope, receive, send)
+
+    async def _answer(self, caller: Caller) -> Response | None:
+        """The handler's answer, or what a fault puts in its place; None means: hang up."""
+        fault = caller.fault
+        if "delay" in fault:
+            await asyncio.sleep(fault["delay"])
+        replaced = "status" in fault or "drop" in fault
+        moment = fault.get("drop") or fault.get("when", "before")
+        if replaced and moment == "before":
+            await drain(caller.request)
+            self._note(caller, None)
+            return self._broken(caller)
+        response = await self.handler(caller)
+        self._note(caller, response)
+        return self._broken(caller) if replaced else response
+
+    def _broken(self, caller: Caller) -> Response | None:
+        fault = caller.fault
+        if "drop" in fault:
+            return None
+        error = ApiError(int(fault["status"]), "A fault that was asked for.")
+        response = error_response(error, self.profile.name, caller.request_id)
+        if "body" in fault:
+            raw = fault["body"] if isinstance(fault["body"], str) else orjson.dumps(fault["body"])
+            response = Response(raw, int(fault["status"]), media_type="application/json")
+        response.headers.update({str(k): str(v) for k, v in fault.get("headers", {}).items()})
+        return response
+
+    def _note(self, caller: Caller, response: Response | None) -> None:
+        """Write creation attempts into the ledger, also those that nobody will hear the answer of."""
+        if not self.name.endswith("batches.create"):
+            return
+        made = orjson.loads(response.body)["id"] if response is not None and response.status_code == 200 else None
+        status = None if "drop" in caller.fault else caller.fault.get("status", response.status_code if response else None)
+        caller.service.state.attempt({"profile": self.profile.name, "batch_id": made, "status": status,
+                                      "fault": caller.fault or None})
+
+    def _headers(self, request_id: str) -> dict[str, str]:
+        name = "request-id" if self.profile.name == "anthropic" else "x-request-id"
+        rates = RATE_ANTHROPIC if self.profile.name == "anthropic" else RATE_OPENAI
+        return {name: request_id, "x-simulated": "true", **rates}
+
+
+def error_response(error: ApiError, profile: str, request_id: str) -> Response:
+    """An error in the words of an API."""
+    body = anthropic_body(error, request_id) if profile == "anthropic" else openai_body(error)
+    return Json(body, error.status, error.headers)

@@ -1,0 +1,204 @@
+"""Owns the Anthropic routes: Message Batches, single messages and models."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from pathlib import Path
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from . import limits, shapes
+from .delivery import FileStream, bent_lines
+from .errors import ApiError
+from .gate import Call, Caller, Json, Service
+from .rows import Context, answer
+from .state import Batch, new_id, sync_file
+from .uploads import Sink, read_json, read_to_disk
+from .worker import split_body
+
+SMALL_BODY = 256 * 1024
+MODELS = (
+    "claude-haiku-4-5-20251001", "claude-sonnet-4-5-20250929", "claude-sonnet-4-6", "claude-opus-4-6", "claude-opus-4-8",
+    "claude-sonnet-5-5", "claude-opus-5-5", "claude-haiku-5-5",
+)
+
+
+async def create(caller: Caller) -> Response:
+    """POST /v1/messages/batches"""
+    service, state = caller.service, caller.service.state
+    limits.creation(service, caller.account)
+    body = await read_to_disk(caller.request, state.folder / "tmp", caller.profile.max_bytes)
+    rows = state.folder / "tmp" / secrets.token_hex(8)
+    try:
+        body.flush()
+        batch_id = new_id("msgbatch_")
+        batch = await _split(caller, body, rows, batch_id)
+        await asyncio.to_thread(_keep, state.blob(batch.blob), rows)
+        await asyncio.to_thread(state.add_batch, batch)
+    finally:
+        body.close()
+        rows.unlink(missing_ok=True)
+    service.engine.start(batch)
+    return Json(_shape(caller, batch))
+
+
+async def _split(caller: Caller, body: Sink, rows: Path, batch_id: str) -> Batch:
+    """Cut the body into rows on disk and make the batch of them; small ones here, big ones in a worker."""
+    service, state = caller.service, caller.service.state
+    clock = service.engine.clock
+    now, blob = clock.now(), state.new_blob()
+    batch = Batch(
+        batch_id, caller.account, "anthropic", now, now - clock.jumped, clock.jumped, "in_progress", blob, body.digest.hexdigest(),
+        version=caller.version, fate=caller.fault.get("fate", {}), times={"in_progress": now})
+    job = {"kind": "split", "body": str(body.path), "data": str(rows), "index": str(state.work(batch) / "index"),
+           "seed": batch_id, "max_rows": caller.profile.max_rows}
+    found = await (asyncio.to_thread(split_body, job) if body.size < SMALL_BODY else service.engine.workers.run(job))
+    if "status" in found:
+        state.work(batch).rmdir()
+        raise ApiError(found["status"], found["message"])
+    limits.queued_requests(service, caller.account, found["total"])
+    batch.total, batch.prompt_tokens = found["total"], found["tokens"]
+    return batch
+
+
+def _keep(place: Path, rows: Path) -> None:
+    sync_file(rows)
+    rows.replace(place)
+    sync_file(place)
+
+
+def _shape(caller: Caller, batch: Batch) -> dict:
+    return shapes.message_batch(batch, caller.service.base_url, caller.service.engine.clock.now(), caller.fault)
+
+
+def _batch(caller: Caller) -> Batch:
+    batch_id = caller.request.path_params["batch_id"]
+    batch = caller.service.state.batch(caller.account, batch_id)
+    if batch is None:
+        raise ApiError(404, f"Message batch not found: {batch_id[:100]}")
+    return batch
+
+
+async def retrieve(caller: Caller) -> Response:
+    """GET /v1/messages/batches/{id}"""
+    return Json(_shape(caller, _batch(caller)))
+
+
+async def list_(caller: Caller) -> Response:
+    """GET /v1/messages/batches"""
+    query, state = caller.request.query_params, caller.service.state
+    limit = limits.number(query.get("limit"), 20, 1, 1000, "limit")
+    where, values, order = "", (), "desc"
+    if query.get("after_id"):
+        where, values = " and seq < ?", (_cursor(caller, "after_id").seq,)
+    if query.get("before_id"):
+        where, values = f"{where} and seq > ?", (*values, _cursor(caller, "before_id").seq)
+        order = "desc" if query.get("after_id") else "asc"
+    if "lag" in caller.fault:
+        where += " and json_extract(doc, '$.created') <= ?"
+        values = (*values, caller.service.engine.clock.now() - caller.fault["lag"])
+    found = state.batches(caller.account, where, values, order, limit + 1)
+    more, found = len(found) > limit, found[:limit]
+    if order == "asc":
+        found.reverse()
+    items = [_shape(caller, batch) for batch in found]
+    return Json({"data": items, "has_more": more, "first_id": items[0]["id"] if items else None,
+                 "last_id": items[-1]["id"] if items else None})
+
+
+def _cursor(caller: Caller, name: str) -> Batch:
+    batch = caller.service.state.batch(caller.account, caller.request.query_params[name])
+    if batch is None:
+        raise ApiError(400, f"{name}: no such message batch")
+    return batch
+
+
+async def cancel(caller: Caller) -> Response:
+    """POST /v1/messages/batches/{id}/cancel"""
+    batch = _batch(caller)
+    if batch.final:
+        raise ApiError(400, f"Batch {batch.id} cannot be canceled because it has already ended.")
+    if batch.status != "cancelling":
+        caller.service.engine.cancel(batch)
+    return Json(_shape(caller, batch))
+
+
+async def delete(caller: Caller) -> Response:
+    """DELETE /v1/messages/batches/{id}"""
+    batch, state = _batch(caller), caller.service.state
+    if not batch.final:
+        raise ApiError(400, f"Batch {batch.id} cannot be deleted while it is still processing; cancel it first.")
+    for kind in (batch.output_file, batch.error_file):
+        if kind and (file := state.file(batch.account, kind, 0.0)):
+            state.drop_file(file)
+    state.blob(batch.blob).unlink(missing_ok=True)
+    batch.gone = True
+    state.save(batch)
+    return Json({"id": batch.id, "type": "message_batch_deleted"})
+
+
+async def results(caller: Caller) -> Response:
+    """GET /v1/messages/batches/{id}/results"""
+    batch, state = _batch(caller), caller.service.state
+    if not batch.final:
+        raise ApiError(400, f"Batch {batch.id} has not finished processing: its results are not available yet.")
+    now = caller.service.engine.clock.now()
+    file = state.file(batch.account, batch.output_file or "", 0.0)
+    if file is None or now >= batch.created + shapes.RESULTS_KEPT:
+        raise ApiError(404, f"The results of batch {batch.id} are no longer available.")
+    path = state.blob(file.blob)
+    if bend := caller.fault.get("lines"):
+        return bent_lines(path, bend, "application/x-jsonl")
+    return FileStream(path, "application/x-jsonl")
+
+
+async def message(caller: Caller) -> Response:
+    """POST /v1/messages"""
+    params = await read_json(caller.request, 32 * 1024 * 1024)
+    if params.get("stream"):
+        raise ApiError(400, "stream: streaming is not simulated by the local batch service")
+    service = caller.service
+    context = Context(caller.request_id, "anthropic", "/v1/messages", 0, service.settings.shares, caller.version, tier="standard")
+    outcome = answer(params, "single", context, limits.memory(service.state))
+    service.state.remember([outcome.seen] if outcome.seen else [])
+    return Json(outcome.body if outcome.status == 200 else {**outcome.body, "request_id": caller.request_id}, outcome.status)
+
+
+async def models(caller: Caller) -> Response:
+    """GET /v1/models"""
+    items = [_model(name) for name in MODELS]
+    return Json({"data": items, "has_more": False, "first_id": items[0]["id"], "last_id": items[-1]["id"]})
+
+
+async def model(caller: Caller) -> Response:
+    """GET /v1/models/{id}"""
+    name = caller.request.path_params["model"]
+    if "no-such-model" in name:
+        raise ApiError(404, f"model: {name[:100]}")
+    return Json(_model(name))
+
+
+def _model(name: str) -> dict:
+    return {"id": name, "type": "model", "display_name": name, "created_at": "2025-01-01T00:00:00Z"}
+
+
+def routes(service: Service) -> list[BaseRoute]:
+    """All routes of the Anthropic API but /v1/models, whose address is also OpenAI's."""
+    at = "/v1/messages/batches"
+    table = [
+        ("POST", at, "messages.batches.create", create), ("GET", at, "messages.batches.list", list_),
+        ("GET", at + "/{batch_id}", "messages.batches.retrieve", retrieve),
+        ("DELETE", at + "/{batch_id}", "messages.batches.delete", delete),
+        ("POST", at + "/{batch_id}/cancel", "messages.batches.cancel", cancel),
+        ("GET", at + "/{batch_id}/results", "messages.batches.results", results),
+        ("POST", "/v1/messages", "messages", message),
+    ]
+    return [Route(path, Call(service, "anthropic", name, handler), methods=[method]) for method, path, name, handler in table]
+
+
+def model_routes(service: Service) -> tuple[Call, Call]:
+    """The calls that answer /v1/models in Anthropic's shape."""
+    return Call(service, "anthropic", "models.list", models), Call(service, "anthropic", "models.list", model)
+

@@ -1,0 +1,212 @@
+"""Owns what happens to one request of a batch: rules, demanded faults, rehearsal answer, and its line in the output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+
+import orjson
+
+from . import bodies, rehearsal
+from .errors import ANTHROPIC_TYPES, OPENAI_TYPES, ApiError, anthropic_body, openai_body
+from .rules import check_anthropic, check_openai, reasons
+
+Memory = Callable[[str], tuple[int, int] | None]
+DEFAULT_CAP = 4096
+PASSING_OPENAI = ((500, "server_error", None, "The server had an error while processing your request. Sorry about that!"),
+                  (503, "server_error", None, "The engine is currently overloaded, please try again later."),
+                  (429, "rate_limit_error", "rate_limit_exceeded", "Rate limit reached for requests. Please try again later."))
+PASSING_ANTHROPIC = ((529, "overloaded_error", None, "Overloaded"), (500, "api_error", None, "Internal server error"))
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all rows of a batch share; small enough to be sent to a worker as JSON."""
+
+    batch: str
+    profile: str
+    endpoint: str
+    created: int
+    shares: dict
+    version: str = ""
+    fate: dict | None = None
+    tier: str = "batch"
+
+
+@dataclass
+class Outcome:
+    """What became of one request. `seen` is what must be remembered: [hash, failures, cap]."""
+
+    status: int
+    body: dict
+    tag: str
+    tokens_in: int = 0
+    tokens_out: int = 0
+    reasoning: int = 0
+    seen: list | None = None
+
+
+def texts(body: dict, endpoint: str) -> list[str]:
+    """All words that a request hands to the model, in order."""
+    found: list[str] = []
+    for key in ("system", "instructions", "messages", "input", "prompt"):
+        if key in body:
+            _collect(body[key], found)
+    return found
+
+
+def _collect(value: object, found: list[str], depth: int = 0) -> None:
+    if isinstance(value, str):
+        found.append(value)
+    elif isinstance(value, list) and depth < 6:
+        for item in value:
+            _collect(item, found, depth + 1)
+    elif isinstance(value, dict) and depth < 6:
+        for key in ("content", "text"):
+            if key in value:
+                _collect(value[key], found, depth + 1)
+
+
+def prompt_tokens(words: list[str]) -> int:
+    """About how many tokens a prompt has, with a little for each turn."""
+    return sum(rehearsal.tokens(text) + 4 for text in words) + 3
+
+
+def answer(body: dict, custom_id: str, context: Context, memory: Memory) -> Outcome:
+    """Answer one request body; never raises for anything that a client may have sent."""
+    words = texts(body, context.endpoint)
+    model = body.get("model") if isinstance(body.get("model"), str) else ""
+    text = "\n".join(words)
+    key = f"{custom_id}\x1e{model}\x1e{body.get('temperature')!r}\x1e{text}"
+    digest = sha256(key.encode("utf-8", "surrogatepass")).digest()
+    tag = digest.hex()[:16] + context.batch[-8:]
+    try:
+        if context.profile == "anthropic":
+            check_anthropic(body, context.version)
+        else:
+            check_openai(body, context.endpoint)
+    except ApiError as error:
+        return Outcome(error.status, _error(error, context, tag), tag)
+    refusal = _demanded(digest, context, memory) or _passing(digest, context, memory)
+    if refusal:
+        error, seen = refusal
+        return Outcome(error.status, _error(error, context, tag), tag, seen=seen)
+    return _reply(body, model, text, prompt_tokens(words), digest, tag, context, memory)
+
+
+def _error(error: ApiError, context: Context, tag: str) -> dict:
+    return anthropic_body(error, f"req_sim_{tag}") if context.profile == "anthropic" else openai_body(error)
+
+
+def _demanded(digest: bytes, context: Context, memory: Memory) -> tuple[ApiError, list] | None:
+    """The failure that a fault rule asks for in this row, if it is one of its share and has not failed often enough."""
+    fate = context.fate or {}
+    if fate.get("all_fail"):
+        return ApiError(500, "The server had an error while processing your request."), []
+    rows = fate.get("rows")
+    if not rows or int.from_bytes(digest[22:26], "big") >= rows.get("share", 1.0) * 2**32:
+        return None
+    key, times = "66" + digest.hex()[:32], rows.get("times", 1)
+    before = memory(key)
+    if times >= 0 and before is not None and before[0] >= times:
+        return None
+    status = int(rows.get("status", 500))
+    kinds = ANTHROPIC_TYPES if context.profile == "anthropic" else OPENAI_TYPES
+    kind = rows.get("type") or kinds.get(status)
+    error = ApiError(status, str(rows.get("message", "A failure that was asked for.")), code=rows.get("code"), kind=kind)
+    return error, [key, 1, 0]
+
+
+def _passing(digest: bytes, context: Context, memory: Memory) -> tuple[ApiError, list] | None:
+    """The failure that passes: a small share of rows fails once and heals when the same row is sent again."""
+    if int.from_bytes(digest[28:30], "big") >= context.shares["heal"] * 65536:
+        return None
+    key = "68" + digest.hex()[:32]
+    if memory(key) is not None:
+        return None
+    choices = PASSING_ANTHROPIC if context.profile == "anthropic" else PASSING_OPENAI
+    status, kind, code, message = choices[digest[20] % len(choices)]
+    return ApiError(status, message, code=code, kind=kind), [key, 1, 0]
+
+
+def _reply(body: dict, model: str, text: str, tokens_in: int, digest: bytes, tag: str, context: Context,
+           memory: Memory) -> Outcome:
+    if context.endpoint.endswith(("/embeddings", "/moderations")):
+        return _list_reply(body, model, tokens_in, digest, tag, context)
+    if not context.endpoint.endswith(("/completions", "/responses", "/messages")):
+        error = ApiError(400, f"{context.endpoint} is not simulated by the local batch service.", code="unsupported_value")
+        return Outcome(400, _error(error, context, tag), tag)
+    reply, seen = _words(body, model, text, tokens_in, digest, context, memory)
+    return Outcome(200, _shape(reply, model, tag, context), tag, reply.tokens_in, reply.tokens_out, reply.reasoning, seen)
+
+
+def _words(body: dict, model: str, text: str, tokens_in: int, digest: bytes, context: Context,
+           memory: Memory) -> tuple[bodies.Reply, list | None]:
+    """The reply's text, cut off where the cap or the small share of cut rows says so."""
+    words = rehearsal.answer(text, model, digest, context.shares["odd"])
+    whole = rehearsal.tokens(words)
+    cap = body.get("max_completion_tokens") or body.get("max_tokens") or body.get("max_output_tokens")
+    thinking = 0
+    if context.profile != "anthropic" and reasons(model, body):
+        thinking = 64 + digest[21] * 6 // 4
+    limit, seen = (cap - thinking if cap else whole), None
+    if int.from_bytes(digest[26:28], "big") < context.shares["cut"] * 65536:
+        key = "63" + digest.hex()[:32]
+        before = memory(key)
+        if before is None or (cap or DEFAULT_CAP) <= before[1]:
+            limit, seen = min(limit, max(1, whole * (40 + digest[19] % 40) // 100)), [key, 0, cap or DEFAULT_CAP]
+    if whole <= limit:
+        return bodies.Reply(words, False, tokens_in, whole + thinking, thinking), seen
+    kept = rehearsal.cut_to(words, limit) if limit > 0 else ""
+    thinking = min(thinking, cap) if cap else thinking
+    return bodies.Reply(kept, True, tokens_in, rehearsal.tokens(kept) + thinking, thinking), seen
+
+
+def _shape(reply: bodies.Reply, model: str, tag: str, context: Context) -> dict:
+    if context.profile == "anthropic":
+        return bodies.message(reply, model, tag, context.tier)
+    if context.endpoint.endswith("/responses"):
+        return bodies.response(reply, model, tag, context.created)
+    if context.endpoint.endswith("/chat/completions"):
+        return bodies.chat_completion(reply, model, tag, context.created, context.profile == "kluster")
+    return bodies.text_completion(reply, model, tag, context.created)
+
+
+def _list_reply(body: dict, model: str, tokens_in: int, digest: bytes, tag: str, context: Context) -> Outcome:
+    items = body.get("input")
+    count = len(items) if isinstance(items, list) else 1
+    if context.endpoint.endswith("/moderations"):
+        return Outcome(200, bodies.moderation(min(count, 2048), tag, model), tag, tokens_in)
+    size = body.get("dimensions") if isinstance(body.get("dimensions"), int) else 16
+    shape = bodies.embeddings(min(count, 2048), min(max(size, 1), 3072), digest, model, tokens_in)
+    return Outcome(200, shape, tag, tokens_in)
+
+
+def openai_line(outcome: Outcome, custom_id: str, kluster: bool) -> bytes:
+    """One line of an output or error file."""
+    line = {"id": f"batch_req_sim_{outcome.tag}", "custom_id": custom_id,
+            "response": {"status_code": outcome.status, "request_id": f"req_sim_{outcome.tag}", "body": outcome.body}}
+    if not kluster:
+        line["error"] = None
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def openai_gap(custom_id: str, tag: str, code: str, message: str) -> bytes:
+    """One line of an error file for a request that was never run."""
+    line = {"id": f"batch_req_sim_{tag}", "custom_id": custom_id, "response": None, "error": {"code": code, "message": message}}
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def anthropic_line(outcome: Outcome, custom_id: str) -> bytes:
+    """One line of a results stream."""
+    if outcome.status == 200:
+        result = {"type": "succeeded", "message": outcome.body}
+    else:
+        result = {"type": "errored", "error": outcome.body}
+    return orjson.dumps({"custom_id": custom_id, "result": result}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def anthropic_gap(custom_id: str, kind: str) -> bytes:
+    """One line of a results stream for a request that was never run: "canceled" or "expired"."""
+    return orjson.dumps({"custom_id": custom_id, "result": {"type": kind}}, option=orjson.OPT_APPEND_NEWLINE)

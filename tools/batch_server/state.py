@@ -1,0 +1,272 @@
+"""Owns what survives a restart: files, batches, finished chunks, row memory and the ledger, in one SQLite file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sqlite3
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import orjson
+
+FINAL = frozenset({"failed", "completed", "expired", "cancelled"})
+SCHEMA = """
+create table if not exists files(seq integer primary key, id text unique, account text, purpose text, gone int, doc blob);
+create index if not exists files_by_account on files(account, seq);
+create table if not exists batches(seq integer primary key, id text unique, account text, final int, gone int, doc blob);
+create index if not exists batches_by_account on batches(account, seq);
+create index if not exists batches_running on batches(seq) where final = 0;
+create table if not exists chunks(batch text, first int, last int, primary key(batch, first)) without rowid;
+create table if not exists rows(hash blob primary key, failed int, cap int) without rowid;
+create table if not exists attempts(seq integer primary key, doc blob);
+create table if not exists meta(key text primary key, value) without rowid;
+"""
+
+
+@dataclass
+class File:
+    """An uploaded or produced file; its bytes are `blobs/<blob>`."""
+
+    id: str
+    account: str
+    filename: str
+    purpose: str
+    bytes: int
+    sha256: str
+    created: float
+    expires: int | None
+    blob: str
+    seq: int = 0
+    gone: bool = False
+
+
+@dataclass
+class Batch:
+    """A batch of either API. `status` uses OpenAI's words; the Anthropic shape is derived from it."""
+
+    id: str
+    account: str
+    profile: str
+    created: float
+    created_real: float
+    jumped: float
+    status: str
+    blob: str
+    sha256: str
+    window: float = 86400.0
+    window_name: str = "24h"
+    input_file: str | None = None
+    endpoint: str = "/v1/messages"
+    metadata: dict | None = None
+    version: str = ""
+    keep: int | None = None
+    model: str | None = None
+    total: int = 0
+    prompt_tokens: int = 0
+    ok: int = 0
+    failed: int = 0
+    usage: dict = field(default_factory=dict)
+    errors: list = field(default_factory=list)
+    times: dict = field(default_factory=dict)
+    outcome: str = ""
+    output_file: str | None = None
+    error_file: str | None = None
+    fate: dict = field(default_factory=dict)
+    seq: int = 0
+    gone: bool = False
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.status in FINAL
+
+
+def new_id(prefix: str) -> str:
+    """An id that nobody can mistake for a real provider's."""
+    return f"{prefix}sim{secrets.token_hex(13)}"
+
+
+class State:
+    """The database and folders of one service. Every write is on disk before the call returns."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        for name in ("blobs", "work", "tmp"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder / "tmp", ignore_errors=True)
+        (folder / "tmp").mkdir(exist_ok=True)
+        self.path = folder / "state.db"
+        self.lock = threading.RLock()
+        self.db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+        self.db.execute("pragma journal_mode=wal")
+        self.db.execute("pragma synchronous=full")
+        self.db.executescript(SCHEMA)
+        self.live: dict[str, Batch] = {b.id: b for b in self._batches("final = 0 and gone = 0 order by seq", ())}
+
+    def close(self) -> None:
+        """Close the database; nothing is pending by design."""
+        with self.lock:
+            self.db.close()
+
+    def write(self, *statements: tuple[str, tuple]) -> int:
+        """Run statements as one transaction; returns the last row id."""
+        with self.lock:
+            self.db.execute("begin immediate")
+            try:
+                for sql, values in statements:
+                    last = self.db.execute(sql, values).lastrowid
+                self.db.execute("commit")
+            except sqlite3.Error:
+                self.db.execute("rollback")
+                raise
+            return last
+
+    def read(self, sql: str, values: tuple = ()) -> list[tuple]:
+        """All rows of a query."""
+        with self.lock:
+            return self.db.execute(sql, values).fetchall()
+
+    # -- places ---------------------------------------------------------------------------------
+    def blob(self, name: str) -> Path:
+        """Where the bytes of a file are; names are made here, never taken from a client."""
+        return self.folder / "blobs" / name
+
+    def new_blob(self) -> str:
+        """A fresh blob name."""
+        return secrets.token_hex(16)
+
+    def work(self, batch: Batch) -> Path:
+        """The folder of a batch's index and finished parts."""
+        folder = self.folder / "work" / batch.id  # our own id, read from the database
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def free_bytes(self) -> int:
+        """Free space where the state lives."""
+        return shutil.disk_usage(self.folder).free
+
+    # -- files ----------------------------------------------------------------------------------
+    def add_files(self, *files: File, extra: tuple = ()) -> None:
+        """Commit new files, together with other statements that belong to the same fact."""
+        statements = [("insert into files(id, account, purpose, gone, doc) values(?,?,?,0,?)",
+                       (f.id, f.account, f.purpose, orjson.dumps(asdict(f)))) for f in files]
+        self.write(*statements, *extra)
+
+    def file(self, account: str, file_id: str, now: float) -> File | None:
+        """A file of an account, if it is there, not deleted and not past its date."""
+        rows = self.read("select doc, seq from files where id = ? and account = ? and gone = 0", (file_id, account))
+        found = File(**orjson.loads(rows[0][0])) if rows else None
+        if found is None or (found.expires is not None and found.expires <= now):
+            return None
+        found.seq = rows[0][1]
+        return found
+
+    def files(self, account: str, where: str, values: tuple, order: str, limit: int) -> list[File]:
+        """Files of an account in order of creation."""
+        rows = self.read(f"select doc, seq from files where account = ? and gone = 0 {where} order by seq {order} limit ?",
+                         (account, *values, limit))
+        return [File(**{**orjson.loads(doc), "seq": seq}) for doc, seq in rows]
+
+    def drop_file(self, file: File) -> None:
+        """Forget a file. Its bytes go too, unless a running batch still reads them."""
+        self.write(("update files set gone = 1 where id = ?", (file.id,)))
+        if not any(batch.blob == file.blob for batch in self.live.values()):
+            self.blob(file.blob).unlink(missing_ok=True)
+
+    def stored_bytes(self, account: str) -> int:
+        """Bytes of all files that an account keeps."""
+        rows = self.read("select sum(json_extract(doc, '$.bytes')) from files where account = ? and gone = 0", (account,))
+        return rows[0][0] or 0
+
+    # -- batches --------------------------------------------------------------------------------
+    def _batches(self, where: str, values: tuple) -> list[Batch]:
+        rows = self.read(f"select doc, seq from batches where {where}", values)
+        return [Batch(**{**orjson.loads(doc), "seq": seq}) for doc, seq in rows]
+
+    def add_batch(self, batch: Batch) -> None:
+        """Accept a batch: once this returns, it exists whatever happens."""
+        batch.seq = self.write(("insert into batches(id, account, final, gone, doc) values(?,?,?,0,?)",
+                                (batch.id, batch.account, int(batch.final), orjson.dumps(asdict(batch)))))
+        self.live[batch.id] = batch
+
+    def save(self, batch: Batch, *extra: tuple, files: tuple[File, ...] = ()) -> None:
+        """Commit a batch as it is now."""
+        update = ("update batches set doc = ?, final = ?, gone = ? where id = ?",
+                  (orjson.dumps(asdict(batch)), int(batch.final), int(batch.gone), batch.id))
+        self.add_files(*files, extra=(update, *extra))
+        if batch.final or batch.gone:
+            self.live.pop(batch.id, None)
+
+    def batch(self, account: str, batch_id: str) -> Batch | None:
+        """A batch of an account; the running ones are shared objects."""
+        found = self.live.get(batch_id) or next(iter(self._batches("id = ? and gone = 0", (batch_id,))), None)
+        return found if found is not None and found.account == account else None
+
+    def batches(self, account: str, where: str, values: tuple, order: str, limit: int) -> list[Batch]:
+        """Batches of an account in order of creation."""
+        found = self._batches(f"account = ? and gone = 0 {where} order by seq {order} limit ?", (account, *values, limit))
+        return [self.live.get(batch.id, batch) for batch in found]
+
+    def all_batches(self, limit: int = -1) -> list[Batch]:
+        """Every batch ever accepted, newest first, deleted ones too: the ledger forgets nothing."""
+        return [self.live.get(b.id, b) for b in self._batches("1 order by seq desc limit ?", (limit,))]
+
+    # -- chunks and rows ------------------------------------------------------------------------
+    def chunks(self, batch: Batch) -> list[tuple[int, int]]:
+        """The ranges of rows that have been answered."""
+        return self.read("select first, last from chunks where batch = ? order by first", (batch.id,))
+
+    def add_chunk(self, batch: Batch, first: int, last: int, seen: list) -> None:
+        """Commit a finished chunk, the batch's new counters and what is to be remembered of its rows."""
+        chunk = ("insert or ignore into chunks values(?,?,?)", (batch.id, first, last))
+        self.save(batch, chunk, *[_memory(*row) for row in seen])
+
+    def remember(self, seen: list) -> None:
+        """Keep row memory of a single call."""
+        if seen:
+            self.write(*[_memory(*row) for row in seen])
+
+    # -- the rest -------------------------------------------------------------------------------
+    def attempt(self, doc: dict) -> None:
+        """Note an attempt to create a batch, whatever came of it."""
+        self.write(("insert into attempts(doc) values(?)", (orjson.dumps({"time": time.time(), **doc}),)))
+
+    def attempts(self) -> list[dict]:
+        """Every attempt to create a batch, oldest first."""
+        return [orjson.loads(doc) for (doc,) in self.read("select doc from attempts order by seq")]
+
+    def meta(self, key: str, default: float = 0.0) -> float:
+        """A number kept under a name."""
+        rows = self.read("select value from meta where key = ?", (key,))
+        return rows[0][0] if rows else default
+
+    def set_meta(self, key: str, value: float) -> None:
+        """Keep a number under a name."""
+        self.write(("insert or replace into meta values(?,?)", (key, value)))
+
+    def wipe(self) -> None:
+        """Forget everything."""
+        self.live.clear()
+        self.write(*[(f"delete from {table}", ()) for table in ("files", "batches", "chunks", "rows", "attempts", "meta")])
+        for name in ("blobs", "work", "tmp"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+            (self.folder / name).mkdir(exist_ok=True)
+
+
+def _memory(key: str, failed: int, cap: int) -> tuple[str, tuple]:
+    sql = "insert into rows values(?,?,?) on conflict(hash) do update set failed = failed + excluded.failed, cap = max(cap, excluded.cap)"
+    return sql, (bytes.fromhex(key), failed, cap)
+
+
+def sync_file(path: Path) -> None:
+    """Make sure that a file's bytes and its name are on disk."""
+    for place in (path, path.parent):
+        handle = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,79 @@
+"""Owns the pool of worker processes: hands out jobs, and starts a worker anew when one has died."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import orjson
+
+ROOT = Path(__file__).resolve().parents[2]
+LINE_LIMIT = 64 * 1024 * 1024
+TRIES = 3
+
+
+class WorkerDied(RuntimeError):
+    """A job has killed its worker several times."""
+
+
+class Workers:
+    """A few processes that do what would hold up the event loop."""
+
+    def __init__(self, count: int):
+        self.count = count
+        self._idle: asyncio.Queue[asyncio.subprocess.Process | None] = asyncio.Queue()
+        self._all: set[asyncio.subprocess.Process] = set()
+        for _ in range(count):
+            self._idle.put_nowait(None)
+
+    async def warm(self) -> None:
+        """Start all workers now, so that the first batch need not wait for them."""
+        taken = [await self._take() for _ in range(self._idle.qsize())]
+        for process in taken:
+            self._idle.put_nowait(process)
+
+    async def run(self, job: dict) -> dict:
+        """Run one job; if its worker dies it is run again, since all jobs may be repeated."""
+        for _ in range(TRIES):
+            process = await self._take()
+            answer = b""
+            try:
+                process.stdin.write(orjson.dumps(job, option=orjson.OPT_APPEND_NEWLINE))
+                await process.stdin.drain()
+                answer = await process.stdout.readline()
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+            finally:  # also when we are cancelled: a half-read worker is of no further use
+                alive = answer.endswith(b"\n")
+                if not alive:
+                    self._end(process)
+                self._idle.put_nowait(process if alive else None)
+            if alive:
+                return orjson.loads(answer)
+        raise WorkerDied(f"job {job['kind']} failed {TRIES} times; see the error output of the service")
+
+    async def _take(self) -> asyncio.subprocess.Process:
+        process = await self._idle.get()
+        if process is not None and process.returncode is None:
+            return process
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", f"{__package__}.worker", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                limit=LINE_LIMIT, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True)
+        except OSError:
+            self._idle.put_nowait(None)
+            raise
+        self._all.add(process)
+        return process
+
+    def _end(self, process: asyncio.subprocess.Process) -> None:
+        self._all.discard(process)
+        if process.returncode is None:
+            process.kill()
+
+    def close(self) -> None:
+        """Let all workers go; their parts are only kept when whole, so nothing is harmed."""
+        for process in list(self._all):
+            self._end(process)
