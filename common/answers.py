@@ -63,8 +63,8 @@ def _fold_table() -> dict[str, str]:
     table = {chr(code): chr(code - 0xFEE0).lower() for code in range(0xFF01, 0xFF5F)}
     # A case-insensitive search costs ten times as much as folding the case here. (İ stays: it lowers to two.)
     table |= {c: c.lower() for c in map(chr, range(0x41, 0x530)) if c.isupper() and len(c.lower()) == 1}
-    table |= dict.fromkeys("\u3000\u00a0\u200b\t*`#>•・●○■□◆◇▪", " ") | dict.fromkeys("−–—‐‑‒―", "-")
-    return table | {"∶": ":", "︰": ":", "〜": "~", "\r": "\n", "＞": " ", "＊": " ", "＃": " ", "｀": " "}
+    table |= dict.fromkeys("\u3000\u00a0\u200b\t*`#•・●○■□◆◇▪", " ") | dict.fromkeys("−–—‐‑‒―", "-")
+    return table | {"∶": ":", "︰": ":", "〜": "~", "\r": "\n", "＊": " ", "＃": " ", "｀": " "}
 
 
 _FOLD = _fold_table()
@@ -260,15 +260,15 @@ def _heads(questions: Sequence[Question]) -> tuple[re.Pattern[str], re.Pattern[s
     gap, labelled = r"(?![A-Za-z0-9])[ .:)\]、\-]*", rf"\([ ]*(?:{value})[^)\n]{{0,20}}\)"
     core = (
         rf"(?P<open>[「『\"\[【]?)[ ]*(?P<name>{names})[ ]*[」』\"\]】]?[ ]*(?:"
-        rf"(?P<reason>\([ ]*(?:{reason})[ ]*\)[ ]*:?|:[ ]*\(?[ ]*(?:{reason})[ ]*\)?[ ]*:|[\s\-+]*の?[ ]*(?:{reason})[ ]*:)|"
+        rf"(?P<reason>\([ ]*(?:{reason})[ ]*\)[ ]*:?|:[ ]*\(?[ ]*(?:{reason})[ ]*\)?[ ]*:|[\s\-+>]*の?[ ]*(?:{reason})[ ]*:)|"
         rf"(?P<asked>{labelled}[ ]*:?)|(?P<colon_label>:[ ]*(?:{labelled}[ ]*:?|(?:{value})[ ]*:))|"
-        rf"(?P<spaced_label>[\s\-+]*の?(?:{value})[ ]*:)|"
+        rf"(?P<spaced_label>[\s\-+>]*の?(?:{value})[ ]*:)|"
         rf"(?P<rating>(?:の?評価値?|の?スコア|の?点数|[ ]rating|[ ]score)[ ]*(?:{labelled})?[ ]*:)|"
         rf"(?P<level>(?:の?レベル|度|[ ]level)[ ]*(?:{labelled})?[ ]*:)|"
         rf"(?P<plain>(?:\([^)\n]{{0,20}}\))?[ ]*:))"
     )
     listed = r"[0-9]{1,2}[.)][ ]*"
-    before = rf"^[ +\-]*(?:\(?(?P<i>{ids}){gap}|{listed}(?:(?P<j>{ids}){gap})?)?|(?<![A-Za-z0-9])(?P<k>{ids}){gap}"
-    bare = rf"(?P<bare>^[ +\-]*[(\[]?[ ]*(?:{reason})[ ]*[)\]]?[ ]*:)"
+    before = rf"^[ +\->]*(?:\(?(?P<i>{ids}){gap}|{listed}(?:(?P<j>{ids}){gap})?)?|(?<![A-Za-z0-9])(?P<k>{ids}){gap}"
+    bare = rf"(?P<bare>^[ +\->]*[(\[]?[ ]*(?:{reason})[ ]*[)\]]?[ ]*:)"
     after = rf"[ ]*[、,;/|。][ ]*(?P<bare>(?!))?(?P<j>(?!))?(?P<k>(?!))?(?:(?P<i>{ids}){gap})?"
     return re.compile(f"(?:{bare}|(?:{before}){core})", re.MULTILINE), re.compile(after + core, re.MULTILINE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from common.rawfile import Problem, read_raw
@@ -66,10 +67,14 @@ def records(files: Iterable[Path], context: Context, tally: Tally) -> Iterator[R
 def convert(files: Iterable[Path], form: str, target: Path, context: Context) -> Tally:
     """Convert files of one batch to `form` ("text", "csv", "parquet" or "jsonl") at `target`, a folder for "text".
 
-    Raises OSError when something cannot be read or written, ImportError when pyarrow is not there for "parquet".
+    Without a single row nothing is made. Raises OSError when something cannot be read or written, ImportError when pyarrow is not there for "parquet".
     """
     tally = Tally()
     rows = records(files, context, tally)
+    first = next(rows, None)
+    if first is None:
+        return tally
+    rows = chain((first,), rows)
     if form == "text":
         write_texts(rows, target, context.model)
     else:

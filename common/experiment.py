@@ -57,7 +57,7 @@ class Experiment:
     title: str
     trials: int
     max_tokens: int
-    max_tokens_retry: int | None
+    cut_off_factor: float | None
     reasoning_max_tokens: int
     reasoning_effort: str
     system: str
@@ -77,7 +77,7 @@ class Experiment:
         asked = {
             "name": self.name,
             "trials": self.trials,
-            "caps": [self.max_tokens, self.max_tokens_retry, self.reasoning_max_tokens, self.reasoning_effort],
+            "caps": [self.max_tokens, self.cut_off_factor, self.reasoning_max_tokens, self.reasoning_effort],
             "prompt": [self.system, self.user],
             "personas": [[p.id, p.temperature, sorted(p.keys.items())] for p in self.personas],
             "texts": self.texts.digest,
@@ -296,7 +296,7 @@ def load(path: Path) -> Experiment:
         title=table.text("title", default=name),
         trials=table.count("trials", 1),
         max_tokens=max_tokens,
-        max_tokens_retry=table.count("max_tokens_retry", None),
+        cut_off_factor=_factor(table),
         # hidden reasoning is paid from the same cap and often takes a thousand tokens alone
         reasoning_max_tokens=table.count("reasoning_max_tokens", 8 * max_tokens),
         reasoning_effort=table.text("reasoning_effort", "none, minimal, low, medium, high", default=""),
@@ -336,6 +336,13 @@ def narrow(
         personas=chosen,
         only_texts=frozenset(texts) if texts else None,
     )
+
+
+def _factor(table: _Table) -> float | None:
+    factor = table.take("cut_off_factor", float, "a number above 1", None)
+    if factor is not None and factor <= 1:
+        raise table.fail("cut_off_factor", f"is {factor:g}; expected a number above 1")
+    return factor
 
 
 def _identifier(table: _Table, key: str = "id") -> str:

@@ -124,14 +124,13 @@ class Journal:
         return dict(self._db.execute("SELECT state, count(*) FROM shards WHERE run = ? GROUP BY state", (run.key,)))
 
     def plan(self, run: Run, shards: Iterable[Shard]) -> Run:
-        """Replace a run's unfinished plan by a complete one, as the shards are written; returns the planned run."""
+        """Commit a run's complete plan, once all its shards are on disk; returns the planned run."""
+        shards = list(shards)  # written here, before the transaction: other runs must not wait for our disk
+        run = replace(run, planned=sum(shard.count for shard in shards))
+        planned = run.planned
         with self._transaction():
-            self._db.execute("DELETE FROM shards WHERE run = ?", (run.key,))
-            planned = 0
             for shard in shards:
-                planned += shard.count
                 self._put(shard)
-            run = replace(run, planned=planned)
             self._event(run.key, None, "planned", {"requests": planned})
             self._put_run(run)
         return run

@@ -15,6 +15,7 @@ from common.records import Result
 
 BLOCK = 1 << 20
 LONGEST = 64 << 20  # bytes; no answer is nearly as long, and a file without line ends must not fill the memory
+_MOST_TOKENS = 1 << 53  # more is no count, and would not fit into a table either
 _MISSHAPEN = (ValueError, TypeError, AttributeError, LookupError, OverflowError)  # what decoding a foreign shape raises
 
 
@@ -80,6 +81,8 @@ def _result(line: bytes, number: int, name: str, decode, seen: set[str], known) 
     except _MISSHAPEN as error:
         return Problem(number, "foreign", str(error) if type(error) is ValueError else f"unexpected shape: {error!r}", name)
     custom_id = result.custom_id
+    if max(result.usage) > _MOST_TOKENS:
+        return Problem(number, "foreign", f"impossible token counts: {max(result.usage)}", name)
     if custom_id in seen:
         return Problem(number, "duplicate", f"{custom_id!r} was there already", name)
     if known is not None and custom_id not in known:

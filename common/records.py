@@ -108,6 +108,8 @@ class Shard:
     stopped: bool = False  # a person asked to cancel it
     tally: Mapping[str, int] = field(default_factory=dict)  # rows by outcome, once fetched
     files: Mapping[str, str] = field(default_factory=dict)  # raw files by name → sha256, once fetched
+    absent: str = "missing"  # the outcome of rows that its files do not mention
+    spent: float | None = 0.0  # USD for all its rows, once fetched; None when a price is unknown
     note: str = ""
     problems: tuple[Mapping[str, object], ...] = ()  # why the provider refused it, with line numbers
 
@@ -177,7 +179,7 @@ class Run:
     models: tuple[str, ...]  # aliases as typed
     planned: int = 0  # requests; 0 until planning is complete
     skipped: int = 0  # requests left out by --skip-invalid
-    max_tokens_retry: int | None = None
+    longer: float | None = None  # factor on max_tokens for rows that were cut off; None: they stay as they are
     account: str = ""  # salted digest of the key that it was first submitted with
     paused: str = ""  # why it waits for a person
     stopped: bool = False  # cancelled by a person

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import lru_cache
 from itertools import chain
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from common.answers import Checked, Checker, Question
@@ -14,6 +15,7 @@ from common.records import Model, Result
 
 UNKNOWN = "unknown"
 _EPOCH = date(1970, 1, 1).toordinal()
+_FAR = 62_000_000_000  # seconds; within the years 5 to 3934
 
 
 class Meta(NamedTuple):
@@ -45,8 +47,9 @@ class Record(NamedTuple):
 
 
 class Context(Protocol):
-    """What is known about a raw file beside its lines."""
+    """What is known about a raw file beside its lines. `folder`: that of the run, None if the file is of no run."""
 
+    folder: Path | None
     questions: Sequence[Question]
     provider: str
     experiment: str
@@ -118,18 +121,15 @@ def cells(record: Record, questions: int) -> list:
 
 def iso(seconds: float) -> str:
     """Unix seconds as ISO 8601 in UTC; "" for 0 or for a time that no calendar has."""
-    if not seconds:
+    if not -_FAR < seconds < _FAR or not seconds:
         return ""
     day, second = divmod(int(seconds), 86_400)
-    return f"{_day(day)}T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}Z" if _day(day) else ""
+    return f"{_day(day)}T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}Z"
 
 
 @lru_cache(64)
 def _day(number: int) -> str:
-    try:
-        return str(date.fromordinal(number + _EPOCH))
-    except (OverflowError, ValueError):
-        return ""
+    return str(date.fromordinal(number + _EPOCH))
 
 
 def blocks(records: Iterable[Record], size: int, questions: int) -> Iterator[list[list]]:

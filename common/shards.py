@@ -259,3 +259,9 @@ def _raise_cap(line: bytes, cap: int) -> bytes:
     body = row.get("body") or row["params"]
     body["max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"] = cap
     return orjson.dumps(row) + b"\n"
+
+
+def line_of_error(message: str) -> int:
+    """The line of the request that an Anthropic error names as `requests.<index>.…`; 0 if it names none."""
+    found = re.search(r"\brequests\.(\d+)\b", message)
+    return int(found[1]) + 1 if found else 0

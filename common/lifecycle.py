@@ -1,0 +1,512 @@
+"""The order of things: the only place that knows what comes after what, from a planned shard to its collected rows.
+
+    planned ─stage─► staged ─intent─► submitting ─submit─► submitted ─poll─► ended ─download─► fetched
+       ▲               ▲                  │ answer lost: find, adopt or back                      └► failed rows: new shard
+       └───────────────┴── turned down for a passing reason                                refused: for good
+
+Each step does one outside thing and then commits one event. Killed anywhere, the same loop goes on from the journal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from common import results, shards
+from common.errors import POLICY, Broke, Busy, Denied, Policy, Refused, Unknown, Unreached, Usage
+from common.journal import Journal
+from common.providers.base import Provider
+from common.records import Batch, Model, Run, Shard
+from common.retry import backoff, patiently
+
+T = TypeVar("T")
+FINAL = ("fetched", "refused")
+LOOKS = 2  # how often a lost batch must be looked for in vain before it is submitted again
+DOWNLOADS = 3  # how often a result file with holes is fetched before the holes are believed
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a command wants its run driven. All times in seconds."""
+
+    parallel: int = 8  # batches in flight
+    poll: float = 15.0  # first interval between two looks; grows to 20 times that while nothing changes
+    retries: int = 3  # how often a row that failed for a passing reason is sent again
+    retry_hours: float = 72.0  # no row is sent again when its run is older
+    grace: float = 60.0  # how long a batch may stay out of the host's list before it counts as never made
+    patience: float = 3600.0  # how long a call that may be repeated is repeated
+    skip_invalid: bool = False
+    max_cost: float = 0.0  # USD for the whole run
+    pace: float = 0.0  # the least time between two calls
+
+
+class Lifecycle:
+    """Drives one run, whose lock the caller holds. Raises the errors of errors.py when only a person can help.
+
+    `tell(kind, shard, text, batch)` hears of everything that a person may want to see.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        provider: Provider,
+        journal: Journal,
+        models: dict[str, Model],
+        options: Options,
+        *,
+        tell: Callable[..., None] = lambda kind, shard=None, text="", batch=None: None,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.run, self.journal, self.options = run, journal, options
+        self._provider, self._models, self._tell = provider, models, tell
+        self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
+        self._shards: dict[int, Shard] = {}
+        self._states: Counter[str] = Counter()  # shards by state
+        self._committed = 0.0  # USD: spent by what is collected, at most spent by what is in flight
+        for shard in journal.shards(run):
+            self._keep(shard)
+        self._batches: dict[int, Batch] = {}  # the last look at each, by shard
+        self._looks: dict[int, tuple[int, float]] = {}  # searches in vain: how many, since when (monotonic)
+        self._downloads: Counter[int] = Counter()
+        self._last_call = 0.0
+        self._interval = options.poll
+        self._next_poll = 0.0
+
+    # ---- the loop
+
+    def resume(self) -> None:
+        """Forget why the run was paused: the person who calls again has seen to it."""
+        if self.run.paused:
+            self.run = self.journal.save_run(replace(self.run, paused=""), "resumed")
+
+    def go(self, until_submitted: bool = False) -> None:
+        """Take every shard as far as it goes; with `until_submitted`, return once nothing is left to submit."""
+        while work := [shard for shard in self._shards.values() if shard.state not in FINAL]:
+            for shard in work:
+                self._step_if_due(shard)
+            to_submit = self._states["planned"] + self._states["staged"]
+            in_flight = self._states["submitting"] + self._states["submitted"] + self._states["ended"]
+            if until_submitted and not to_submit and not self._states["submitting"]:
+                return
+            if to_submit and not in_flight and self._stopped():
+                self._raise_stopped()
+            self._poll_if_due()
+            self._rest()
+
+    def collect(self, wanted: Iterable[int]) -> None:
+        """One look at given shards' batches: what has ended is fetched, nothing is submitted."""
+        chosen = [self._shards[n] for n in wanted if self._shards[n].state == "submitted"]
+        self._look(chosen)
+        for n in wanted:
+            while self._shards[n].state == "ended":
+                self._fetch(self._shards[n])
+
+    def cancel(self) -> int:
+        """Ask the host to stop every batch in flight, and submit nothing more; returns how many were asked."""
+        self.run = self.journal.save_run(replace(self.run, stopped=True), "cancel")
+        flying = [s for s in self._shards.values() if s.state in ("submitting", "submitted")]
+        asked = 0
+        for shard in flying:
+            if shard.state == "submitting":
+                self._recover(shard)
+                shard = self._shards[shard.n]
+            if shard.state == "submitted":
+                self.cancel_batch(shard)
+                asked += 1
+        return asked
+
+    def cancel_batch(self, shard: Shard) -> None:
+        """Ask the host to stop one batch; its unfinished rows are not sent again unless a person asks for it."""
+        self._record(shard, "cancel", stopped=True)
+        self._ask(lambda: self._provider.cancel(shard.batch_id))
+
+    def retry_failed(self) -> int:
+        """Plan new shards for every row without a clean answer, whatever its class; returns how many rows."""
+        count = 0
+        latest: dict[int, dict[str, Shard]] = {}
+        for shard in sorted(self._shards.values(), key=lambda s: s.n):
+            if shard.state not in FINAL:
+                continue
+            rows = latest.setdefault(shard.root, {})
+            if shard.state == "refused":
+                unclean = set(shards.ids(shard))
+            else:
+                found = self._scan(shard)
+                unclean = {*found.unclean, *found.absent}
+                for wire in shards.ids(shard).keys() - unclean:
+                    rows.pop(wire, None)
+            rows.update(dict.fromkeys(unclean, shard))
+        waiting = {wire for s in self._shards.values() if s.state not in FINAL for wire in shards.ids(s)}
+        for rows in latest.values():
+            by_shard: dict[int, set[str]] = {}
+            for wire, shard in rows.items():
+                if wire not in waiting:
+                    by_shard.setdefault(shard.n, set()).add(wire)
+            for n, wires in by_shard.items():
+                shard = self._shards[n]
+                new = shards.again(shard, self._next_n(), wires, attempt=1 + shard.attempt)
+                count += new.count
+                self._record(shard, "retry_asked", more=[new])
+        return count
+
+    # ---- steps
+
+    def _step_if_due(self, shard: Shard) -> None:
+        shard = self._shards[shard.n]
+        if shard.not_before > self._clock():
+            return
+        match shard.state:
+            case "planned" | "staged" if self._may_submit(shard):
+                self._stage(shard) if shard.state == "planned" else self._submit(shard)
+            case "submitting":
+                self._recover(shard)
+            case "ended":
+                self._fetch(shard)
+
+    def _may_submit(self, shard: Shard) -> bool:
+        states = self._states
+        in_flight = states["submitted"] + states["ended"] + states["submitting"]
+        # one lost answer at a time: an Anthropic batch is known again only by when it was made and how large it is
+        return in_flight < self.options.parallel and not states["submitting"] and not self._stopped()
+
+    def _stage(self, shard: Shard) -> None:
+        shards.check(shard)
+        ref = self._ask(lambda: self._provider.stage(shard))
+        self._record(shard, "staged", state="staged", ref=ref)
+
+    def _submit(self, shard: Shard) -> None:
+        if not self._affordable(shard):
+            return
+        shard = self._record(shard, "submitting", state="submitting", intent_at=self._clock())
+        try:
+            self._pace()
+            batch_id = self._provider.submit(shard)
+        except Unknown as error:
+            self._tell("lost", shard, str(error))
+            self._record(shard, "answer_lost", note=str(error))
+        except (Busy, Unreached) as error:
+            wish = getattr(error, "retry_after", None)
+            wait = backoff(shard.tries + 1, self.options.poll) if wish is None else wish
+            self._tell("wait", shard, f"{error}; trying again in {wait:.0f} s")
+            self._turned_down(shard, "staged", wait, str(error))
+        except Broke as error:
+            self._turned_down(shard, "staged", 0.0, str(error))
+            self._pause(str(error))
+        except Denied as error:
+            self._turned_down(shard, "staged", 0.0, str(error))
+            raise
+        except Refused as error:
+            self._refused(shard, error)
+        else:
+            shard = self._record(shard, "submitted", state="submitted", batch_id=batch_id, note="")
+            self._tell("submitted", shard)
+
+    def _turned_down(self, shard: Shard, state: str, wait: float, note: str) -> Shard:
+        """Certainly not accepted: back for another try, under a tag of its own."""
+        return self._record(
+            shard,
+            "turned_down",
+            state=state,
+            batch_id="",
+            tag=shards.new_tag(shard.run, shard.n),
+            tries=shard.tries + 1,
+            not_before=self._clock() + wait,
+            note=note,
+        )
+
+    def _refused(self, shard: Shard, error: Refused) -> None:
+        """The create call was refused: again with a new upload if its file is gone, else for good."""
+        if error.status == 404 and shard.tries < self.options.retries:
+            self._turned_down(shard, "planned", backoff(shard.tries + 1, self.options.poll), str(error))
+            return
+        line = shards.line_of_error(str(error))
+        self._give_up(shard, str(error), [{"message": str(error), "line": line}] if line else [])
+
+    # ---- lost answers
+
+    def _recover(self, shard: Shard) -> None:
+        """Look for the batch that a lost answer may have made: adopt it, look again later, or submit again."""
+        found = self._ask(lambda: [b for b in self._provider.find(shard) if not self.journal.is_known(b.id)])
+        if found:
+            first, *rest = found
+            shard = self._record(
+                shard, "adopted", state="submitted", batch_id=first.id, adopted=True,
+                note="found at the provider after its answer was lost",
+            )  # fmt: skip
+            self._tell("adopted", shard)
+            for other in rest:
+                if other.tag == shard.tag:  # certainly ours; a mere likeness may be somebody else's paid work
+                    self._tell("double", shard, f"batch {other.id} is a double of {first.id}: cancelling it")
+                    self._ask(lambda other=other: self._provider.cancel(other.id))
+            return
+        looks, since = self._looks.get(shard.n, (0, self._monotonic()))
+        self._looks[shard.n] = (looks + 1, since)
+        # this process's own steady clock: after a jump of the wall clock a batch could seem long overdue
+        if looks + 1 >= LOOKS and self._monotonic() - since >= self.options.grace:
+            del self._looks[shard.n]
+            self._tell("again", shard, "the lost batch was never made; submitting again")
+            self._turned_down(shard, "staged", 0.0, "")
+        else:
+            self._shards[shard.n] = replace(shard, not_before=self._clock() + min(self.options.grace, self.options.poll))
+
+    # ---- watching
+
+    def _poll_if_due(self) -> None:
+        flying = [shard for shard in self._shards.values() if shard.state == "submitted"]
+        if flying and self._monotonic() >= self._next_poll:
+            changed = self._look(flying)
+            self._interval = self.options.poll if changed else min(self._interval * 1.5, self.options.poll * 20)
+            self._next_poll = self._monotonic() + self._interval
+
+    def _look(self, flying: list[Shard]) -> bool:
+        """Ask for the status of batches; returns whether anything has changed."""
+        by_id = {shard.batch_id: shard for shard in flying}
+        seen = {batch.id: batch for batch in self._ask(lambda: list(self._provider.status(by_id)))} if by_id else {}
+        changed = False
+        for batch_id, shard in by_id.items():
+            batch = seen.get(batch_id)
+            if batch is None:
+                self._vanished(shard)
+                continue
+            self._looks.pop(shard.n, None)
+            changed |= batch != self._batches.get(shard.n)
+            self._batches[shard.n] = batch
+            self._tell("batch", shard, batch=batch)
+            if batch.failed:
+                self._failed(shard, batch)
+            elif batch.ended:
+                self._record(shard, "ended", state="ended")
+        return changed
+
+    def _vanished(self, shard: Shard) -> None:
+        looks, since = self._looks.get(shard.n, (0, self._monotonic()))
+        self._looks[shard.n] = (looks + 1, since)
+        if looks + 1 >= LOOKS and self._monotonic() - since >= self.options.grace:
+            self._give_up(shard, f"the provider no longer knows batch {shard.batch_id}; --retry-failed sends its rows again")
+
+    def _failed(self, shard: Shard, batch: Batch) -> None:
+        """A batch whose input was turned down as a whole: nothing was tried, nothing is billed."""
+        problems = batch.problems
+        codes = {str(p.get("code") or "") for p in problems}
+        said = "; ".join(f"{p.get('code')}: {p.get('message')}" for p in problems[:3]) or "no reason was given"
+        if "token_limit_exceeded" in codes:
+            wait = backoff(shard.tries + 2, self.options.poll * 2)
+            self._tell("wait", shard, f"the queue for {shard.model} is full; its turn comes later ({wait:.0f} s)")
+            self._turned_down(shard, "staged", wait, said)
+        elif codes <= {"invalid_request", "file_not_found"} and {p.get("param") for p in problems} <= {"file_id", "input_file_id"}:
+            if problems and shard.tries < self.options.retries:
+                self._turned_down(shard, "planned", backoff(shard.tries + 1, self.options.poll), said)
+            else:
+                self._give_up(shard, said, problems)
+        else:
+            self._give_up(shard, said, problems)
+
+    def _give_up(self, shard: Shard, why: str, problems: Iterable[dict] = ()) -> None:
+        """Refused for good. Where lines are named and --skip-invalid is on, the others go on as a new shard."""
+        named = []
+        for problem in problems:
+            line = problem.get("line")
+            custom_id = shards.id_at_line(shard, line) if isinstance(line, int) else ""
+            named.append({**problem, "custom_id": custom_id})
+        bad = {p["custom_id"] for p in named if p["custom_id"]}
+        follower = None
+        if bad and self.options.skip_invalid:
+            keep = {wire for wire, rest in shards.ids(shard).items() if (rest.partition("\t")[0] or wire) not in bad}
+            follower = shards.again(shard, self._next_n(), keep, attempt=shard.attempt)
+        shard = self._record(
+            shard, "refused", more=[follower] if follower else [], state="refused", note=why, problems=tuple(named[:1000])
+        )
+        self._tell("refused", shard, why)
+
+    # ---- collecting
+
+    def _fetch(self, shard: Shard) -> None:
+        batch = self._batches.get(shard.n) or self._status_of(shard)
+        if batch is None:
+            self._vanished(shard)
+            return
+        output, errors = results.raw_paths(self.run, shard.batch_id)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._ask(lambda: self._provider.download(batch, output, errors))
+        except Refused as error:
+            if isinstance(error, (Denied, Broke)):
+                raise
+            self._give_up(shard, f"batch {shard.batch_id} has ended but its results cannot be had: {error}")
+            return
+        found = self._scan(shard)
+        answered = shard.count - len(found.absent)
+        if shard.adopted and found.bad["foreign"] > answered:
+            self._disown(shard)
+            return
+        self._downloads[shard.n] += 1
+        holes = found.bad["malformed"] + found.bad["truncated"] or (found.absent and batch.status in ("completed", "ended"))
+        if holes and self._downloads[shard.n] < DOWNLOADS:
+            self._batches.pop(shard.n)  # a new look: an output file may be named late
+            self._shards[shard.n] = replace(shard, not_before=self._clock() + self.options.poll)
+            return
+        self._close(shard, batch, found)
+
+    def _status_of(self, shard: Shard) -> Batch | None:
+        return next(iter(self._ask(lambda: list(self._provider.status([shard.batch_id])))), None)
+
+    def _scan(self, shard: Shard) -> results.Scan:
+        return results.scan(shard, self.run, self._models[shard.model], self._provider.decode)
+
+    def _disown(self, shard: Shard) -> None:
+        """The rows are not what we asked: the batch was somebody else's. Keep their file out of our results."""
+        for path in results.raw_paths(self.run, shard.batch_id):
+            path.unlink(missing_ok=True)
+        self._tell("disowned", shard, f"batch {shard.batch_id} answers other requests: it is not ours; looking on")
+        self._record(shard, "disowned", state="submitting", batch_id="", adopted=False, note="")
+
+    def _close(self, shard: Shard, batch: Batch, found: results.Scan) -> None:
+        """Commit what an ended batch brought, together with the new shards for what is to be tried again."""
+        absent = {"expired": "expired", "cancelled": "cancelled"}.get(batch.status, "missing")
+        outcomes = {**found.unclean, **dict.fromkeys(found.absent, absent)}
+        if batch.succeeded > shard.count - len(outcomes) and found.absent:
+            # the provider says it has answered (and billed) more than it gave us: no blind second purchase
+            outcomes = found.unclean
+        changes = results.fetched_changes(shard, found, self.run, absent)
+        note = self._complaints(shard, batch, found)
+        more = self._followers(shard, outcomes)
+        paid_stop = [wire for wire, outcome in outcomes.items() if POLICY[outcome] is Policy.PAUSE]
+        shard = self._record(shard, "fetched", more=more, note=note, not_before=0.0, **changes)
+        self._tell("fetched", shard, note)
+        if paid_stop:
+            self._pause(f"{len(paid_stop)} rows of batch {shard.batch_id}: {found.examples.get('quota') or 'quota used up'}")
+
+    def _followers(self, shard: Shard, outcomes: dict[str, str]) -> list[Shard]:
+        """New shards for the rows that their class's policy sends again."""
+        if shard.stopped or self.run.stopped:
+            return []
+        young = self._clock() - self.run.created_at < self.options.retry_hours * 3600
+        by_policy: dict[Policy, set[str]] = {}
+        for wire, outcome in outcomes.items():
+            by_policy.setdefault(POLICY[outcome], set()).add(wire)
+        plans = []
+        if young and shard.attempt <= self.options.retries and Policy.AGAIN in by_policy:
+            plans.append((by_policy[Policy.AGAIN], None, backoff(shard.attempt, self.options.poll)))
+        if Policy.PAUSE in by_policy:  # money: as long as a person sees to it, there is no limit
+            plans.append((by_policy[Policy.PAUSE], None, 0.0))
+        is_first_cap = shard.max_tokens == self._shards[shard.root].max_tokens
+        if self.run.longer and is_first_cap and Policy.LONGER in by_policy:
+            plans.append((by_policy[Policy.LONGER], int(shard.max_tokens * self.run.longer), 0.0))
+        followers = []
+        for wires, cap, wait in plans:
+            followers.append(
+                shards.again(
+                    shard, self._next_n() + len(followers), wires,
+                    attempt=shard.attempt + 1, longer=cap, not_before=self._clock() + wait,
+                )
+            )  # fmt: skip
+        return followers
+
+    @staticmethod
+    def _complaints(shard: Shard, batch: Batch, found: results.Scan) -> str:
+        """What was odd about a batch's files, in one line; "" when nothing was."""
+        said = [f"{n} {kind} lines" for kind, n in sorted(found.bad.items())]
+        if found.first_bad:
+            said[-1] += f" (first: {found.first_bad.file} line {found.first_bad.line}: {found.first_bad.why})"
+        got = found.tally["succeeded"] + found.tally["truncated"] + found.tally["refused"] + found.tally["empty"]
+        if batch.total and (batch.succeeded != got or batch.total != shard.count):
+            said.append(f"the provider counts {batch.succeeded} of {batch.total} succeeded, the files hold {got} of {shard.count}")
+        if found.absent:
+            said.append(f"{len(found.absent)} requests without a line")
+        return "; ".join(said)
+
+    # ---- money
+
+    def _affordable(self, shard: Shard) -> bool:
+        most = self._committed + (shard.reserve or 0.0)
+        if most <= self.options.max_cost:
+            return True
+        if not self.run.paused:
+            self._pause(
+                f"the next batch could bring this run to {most:.2f} USD, "
+                f"above the cap of {self.options.max_cost:.2f}; --max-cost USD raises it",
+                by_cap=True,
+            )
+        return False
+
+    def _pause(self, why: str, by_cap: bool = False) -> None:
+        self.run = self.journal.save_run(replace(self.run, paused=why), "paused", cap=by_cap)
+        self._tell("paused", text=why)
+
+    def _stopped(self) -> bool:
+        return bool(self.run.paused or self.run.stopped)
+
+    def _raise_stopped(self) -> None:
+        if self.run.stopped:
+            raise Usage(f"run {self.run.name} was cancelled; --retry-failed {self.run.name} takes it up again")
+        if "--max-cost" in self.run.paused:
+            raise Usage(self.run.paused)
+        raise Broke(f"paused: {self.run.paused}; the same command goes on once that is settled")
+
+    # ---- small things
+
+    def _record(self, shard: Shard, kind: str, more: Iterable[Shard] = (), **changes: object) -> Shard:
+        more = list(more)
+        shard = self.journal.record(shard, kind, more, **changes)
+        for one in (shard, *more):
+            self._keep(one)
+        return shard
+
+    def _keep(self, shard: Shard) -> None:
+        before = self._shards.get(shard.n)
+        if before is not None:
+            self._states[before.state] -= 1
+            self._committed -= _commitment(before)
+        self._shards[shard.n] = shard
+        self._states[shard.state] += 1
+        self._committed += _commitment(shard)
+
+    def _next_n(self) -> int:
+        return max(self._shards) + 1
+
+    def _pace(self) -> None:
+        wait = self._last_call + self.options.pace - self._monotonic()
+        if wait > 0:
+            self._sleep(wait)
+        self._last_call = self._monotonic()
+
+    def _ask(self, call: Callable[[], T]) -> T:
+        """The answer of a call that is safe to repeat."""
+
+        def paced() -> T:
+            self._pace()
+            return call()
+
+        return patiently(
+            paced,
+            seconds=self.options.patience,
+            start=min(1.0, self.options.poll),
+            sleep=self._sleep,
+            told=lambda text: self._tell("wait", text=text),
+        )
+
+    def _rest(self) -> None:
+        """Sleep until the next thing is due, never longer than a poll interval (the wall clock may jump)."""
+        now, due = self._clock(), []
+        for shard in self._shards.values():
+            match shard.state:
+                case "submitted":
+                    due.append(self._next_poll - self._monotonic())
+                case "submitting" | "ended":
+                    due.append(shard.not_before - now)
+                case "planned" | "staged" if self._may_submit(shard):
+                    due.append(shard.not_before - now)
+        if (wait := min(due, default=0.0)) > 0:
+            self._sleep(min(wait, self._interval))
+
+
+def _commitment(shard: Shard) -> float:
+    """USD that a shard has cost, or may cost at most while it is in flight."""
+    if shard.state == "fetched":
+        return shard.spent or 0.0
+    return (shard.reserve or 0.0) if shard.state in ("submitting", "submitted", "ended") else 0.0

@@ -1,0 +1,212 @@
+"""From a command to a run with its shards on disk: which models, which run, what it may cost. Nothing is sent here."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+from common import catalog, results, shards
+from common.errors import Usage
+from common.experiment import Experiment, check_ids
+from common.journal import Journal
+from common.providers.anthropic import TEMPERATURE_VERSION
+from common.providers.base import Provider
+from common.records import Model, Run, Shard
+from common.settings import Account, is_loopback
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run that is ready to be submitted (or was before), and what was said of it."""
+
+    run: Run
+    models: tuple[Model, ...]
+    shards: list[Shard]
+    is_new: bool
+    invalid: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def ceiling(self) -> float | None:
+        """USD that the shards not yet submitted can cost at most; None when a price is unknown."""
+        waiting = [s.reserve for s in self.shards if s.state in ("planned", "staged")]
+        return None if None in waiting else sum(waiting)
+
+
+def choose_models(names: Sequence[str], group: Sequence[str], account: Account, allow_retired: bool) -> tuple[list[Model], list[str]]:
+    """The models of a command: those named, else those of the script's group that are alive. Also notices.
+
+    Raises Usage for an unknown alias, and for a retired model on a real host.
+    """
+    host, today = account.host, date.today()
+    judged = _retirement_counts(account) and not allow_retired
+    if not names:
+        found = [catalog.find(name, host.name) for name in group]
+        alive = [m for m in found if m and not catalog.is_retired(m, today)]
+        if alive:
+            return alive, []
+        names = [m.alias for m in found if m]
+        if not names:
+            raise Usage(f"{host.title} is not known to have any of {', '.join(group)}; name models with --model")
+    models, notices = [], []
+    for name in dict.fromkeys(names):
+        model, notice = catalog.resolve(name, host.name)
+        notices += [notice] if notice else []
+        if catalog.is_retired(model, today):
+            instead = f"; its replacement is {model.replacement}" if model.replacement else "; see common/models.toml for others"
+            if judged:
+                raise Usage(f"{name} was retired on {model.retired_on}{instead} (--allow-retired sends it all the same)")
+            notices.append(f"{name} was retired on {model.retired_on}{instead}")
+        models.append(model)
+    return models, notices
+
+
+def models_of(run: Run) -> list[Model]:
+    """The models of a run as the catalog knows them today."""
+    return [catalog.resolve(alias, run.host)[0] for alias in run.models]
+
+
+def _retirement_counts(account: Account) -> bool:
+    """A model's end is its own host's; on this machine, or where a closed host's name is lent to another, it is not."""
+    lent = account.host.name == "kluster" and not account.host.closed_on
+    return not (account.host.local or is_loopback(account.base_url) or lent)
+
+
+def check_open(account: Account) -> None:
+    """Refuse a host that is known to be closed. Raises Usage."""
+    host = account.host
+    if host.closed_on and not host.local:
+        raise Usage(
+            f"{host.title} is closed ({host.closed_on}: {host.closed_why}); set {host.url_variable} to a host that "
+            f"speaks its API, or add --local to rehearse"
+        )
+
+
+def check_prices(models: Sequence[Model], account: Account, allowed: bool) -> None:
+    """Refuse to spend where a price is unknown, because no cap could be kept. Raises Usage."""
+    unknown = [m.alias for m in models if m.input is None or m.output is None]
+    if unknown and not allowed and not account.host.local and not is_loopback(account.base_url):
+        raise Usage(
+            f"the price of {', '.join(unknown)} is unknown, so no spending cap can be kept; add it to "
+            f"common/models.toml, or --allow-unknown-price"
+        )
+
+
+def plan(
+    journal: Journal,
+    provider: Provider,
+    account: Account,
+    folder: str,
+    experiment: Experiment,
+    models: Sequence[Model],
+    run_name: str | None,
+    skip_invalid: bool,
+) -> Planned:
+    """The run that this command means: continued if it exists, else planned with its shards written.
+
+    Raises Usage: a name that belongs to another experiment, ids that collide, requests beyond the limits, a full disk.
+    """
+    digest = experiment.digest(
+        models=[[m.alias, m.id] for m in models], address=account.identity, host=account.host.name, provider=folder
+    )
+    run = _existing(journal, folder, experiment.name, digest, run_name)
+    if run is not None and run.planned:
+        return Planned(run, tuple(models), journal.shards(run), is_new=False)
+    if run is None:
+        run = _new(journal, account, folder, experiment, models, digest, run_name)
+    with journal.lock(run):
+        return _write(journal, provider, account, run, experiment, models, skip_invalid)
+
+
+def _existing(journal: Journal, folder: str, name: str, digest: str, run_name: str | None) -> Run | None:
+    if run_name is None:
+        return next((r for r in journal.runs(folder) if r.digest == digest and r.name == f"{name}-{digest[: _tail(r.name)]}"), None)
+    run = journal.run(f"{folder}/{run_name}")
+    if run is not None and run.digest != digest:
+        raise Usage(f"run {run_name} belongs to another experiment, model set or address; choose another --run name")
+    return run
+
+
+def _tail(run_name: str) -> int:
+    return len(run_name.rpartition("-")[2])
+
+
+def _new(
+    journal: Journal, account: Account, folder: str, experiment: Experiment, models: Sequence[Model], digest: str, name: str | None
+) -> Run:
+    names = [name] if name else [f"{experiment.name}-{digest[:size]}" for size in (6, 12, 24)]
+    name = next(n for n in names if journal.run(f"{folder}/{n}") is None)
+    run = Run(
+        key=f"{folder}/{name}",
+        name=name,
+        digest=digest,
+        provider=folder,
+        host=account.host.name,
+        address=account.identity,
+        experiment=experiment.name,
+        source=str(experiment.path.absolute()),
+        folder=journal.results / folder / name,
+        created_at=time.time(),
+        models=tuple(m.alias for m in models),
+        longer=experiment.cut_off_factor,
+    )
+    try:
+        (run.folder / "shards").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Usage(f"{run.folder}: {error.strerror}; choose another folder with --results") from None
+    return journal.save_run(run, "created", experiment=str(experiment.path))
+
+
+def _write(
+    journal: Journal,
+    provider: Provider,
+    account: Account,
+    run: Run,
+    experiment: Experiment,
+    models: Sequence[Model],
+    skip_invalid: bool,
+) -> Planned:
+    check_ids(experiment, models)
+    limits = account.host.limits
+    work = shards.Plan(
+        run=run.key,
+        folder=run.folder / "shards",
+        limits=limits,
+        provider=provider,
+        trials=experiment.trials,
+        effort=experiment.reasoning_effort,
+        headers=lambda model: _headers(account, model),
+    )
+    made: list[Shard] = []
+    for n, model in enumerate(models):
+        share = None if experiment.limit is None else (experiment.limit + len(models) - 1 - n) // len(models)
+        made += work.cut(experiment.cells(model, limits), experiment.cap(model), len(made) + 1, share)
+    if work.invalid and not skip_invalid:
+        shown = "; ".join(f"{custom_id}: {why}" for custom_id, why in work.invalid[:5])
+        more = f" … and {work.skipped - 5:,} more" if work.skipped > 5 else ""
+        raise Usage(f"{work.skipped:,} requests are beyond the limits: {shown}{more} (--skip-invalid leaves them out)")
+    if not made:
+        raise Usage(f"{experiment.path}: no request is left to send; check --text, --persona and --limit")
+    _check_disk(run.folder, made)
+    packages = {name: version(name) for name in ("openai", "anthropic")}
+    results.write_manifest(run, experiment, models, {"digest": run.digest, "address": run.address, "packages": packages})
+    run = journal.plan(replace(run, skipped=work.skipped), made)
+    return Planned(run, tuple(models), made, is_new=True, invalid=work.invalid)
+
+
+def _headers(account: Account, model: Model) -> dict[str, str]:
+    """Anthropic takes a temperature only under its older API version."""
+    if account.host.api == "anthropic" and model.supports_temperature:
+        return {"anthropic-version": TEMPERATURE_VERSION}
+    return {}
+
+
+def _check_disk(folder: Path, made: Sequence[Shard]) -> None:
+    """Answers, their table and their texts need about three times what the requests took."""
+    need, free = 3 * sum(s.bytes for s in made), shutil.disk_usage(folder).free
+    if free < need:
+        raise Usage(f"{folder}: {free >> 20:,} MB free, about {need >> 20:,} MB needed for the results; make room first")

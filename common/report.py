@@ -1,0 +1,83 @@
+"""Figures for people: tables of plain text, sizes, durations and money."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+import orjson
+
+from common.errors import SUCCEEDED
+from common.journal import Journal
+from common.records import Run
+
+SIMULATED = "SIMULATED: rehearsal answers of the local batch service, not data"
+HEADER = ("provider", "run", "model", "requests", "succeeded", "failed", "cost", "time")
+
+
+def usd(amount: float | None, simulated: bool = False) -> str:
+    """An amount; "as if" where nothing was paid."""
+    if amount is None:
+        return "unknown"
+    return f"{'as if ' if simulated else ''}${amount:,.{2 if amount >= 1 else 4}f}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def size(count: int) -> str:
+    """Bytes as people say them."""
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
+
+
+def failures(outcomes: dict[str, int]) -> str:
+    """All that is not a success, by class: `expired 3, quota 1`; "0" if nothing."""
+    return ", ".join(f"{name} {n}" for name, n in sorted(outcomes.items()) if name != SUCCEEDED and n) or "0"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Columns under a header, aligned by what a terminal shows (a Japanese character is two wide)."""
+    lines = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(_width(line[n]) for line in lines) for n in range(len(header))]
+    lines.insert(1, ["─" * width for width in widths])
+    return "\n".join("  ".join(c + " " * (w - _width(c)) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def summary_of(run: Run) -> dict | None:
+    """A run's summary.json, None while it has none."""
+    try:
+        return orjson.loads((run.folder / "summary.json").read_bytes())
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return None
+
+
+def run_rows(summary: dict) -> list[tuple]:
+    """A run's lines for the table under HEADER, one per model."""
+    costs = summary.get("cost_by_model", {})
+    rows = []
+    for model, outcomes in summary["by_model"].items():
+        cost = usd(costs.get(model), summary["simulated"])
+        rows.append((
+            summary["provider"], summary["run"], model, sum(outcomes.values()), outcomes.get(SUCCEEDED, 0),
+            failures(outcomes), cost, duration(summary["seconds"]),
+        ))  # fmt: skip
+    return rows
+
+
+def all_runs(journal: Journal) -> str:
+    """The table of every run in a results folder that has a summary."""
+    summaries = [s for s in map(summary_of, journal.runs()) if s]
+    if not summaries:
+        return "no run yet: make demo"
+    shown = table(HEADER, (row for s in summaries for row in run_rows(s)))
+    notes = [f"{SIMULATED}: {', '.join(s['run'] for s in summaries if s['simulated'])}"] if any(s["simulated"] for s in summaries) else []
+    notes += [f"{s['provider']}/{s['run']}: the sum does not add up" for s in summaries if not s["adds_up"]]
+    return "\n".join([shown, *notes])

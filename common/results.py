@@ -1,0 +1,333 @@
+"""A run's raw output → exactly one row per request, its accounting, and the folder that a person looks into."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+import orjson
+
+from common import catalog
+from common.answers import Checker, Question
+from common.costs import cost
+from common.errors import SUCCEEDED
+from common.experiment import Experiment, parse_id
+from common.jsonl import write_whole
+from common.rawfile import Problem, read_raw
+from common.records import Model, Result, Run, Shard
+from common.rows import Meta, Record
+from common.shards import ids
+from common.tables import write_csv
+from common.textfiles import safe_name, write_texts
+
+PENDING = "pending"  # a row whose batch has not been collected yet
+Decode = Callable[[dict], Result]
+
+
+def raw_paths(run: Run, batch_id: str) -> tuple[Path, Path]:
+    """Where a batch's raw output and errors lie: results/<provider>/batch_results/<batch_id>_{output,errors}.jsonl."""
+    return raw_files(run.folder.parent, batch_id)
+
+
+def raw_files(provider_folder: Path, batch_id: str) -> tuple[Path, Path]:
+    """The same for a batch that no run here made."""
+    folder = provider_folder / "batch_results"
+    return folder / safe_name(batch_id, "_output.jsonl"), folder / safe_name(batch_id, "_errors.jsonl")
+
+
+def _existing(run: Run, batch_id: str) -> list[Path]:
+    return [path for path in raw_paths(run, batch_id) if path.exists()]
+
+
+# ---- what an ended batch brought -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Scan:
+    """One pass over a batch's raw files against what its shard had asked."""
+
+    tally: Counter = field(default_factory=Counter)
+    unclean: dict[str, str] = field(default_factory=dict)  # id on the wire → outcome, for all but the successes
+    absent: list[str] = field(default_factory=list)  # ids that no line answers
+    bad: Counter = field(default_factory=Counter)  # lines that are no row, by kind
+    first_bad: Problem | None = None
+    examples: dict[str, str] = field(default_factory=dict)  # the first message of each class
+    simulated: int = 0
+    spent: float | None = 0.0
+
+
+def scan(shard: Shard, run: Run, model: Model, decode: Decode) -> Scan:
+    """Read a collected batch. Memory: the ids of one shard. Raises OSError."""
+    found, expected, seen = Scan(), ids(shard), set()
+    for path in _existing(run, shard.batch_id):
+        for _, row in read_raw(path, decode, seen, expected):
+            if isinstance(row, Problem):
+                found.bad[row.kind] += 1
+                found.first_bad = found.first_bad or row
+                continue
+            found.tally[row.outcome] += 1
+            found.simulated += row.simulated
+            price = cost(model, row.usage)
+            found.spent = None if price is None or found.spent is None else found.spent + price
+            if row.outcome != SUCCEEDED:
+                found.unclean[row.custom_id] = row.outcome
+                found.examples.setdefault(row.outcome, row.message)
+    found.absent = [wire for wire in expected if wire not in seen]
+    return found
+
+
+def digests(run: Run, batch_id: str) -> dict[str, str]:
+    """The sha256 of a batch's raw files by name."""
+    found = {}
+    for path in _existing(run, batch_id):
+        with open(path, "rb") as file:
+            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+# ---- one row per request ---------------------------------------------------------------------------------------------
+
+
+def write_manifest(run: Run, experiment: Experiment, models: Iterable[Model], more: dict) -> None:
+    """Keep in run.json what the rows need to be understood without the experiment's files."""
+    texts = experiment.texts
+    titled = "title" in texts.columns and texts.source == experiment.path
+    title = texts.columns.index("title") if titled else 0
+    manifest = {
+        "experiment": experiment.name,
+        "title": experiment.title,
+        "personas": {p.id: p.name for p in experiment.personas},
+        "models": {m.alias: m.id for m in models},
+        "texts": {row[texts.id_column]: row[title] for _, row in texts.rows()} if titled else {},
+        "questions": [[q.id, q.name, q.minimum, q.maximum, q.value_label, q.reason_label] for q in experiment.questions],
+        **more,
+    }
+    write_whole(run.folder / "run.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+
+
+class RunContext:
+    """What a run knows about its rows; also a `rows.Context` for one raw file of it when `shard` is given."""
+
+    def __init__(self, run: Run, shard: Shard | None = None) -> None:
+        manifest = orjson.loads((run.folder / "run.json").read_bytes())
+        self.run, self.experiment, self.provider = run.name, run.experiment, run.provider
+        self.questions = tuple(Question(*row) for row in manifest["questions"])
+        self.batch_id, self.attempts = (shard.batch_id, shard.attempt) if shard else ("", 1)
+        self._personas, self._texts, self._models = manifest["personas"], manifest["texts"], manifest["models"]
+        self._pairs = [(persona, model) for persona in self._personas for model in self._models]
+        self._host = run.host
+        self._ids = ids(shard) if shard else {}
+
+    def model(self, name: str) -> Model | None:
+        """The catalog's row of an alias at this run's host, else of the id that the API reported."""
+        return catalog.find(name, self._host) or catalog.find_id(name)
+
+    def describe(self, custom_id: str) -> Meta:
+        """What an id on the wire stands for."""
+        return self.meta(custom_id, self._ids.get(custom_id, ""))
+
+    def meta(self, wire: str, rest: str) -> Meta:
+        """What an id on the wire stands for, with the rest of its line in the shard's ids file."""
+        custom_id, _, heat = rest.partition("\t")
+        custom_id = custom_id or wire
+        parts = parse_id(custom_id, self._pairs)
+        if parts is None:
+            return Meta(custom_id)
+        persona, model, trial, text = parts
+        temperature = None if heat == "None" else float(heat) if heat else "unknown"
+        return Meta(
+            custom_id, model, self._models[model], persona, self._personas[persona], trial, text,
+            self._texts.get(text, ""), temperature,
+        )  # fmt: skip
+
+
+def records(run: Run, shards: Iterable[Shard], decode: Decode) -> Iterator[Record]:
+    """Exactly one Record per request of a run, attempts merged: the newest answer, else the newest failure.
+
+    Goes by first-attempt shards, so memory holds the ids of one of them, whatever the run's size.
+    """
+    context = RunContext(run)
+    check = Checker(context.questions).check if context.questions else lambda text: None
+    ordered = sorted(shards, key=lambda s: (s.root, s.n))
+    for _, group in groupby(ordered, key=lambda s: s.root):
+        family = list(group)
+        model = context.model(family[0].model)
+        for wire, rest, result, attempts, batch_id in _merged(run, family, decode):
+            price = cost(model, result.usage) if model else None
+            meta = context.meta(wire, rest)
+            result = result._replace(custom_id=meta.custom_id)
+            yield Record(meta, result, check(result.text), attempts, price, batch_id, run.provider, run.experiment, run.name)
+
+
+def _merged(run: Run, family: list[Shard], decode: Decode) -> Iterator[tuple[str, str, Result, int, str]]:
+    pending = ids(family[0])
+    tries: Counter[str] = Counter()
+    for shard in family[1:]:
+        if shard.attempt > 1:
+            tries.update(ids(shard).keys())
+    failed: dict[str, tuple[Result, str]] = {}
+    last: dict[str, Shard] = {}
+    for shard in reversed(family):
+        if shard.state == "fetched":
+            for path in _existing(run, shard.batch_id):
+                for _, row in read_raw(path, decode):
+                    if isinstance(row, Problem) or row.custom_id not in pending:
+                        continue
+                    if row.outcome == SUCCEEDED or row.text:
+                        rest = pending.pop(row.custom_id)
+                        yield row.custom_id, rest, row, 1 + tries[row.custom_id], shard.batch_id
+                    else:
+                        failed.setdefault(row.custom_id, (row, shard.batch_id))
+        if len(family) > 1 and shard is not family[0]:
+            for wire in ids(shard):
+                last.setdefault(wire, shard)
+    for wire, rest in pending.items():
+        result, batch_id = failed.get(wire) or _absent(wire, last.get(wire, family[0]))
+        yield wire, rest, result, 1 + tries[wire], batch_id
+
+
+def _absent(wire: str, shard: Shard) -> tuple[Result, str]:
+    """The result of a row that no file mentions, by the state of the last shard that asked for it."""
+    if shard.state == "refused":
+        outcome = "not_accepted"
+    else:
+        outcome = shard.absent if shard.state == "fetched" else PENDING
+    return Result(wire, outcome, code=outcome, message=shard.note or f"no answer in batch {shard.batch_id}"), shard.batch_id
+
+
+# ---- the sum ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Account:
+    """planned = succeeded + failed(by class) + expired + cancelled + missing (+ pending while it runs)."""
+
+    planned: int
+    rows: int = 0
+    outcomes: Counter = field(default_factory=Counter)
+    validation: Counter = field(default_factory=Counter)
+    retried: int = 0
+    simulated: int = 0
+    by_model: dict[str, Counter] = field(default_factory=dict)
+    tokens: Counter = field(default_factory=Counter)
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every planned request has exactly one row."""
+        return self.rows == self.planned == sum(self.outcomes.values())
+
+    @property
+    def succeeded(self) -> int:
+        return self.outcomes[SUCCEEDED]
+
+    def add(self, record: Record) -> None:
+        """Count one row."""
+        outcome, model = record.result.outcome, record.meta.model
+        self.rows += 1
+        self.outcomes[outcome] += 1
+        self.by_model.setdefault(model, Counter())[outcome] += 1
+        self.retried += record.attempts > 1
+        self.simulated += record.result.simulated
+        self.tokens["input"] += record.result.usage.input
+        self.tokens["output"] += record.result.usage.output
+        if record.checked:
+            self.validation[record.checked.status] += 1
+
+    def as_dict(self) -> dict:
+        """For summary.json and --json."""
+        return {
+            "planned": self.planned,
+            "rows": self.rows,
+            "adds_up": self.adds_up,
+            "outcomes": dict(sorted(self.outcomes.items())),
+            "answers_checked": dict(sorted(self.validation.items())),
+            "retried_rows": self.retried,
+            "simulated_rows": self.simulated,
+            "tokens": dict(self.tokens),
+            "by_model": {name: dict(sorted(c.items())) for name, c in sorted(self.by_model.items())},
+        }
+
+
+def account(run: Run, shards: Iterable[Shard], decode: Decode) -> Account:
+    """Count a run's rows from its files, writing nothing."""
+    found = Account(run.planned)
+    for record in records(run, shards, decode):
+        found.add(record)
+    return found
+
+
+def write_rows(run: Run, shards: list[Shard], decode: Decode, texts: bool = True) -> Account:
+    """Derive a run's table (and text files) from the raw files, whole or not at all; returns its account.
+
+    Rows still pending are in the table, marked so, but get no text file. Raises OSError.
+    """
+    found = Account(run.planned)
+    context = RunContext(run)
+
+    def counted() -> Iterator[Record]:
+        for record in records(run, shards, decode):
+            found.add(record)
+            yield record
+
+    rows = counted()
+    if texts:
+        rows = _with_texts(rows, run.folder / "texts", context.model)
+    write_csv(rows, run.folder / "results.csv", context.questions)
+    return found
+
+
+def _with_texts(rows: Iterator[Record], folder: Path, model_of) -> Iterator[Record]:
+    """Pass records on, writing those that are not pending as text files in blocks."""
+    folder.mkdir(exist_ok=True)
+    block = []
+    for record in rows:
+        if record.result.outcome != PENDING:
+            block.append(record)
+        if len(block) == 500:
+            write_texts(block, folder, model_of)
+            block.clear()
+        yield record
+    write_texts(block, folder, model_of)
+
+
+def write_summary(run: Run, shards: list[Shard], found: Account, now: float) -> dict:
+    """summary.json in the run's folder: the sum, the money, the batches. Returns what it holds."""
+    spent: dict[str, float | None] = {}
+    for shard in shards:
+        before = spent.setdefault(shard.model, 0.0)
+        if shard.state == "fetched":  # what its rows cost, those that were sent again included
+            spent[shard.model] = None if before is None or shard.spent is None else before + shard.spent
+    summary = {
+        "run": run.name,
+        "provider": run.provider,
+        "host": run.host,
+        "address": run.address,
+        "experiment": run.experiment,
+        "simulated": found.simulated > 0,
+        "seconds": round(now - run.created_at, 1),
+        "cost_usd": None if None in spent.values() else round(sum(spent.values()), 6),
+        "cost_by_model": {name: cost if cost is None else round(cost, 6) for name, cost in spent.items()},
+        "skipped_before_sending": run.skipped,
+        "paused": run.paused,
+        **found.as_dict(),
+        "batches": [
+            {"batch_id": s.batch_id, "state": s.state, "model": s.model, "requests": s.count, "attempt": s.attempt,
+             "adopted": s.adopted, "rows": dict(s.tally), "note": s.note}
+            for s in shards
+        ],
+    }  # fmt: skip
+    write_whole(run.folder / "summary.json", orjson.dumps(summary, option=orjson.OPT_INDENT_2))
+    return summary
+
+
+def fetched_changes(shard: Shard, found: Scan, run: Run, absent: str) -> dict:
+    """What the journal notes when a batch has been collected and read."""
+    tally = dict(found.tally)
+    if found.absent:
+        tally[absent] = tally.get(absent, 0) + len(found.absent)
+    return {"state": "fetched", "tally": tally, "absent": absent, "spent": found.spent, "files": digests(run, shard.batch_id)}
+

@@ -1,0 +1,19 @@
+"""Run an experiment through DeepSeek models at kluster.ai, or at any host that speaks its API.
+
+    python deepseek_batch_example.py [--model deepseekr1 deepseekv3]
+    python deepseek_batch_example.py --status <batch_id>
+"""
+
+import common  # noqa: F401  first: finds .venv when the calling Python is another
+from common import cli
+
+SCRIPT = cli.Script(
+    name="deepseek_batch_example.py",
+    folder="deepseek",
+    host="kluster",
+    group=("deepseekr1", "deepseekv3", "deepseekv3-0324"),
+    needs_batch=False,
+)
+
+if __name__ == "__main__":
+    raise SystemExit(cli.main(SCRIPT))

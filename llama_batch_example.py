@@ -1,0 +1,19 @@
+"""Run an experiment through Llama models at kluster.ai, or at any host that speaks its API.
+
+    python llama_batch_example.py [--model llama4-maveric llama4-scout]
+    python llama_batch_example.py --status <batch_id>
+"""
+
+import common  # noqa: F401  first: finds .venv when the calling Python is another
+from common import cli
+
+SCRIPT = cli.Script(
+    name="llama_batch_example.py",
+    folder="llama",
+    host="kluster",
+    group=("llama4-maveric", "llama4-scout", "llama33-70Bit"),
+    needs_batch=False,
+)
+
+if __name__ == "__main__":
+    raise SystemExit(cli.main(SCRIPT))

@@ -1,0 +1,20 @@
+"""Run an experiment through the OpenAI Batch API.
+
+    python openai_example.py --batch [--model gpt-4.1 gpt-4.1-mini]
+    python openai_example.py --status <batch_id>
+    python openai_example.py --cancel <batch_id>
+"""
+
+import common  # noqa: F401  first: finds .venv when the calling Python is another
+from common import cli
+
+SCRIPT = cli.Script(
+    name="openai_example.py",
+    folder="openai",
+    host="openai",
+    group=("gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano"),
+    needs_batch=True,
+)
+
+if __name__ == "__main__":
+    raise SystemExit(cli.main(SCRIPT))
