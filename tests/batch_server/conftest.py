@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
@@ -20,6 +21,10 @@ ROOT = Path(__file__).resolve().parents[2]
 STEADY = ("--odd-share", "0", "--cut-share", "0", "--heal-share", "0")
 PROMPT = ("次の物語を読んで答えてください。\n\nむかし、あるところに、ひとりの木こりがいました。\n\n"
           "Q1. 面白さ(数値): [0-100]\nQ1. 面白さ(理由): [理由]\nQ2. 驚き(数値): [0-100]\nQ2. 驚き(理由): [理由]")
+
+
+HTTP = httpx2.Client(timeout=20)  # one for all: making a client costs more than most of these tests
+atexit.register(HTTP.close)
 
 
 @dataclass
@@ -78,7 +83,7 @@ class Service:
     def control(self, path: str, body: object = None) -> dict:
         """A control route: GET, or POST when there is a body."""
         url = f"{self.base}/_control/{path}"
-        answer = httpx2.get(url, timeout=20) if body is None else httpx2.post(url, json=body, timeout=20)
+        answer = HTTP.get(url) if body is None else HTTP.post(url, json=body)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

@@ -10,7 +10,7 @@ import httpx2
 import openai
 import pytest
 
-from .conftest import Service, chat_row, ended, finished, jsonl, lines_of, message_row, submit, upload
+from .conftest import HTTP, Service, chat_row, ended, finished, jsonl, lines_of, message_row, submit, upload
 
 CREATE = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
 
@@ -80,7 +80,7 @@ def test_probability_is_seeded(service: Service):
     runs = []
     for _ in range(2):
         service.faults({"call": "models.list", "probability": 0.5, "seed": 4, "action": {"status": 500}})
-        runs.append([httpx2.get(f"{service.base}/v1/models", headers={"authorization": "Bearer k"}).status_code for _ in range(20)])
+        runs.append([HTTP.get(f"{service.base}/v1/models", headers={"authorization": "Bearer k"}).status_code for _ in range(20)])
     assert runs[0] == runs[1] and set(runs[0]) == {200, 500}
 
 
@@ -92,7 +92,7 @@ def test_downloads_cut_in_the_middle(service: Service):
     for cut, most in ((0.5, whole // 2), (1000, 1000)):
         service.faults({"call": "files.content", "action": {"truncate": cut}})
         got = 0
-        with pytest.raises((httpx2.RemoteProtocolError, httpx2.ReadError)), httpx2.stream(
+        with pytest.raises((httpx2.RemoteProtocolError, httpx2.ReadError)), HTTP.stream(
                 "GET", f"{service.base}/v1/files/{batch.output_file_id}/content", headers={"authorization": "Bearer k"}) as answer:
             for piece in answer.iter_bytes():
                 got += len(piece)
@@ -134,7 +134,7 @@ def test_bent_lines(service: Service):
     message_batch = ended(claude, claude.messages.batches.create(requests=[message_row(n) for n in range(10)]).id)
     service.faults({"call": "files.content", **bend}, {"call": "messages.batches.results", **bend})
     for raw in (client.files.content(batch.output_file_id).content,
-                httpx2.get(message_batch.results_url, headers={"x-api-key": "k", "anthropic-version": "2023-06-01"}).content):
+                HTTP.get(message_batch.results_url, headers={"x-api-key": "k", "anthropic-version": "2023-06-01"}).content):
         ids, broken = [], 0
         for line in raw.splitlines():
             try:
@@ -253,7 +253,7 @@ def test_a_file_vanishes(service: Service):
                                    [{"call": "*", "action": {"status": 99}}], [{"call": "*", "action": {"lines": 3}}]])
 def test_bad_plans_are_refused(service: Service, rules: object):
     """A plan with a mistake is refused as a whole, in words."""
-    answer = httpx2.post(f"{service.base}/_control/faults", json=rules)
+    answer = HTTP.post(f"{service.base}/_control/faults", json=rules)
     assert answer.status_code == 400 and answer.json()["error"]["message"].startswith("faults")
 
 

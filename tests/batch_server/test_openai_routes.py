@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import httpx2
 import openai
 import pytest
 
-from .conftest import Service, chat_row, finished, jsonl, lines_of, submit, upload, wait_for
+from .conftest import HTTP, Service, chat_row, finished, jsonl, lines_of, submit, upload, wait_for
 
 
 def test_a_batch_from_upload_to_cleanup(service: Service, tmp_path: Path):
@@ -103,7 +102,7 @@ def test_uploads_that_are_refused(service: Service):
     for name, content, purpose in (("in.txt", b"{}", "batch"), ("in.jsonl", b"", "batch"), ("in.jsonl", b"{}", "poetry")):
         with pytest.raises(openai.BadRequestError):
             client.files.create(file=(name, content), purpose=purpose)
-    answer = httpx2.post(f"{service.base}/v1/files", data={"purpose": "batch"}, headers={"authorization": "Bearer k"})
+    answer = HTTP.post(f"{service.base}/v1/files", data={"purpose": "batch"}, headers={"authorization": "Bearer k"})
     assert answer.status_code == 400
 
 
@@ -167,11 +166,11 @@ def test_lists_page_through(service: Service):
 
 def test_headers_and_missing_key(service: Service):
     """Every answer is marked as simulated and has a request id; no key is 401."""
-    answer = httpx2.get(f"{service.base}/v1/files", headers={"authorization": "Bearer k"})
+    answer = HTTP.get(f"{service.base}/v1/files", headers={"authorization": "Bearer k"})
     assert answer.headers["x-simulated"] == "true" and answer.headers["x-request-id"] and answer.headers["x-ratelimit-limit-requests"]
-    answer = httpx2.get(f"{service.base}/v1/files")
+    answer = HTTP.get(f"{service.base}/v1/files")
     assert answer.status_code == 401 and set(answer.json()["error"]) == {"message", "type", "param", "code"}
-    answer = httpx2.get(f"{service.base}/v1/nothing")
+    answer = HTTP.get(f"{service.base}/v1/nothing")
     assert answer.status_code == 404 and "error" in answer.json()
 
 

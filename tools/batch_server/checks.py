@@ -68,15 +68,19 @@ def _check_line(line: bytes, number: int, endpoint: str, one_model: bool, found:
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return found.error("invalid_json_line", "This line is not parseable as valid JSON.", number)
+        found.error("invalid_json_line", "This line is not parseable as valid JSON.", number)
+        return
     if not isinstance(row, dict):
-        return found.error("invalid_json_line", "Each line must be a JSON object.", number)
+        found.error("invalid_json_line", "Each line must be a JSON object.", number)
+        return
     for name in ("custom_id", "method", "url", "body"):
         if row.get(name) is None:
-            return found.error("missing_required_parameter", f"Missing required parameter: '{name}'.", number, name)
+            found.error("missing_required_parameter", f"Missing required parameter: '{name}'.", number, name)
+        return
     custom_id, body = row["custom_id"], row["body"]
     if not isinstance(custom_id, str):
-        return found.error("invalid_type", "Invalid type for 'custom_id': expected a string.", number, "custom_id")
+        found.error("invalid_type", "Invalid type for 'custom_id': expected a string.", number, "custom_id")
+        return
     if custom_id in found.ids:
         found.error("duplicate_custom_id", f"The custom_id '{custom_id[:100]}' is used more than once in this file.", number, "custom_id")
     found.ids.add(custom_id)
@@ -85,16 +89,19 @@ def _check_line(line: bytes, number: int, endpoint: str, one_model: bool, found:
     if row["url"] != endpoint:
         found.error("invalid_url", "The URL provided for this request does not match the batch endpoint.", number, "url")
     if not isinstance(body, dict):
-        return found.error("invalid_request", "The body of a request must be a JSON object.", number, "body")
+        found.error("invalid_request", "The body of a request must be a JSON object.", number, "body")
+        return
     _check_body(body, number, endpoint, one_model, found)
 
 
 def _check_body(body: dict, number: int, endpoint: str, one_model: bool, found: _Found) -> None:
     model = body.get("model")
     if not isinstance(model, str) or not model:
-        return found.error("invalid_request", "Missing required parameter: 'model'.", number, "body.model")
+        found.error("invalid_request", "Missing required parameter: 'model'.", number, "body.model")
+        return
     if endpoint == "/v1/chat/completions" and "messages" not in body:
-        return found.error("invalid_request", "Missing required parameter: 'messages'.", number, "body.messages")
+        found.error("invalid_request", "Missing required parameter: 'messages'.", number, "body.messages")
+        return
     if body.get("stream"):
         found.error("streaming_unsupported", "Streaming is not supported in the Batch API.", number, "body.stream")
     if not known_model(model):

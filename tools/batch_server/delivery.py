@@ -96,7 +96,8 @@ def _truncating(limit: float, scope: Scope, send: Send) -> Send:
         nonlocal left
         if message["type"] == "http.response.start":
             left = limit if limit >= 1 else _length(message) * limit
-            return await send(message)
+            await send(message)
+            return
         body = message.get("body", b"")
         await send({"type": "http.response.body", "body": body[: int(left)], "more_body": True})
         left -= len(body)

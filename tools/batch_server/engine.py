@@ -19,6 +19,7 @@ from .workers import Workers
 
 DAY = 86400
 KEEP_OUTPUT = 30 * DAY
+GAPS = (999_999_999, 999_999_999)
 EXPIRED = ("batch_expired", "This request could not be executed before the completion window expired.")
 
 
@@ -102,7 +103,8 @@ class Engine:
         batch.model = found["model"]
         if errors:
             batch.errors = errors
-            return self._step(batch, "failed")
+            self._step(batch, "failed")
+            return
         batch.total, batch.prompt_tokens = found["total"], found["tokens"]
         self._step(batch, "in_progress")
 
@@ -150,7 +152,8 @@ class Engine:
         if batch.status == "cancelling":
             return
         if fate.get("cancel_at") is not None:
-            return self.cancel(batch)
+            self.cancel(batch)
+            return
         batch.outcome = "expired" if goal < batch.total or self._left(batch, goal) else "completed"
         self._step(batch, "finalizing")
 
@@ -197,16 +200,21 @@ class Engine:
     async def _rehearse(self, batch: Batch, first: int, last: int) -> dict:
         return await self.workers.run({
             "kind": "answer", "context": asdict(self.context(batch)), "db": str(self.state.path), "first": first, "last": last,
-            "data": str(self.state.blob(batch.blob)), "index": str(self._index(batch)), "base": self.part(batch, first)})
+            "data": str(self.state.blob(batch.blob)), "index": str(self._index(batch)), "base": self.part(batch, first, last)})
 
     def context(self, batch: Batch) -> Context:
         """What the rows of a batch share."""
         return Context(batch.id, batch.profile, batch.endpoint, int(batch.created), self.settings.shares, batch.version,
                        batch.fate or None)
 
-    def part(self, batch: Batch, first: int) -> str:
+    def part(self, batch: Batch, first: int, last: int) -> str:
         """The base name of a chunk's files."""
-        return str(self.state.work(batch) / f"{first:09d}")
+        return str(self.state.work(batch) / f"{first:09d}-{last:09d}")
+
+    def _parts(self, batch: Batch, kind: str) -> list[Path]:
+        """The files of committed chunks only: a killed service may have left others that overlap them."""
+        ranges = [*self.state.chunks(batch), GAPS]
+        return [path for first, last in ranges if (path := Path(self.part(batch, first, last) + kind)).exists()]
 
     # -- the end --------------------------------------------------------------------------------
     async def _finish(self, batch: Batch) -> None:
@@ -233,7 +241,7 @@ class Engine:
         code, message = ("canceled", "") if outcome == "cancelled" else ("expired", "") if anthropic else EXPIRED
         await self.workers.run({
             "kind": "gaps", "batch": batch.id, "anthropic": anthropic, "code": code, "message": message, "ranges": ranges,
-            "data": str(self.state.blob(batch.blob)), "index": str(self._index(batch)), "base": self.part(batch, 10**9)})
+            "data": str(self.state.blob(batch.blob)), "index": str(self._index(batch)), "base": self.part(batch, *GAPS)})
 
     def _join(self, batch: Batch) -> list[File]:
         """Write output, error and ledger files from the parts; on disk before anybody hears of them."""
@@ -242,14 +250,13 @@ class Engine:
             file = self._joined(batch, kind, name)
             setattr(batch, f"{name}_file", file.id if file else None)
             files += [file] if file else []
-        ids = sorted(self.state.work(batch).glob("*.ids"))
         with self.state.blob(f"billed-{batch.id}").open("wb") as out:
-            for part in ids:
+            for part in self._parts(batch, ".ids"):
                 out.write(part.read_bytes())
         return files
 
     def _joined(self, batch: Batch, kind: str, name: str) -> File | None:
-        parts = sorted(path for path in self.state.work(batch).glob(f"*{kind}") if path.stat().st_size)
+        parts = [path for path in self._parts(batch, kind) if path.stat().st_size]
         if not parts:
             return None
         blob, digest, size = self.state.new_blob(), sha256(), 0

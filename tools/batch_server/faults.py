@@ -7,11 +7,16 @@ from dataclasses import dataclass, field
 
 from .errors import ApiError
 
-CALLS = frozenset("""files.create files.retrieve files.list files.content files.delete batches.create batches.retrieve
-    batches.list batches.cancel messages.batches.create messages.batches.retrieve messages.batches.list
-    messages.batches.cancel messages.batches.delete messages.batches.results chat.completions messages models.list *""".split())
-ACTIONS = frozenset("status headers body when drop truncate delay slow counts lines lag hide_output fate".split())
-RULE_KEYS = frozenset("call nth times profile probability seed action".split())
+CALLS = frozenset((
+    "files.create", "files.retrieve", "files.list", "files.content", "files.delete",
+    "batches.create", "batches.retrieve", "batches.list", "batches.cancel",
+    "messages.batches.create", "messages.batches.retrieve", "messages.batches.list", "messages.batches.cancel",
+    "messages.batches.delete", "messages.batches.results", "chat.completions", "messages", "models.list", "*",
+))
+ACTIONS = frozenset((
+    "status", "headers", "body", "when", "drop", "truncate", "delay", "slow", "counts", "lines", "lag", "hide_output", "fate",
+))
+RULE_KEYS = frozenset(("call", "nth", "times", "profile", "probability", "seed", "action"))
 FOREVER = 1 << 62
 
 

@@ -117,7 +117,8 @@ class Call:
         except ClientDisconnect:
             return
         if response is None:
-            return scope["hang_up"]()
+            scope["hang_up"]()
+            return
         response.headers.update(self._headers(request_id))
         await deliver(response, caller.fault, scope, receive, send)
 

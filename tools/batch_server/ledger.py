@@ -36,7 +36,8 @@ def _billed_parts(state: State, batch: Batch) -> list[Path]:
     whole_file = state.blob(f"billed-{batch.id}")
     if whole_file.exists():
         return [whole_file]
-    return sorted((state.folder / "work" / batch.id).glob("*.ids"))
+    folder = state.folder / "work" / batch.id
+    return [path for first, last in state.chunks(batch) if (path := folder / f"{first:09d}-{last:09d}.ids").exists()]
 
 
 def _entry(batch: Batch) -> dict:

@@ -57,7 +57,7 @@ class Parts:
             handle.flush()
             os.fsync(handle.fileno())
             handle.close()
-            os.replace(f"{self.base}{kind}{self.mine}", f"{self.base}{kind}")
+            Path(handle.name).replace(f"{self.base}{kind}")
 
 
 def answer(job: dict) -> dict:
