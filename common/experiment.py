@@ -69,8 +69,9 @@ class Experiment:
     limit: int | None = None
 
     def cap(self, model: Model) -> int:
-        """The most tokens that one answer of a model may have; reasoning models also think within it."""
-        return self.reasoning_max_tokens if model.reasoning else self.max_tokens
+        """The most tokens that one answer of a model may have; models that think by themselves do so within it."""
+        thinks_when_asked = model.provider == "anthropic" and model.supports_temperature  # Claude up to 4.6
+        return self.reasoning_max_tokens if model.reasoning and not thinks_when_asked else self.max_tokens
 
     def digest(self, **binding: object) -> str:
         """Hex digest of everything that decides what is asked, plus what the caller binds the run to."""

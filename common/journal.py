@@ -169,6 +169,15 @@ class Journal:
         rows = self._db.execute(f"SELECT at, n, kind, data FROM events WHERE run = ? {where} ORDER BY id", args)
         return [(at, n, kind, orjson.loads(data)) for at, n, kind, data in rows]
 
+    def event_count(self, run: Run) -> int:
+        """How much has happened in a run."""
+        return self._db.execute("SELECT count(*) FROM events WHERE run = ?", (run.key,)).fetchone()[0]
+
+    def last_event(self, run: Run, kind: str) -> float:
+        """When something of a kind last happened in a run, unix seconds; 0.0 if never."""
+        row = self._db.execute("SELECT max(at) FROM events WHERE run = ? AND kind = ?", (run.key, kind)).fetchone()
+        return row[0] or 0.0
+
     # ---- batches
 
     def owner(self, batch_id: str) -> tuple[Run, Shard] | None:

@@ -106,18 +106,18 @@ class Lifecycle:
             while self._shards[n].state == "ended":
                 self._fetch(self._shards[n])
 
-    def cancel(self) -> int:
-        """Ask the host to stop every batch in flight, and submit nothing more; returns how many were asked."""
+    def cancel(self) -> list[str]:
+        """Ask the host to stop every batch in flight, and submit nothing more; returns the ids of those asked."""
         self.run = self.journal.save_run(replace(self.run, stopped=True), "cancel")
         flying = [s for s in self._shards.values() if s.state in ("submitting", "submitted")]
-        asked = 0
+        asked = []
         for shard in flying:
             if shard.state == "submitting":
                 self._recover(shard)
                 shard = self._shards[shard.n]
             if shard.state == "submitted":
                 self.cancel_batch(shard)
-                asked += 1
+                asked.append(shard.batch_id)
         return asked
 
     def cancel_batch(self, shard: Shard) -> None:
@@ -372,7 +372,7 @@ class Lifecycle:
         if batch.succeeded > shard.count - len(outcomes) and found.absent:
             # the provider says it has answered (and billed) more than it gave us: no blind second purchase
             outcomes = found.unclean
-        changes = results.fetched_changes(shard, found, self.run, absent)
+        changes = results.fetched_changes(shard, found, self.run, absent, self._clock())
         note = self._complaints(shard, batch, found)
         more = self._followers(shard, outcomes)
         paid_stop = [wire for wire, outcome in outcomes.items() if POLICY[outcome] is Policy.PAUSE]

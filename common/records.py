@@ -108,6 +108,7 @@ class Shard:
     stopped: bool = False  # a person asked to cancel it
     tally: Mapping[str, int] = field(default_factory=dict)  # rows by outcome, once fetched
     files: Mapping[str, str] = field(default_factory=dict)  # raw files by name → sha256, once fetched
+    fetched_at: float = 0.0  # unix seconds
     absent: str = "missing"  # the outcome of rows that its files do not mention
     spent: float | None = 0.0  # USD for all its rows, once fetched; None when a price is unknown
     note: str = ""

@@ -72,6 +72,15 @@ def run_rows(summary: dict) -> list[tuple]:
     return rows
 
 
+def the_sum(summary: dict) -> str:
+    """The accounting of a run in one line: planned = succeeded + failed by class."""
+    parts = sorted(summary["outcomes"].items(), key=lambda item: (item[0] != SUCCEEDED, item[0]))
+    line = f"sum: {summary['planned']:,} planned = " + " + ".join(f"{n:,} {name}" for name, n in parts)
+    if summary["adds_up"]:
+        return line
+    return f"{line}; it does not add up ({summary['rows']:,} rows): make audit looks closer"
+
+
 def all_runs(journal: Journal) -> str:
     """The table of every run in a results folder that has a summary."""
     summaries = [s for s in map(summary_of, journal.runs()) if s]

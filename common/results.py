@@ -177,6 +177,8 @@ def _merged(run: Run, family: list[Shard], decode: Decode) -> Iterator[tuple[str
                 for _, row in read_raw(path, decode):
                     if isinstance(row, Problem) or row.custom_id not in pending:
                         continue
+                    if not row.created:  # Anthropic's rows carry no time
+                        row = row._replace(created=shard.fetched_at)
                     if row.outcome == SUCCEEDED or row.text:
                         rest = pending.pop(row.custom_id)
                         yield row.custom_id, rest, row, 1 + tries[row.custom_id], shard.batch_id
@@ -307,7 +309,7 @@ def write_summary(run: Run, shards: list[Shard], found: Account, now: float) -> 
         "host": run.host,
         "address": run.address,
         "experiment": run.experiment,
-        "simulated": found.simulated > 0,
+        "simulated": found.simulated > 0 or run.address == "local",
         "seconds": round(now - run.created_at, 1),
         "cost_usd": None if None in spent.values() else round(sum(spent.values()), 6),
         "cost_by_model": {name: cost if cost is None else round(cost, 6) for name, cost in spent.items()},
@@ -324,10 +326,17 @@ def write_summary(run: Run, shards: list[Shard], found: Account, now: float) -> 
     return summary
 
 
-def fetched_changes(shard: Shard, found: Scan, run: Run, absent: str) -> dict:
+def fetched_changes(shard: Shard, found: Scan, run: Run, absent: str, now: float) -> dict:
     """What the journal notes when a batch has been collected and read."""
     tally = dict(found.tally)
     if found.absent:
         tally[absent] = tally.get(absent, 0) + len(found.absent)
-    return {"state": "fetched", "tally": tally, "absent": absent, "spent": found.spent, "files": digests(run, shard.batch_id)}
+    return {
+        "state": "fetched",
+        "fetched_at": now,
+        "tally": tally,
+        "absent": absent,
+        "spent": found.spent,
+        "files": digests(run, shard.batch_id),
+    }
 

@@ -1,0 +1,180 @@
+"""Planning and driving a run from the command line: --batch, --dry-run, --no-wait, --retry-failed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from common import planning, report, results
+from common.cli_session import Session
+from common.errors import Usage
+from common.experiment import load, narrow
+from common.planning import Planned
+from common.records import Run
+
+OK, UNFINISHED = 0, 1
+
+
+def run(session: Session) -> int:
+    """Plan the run that the command means; send it unless the command only asks for the plan. Returns the exit code."""
+    args, script, account = session.args, session.script, session.account
+    sends = (args.batch or not script.needs_batch) and not args.dry_run
+    if sends:
+        planning.check_open(account)
+        session.check_key()
+    experiment = narrow(load(args.experiment), args.trials, args.limit, args.persona, args.text)
+    models, notices = planning.choose_models(args.model, script.group, account, args.allow_retired or not sends)
+    if sends:
+        planning.check_prices(models, account, args.allow_unknown_price)
+    session.say(*(f"note: {notice}" for notice in notices))
+    planned = planning.plan(
+        session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid
+    )
+    if not sends:
+        return _show_plan(session, planned)
+    _check_cap(session, planned)
+    _print_plan(session, planned)
+    return _drive(session, planned.run)
+
+
+def retry_failed(session: Session, name: str) -> int:
+    """Send every row of a run without a clean answer once more. Returns the exit code."""
+    found = session.known_run(name)
+    session.own_account(found)
+    with session.journal.lock(found):
+        found = session.journal.save_run(replace(found, stopped=False, paused=""), "retry_failed")
+        count = session.lifecycle(found, lambda *args, **more: None).retry_failed()
+    session.say(f"{count:,} rows of run {found.name} are sent once more")
+    return _drive(session, found)
+
+
+def _check_cap(session: Session, planned: Planned) -> None:
+    cap, most = session.cap(), planned.ceiling
+    if most is not None and most > cap:
+        raise Usage(
+            f"this could cost up to {report.usd(most)}, above the cap of {report.usd(cap)}; "
+            f"--max-cost USD raises it. Nothing was sent"
+        )
+
+
+def _plan_dict(session: Session, planned: Planned) -> dict:
+    shards, found = planned.shards, planned.run
+    return {
+        "run": found.name,
+        "folder": str(found.folder),
+        "host": session.account.host.title,
+        "simulated": session.account.host.local,
+        "new": planned.is_new,
+        "models": {m.alias: m.id for m in planned.models},
+        "requests": found.planned,
+        "skipped": found.skipped,
+        "invalid": [{"custom_id": custom_id, "why": why} for custom_id, why in planned.invalid],
+        "bytes": sum(s.bytes for s in shards),
+        "estimated_prompt_tokens": sum(s.tokens for s in shards),
+        "max_cost_usd": planned.ceiling,
+        "shards": [
+            {
+                "path": str(s.path),
+                "model": s.model,
+                "requests": s.count,
+                "bytes": s.bytes,
+                "sha256": s.sha256,
+                "estimated_prompt_tokens": s.tokens,
+                "max_cost_usd": s.reserve,
+                "state": s.state,
+            }
+            for s in shards
+        ],
+    }
+
+
+def _print_plan(session: Session, planned: Planned) -> None:
+    found = _plan_dict(session, planned)
+    session.say(
+        f"run {found['run']} at {found['host']}: {found['requests']:,} requests in {len(found['shards'])} batches, "
+        f"{report.size(found['bytes'])}, about {found['estimated_prompt_tokens']:,} prompt tokens",
+        f"models: {', '.join(found['models'])}",
+    )
+    if found["skipped"]:
+        example = f", e.g. {planned.invalid[0][0]}: {planned.invalid[0][1]}" if planned.invalid else ""
+        session.say(f"left out: {found['skipped']:,} requests that cannot be sent{example}")
+    if planned.is_new:
+        as_if = " (as if: nothing is paid on the local batch service)" if session.account.host.local else ""
+        session.say(f"costs at most {report.usd(found['max_cost_usd'])}{as_if}")
+    else:
+        states = session.journal.states(planned.run)
+        session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
+
+
+def _show_plan(session: Session, planned: Planned) -> int:
+    add = "--batch" if session.script.needs_batch and not session.args.batch else ""
+    if session.args.json:
+        session.json({**_plan_dict(session, planned), "sent": False, "to_send_add": add})
+        return OK
+    _print_plan(session, planned)
+    shown = planned.shards[:20]
+    rows = [
+        (s.path.name, s.model, f"{s.count:,}", report.size(s.bytes), f"{s.tokens:,}", report.usd(s.reserve), s.state) for s in shown
+    ]
+    session.print_table(("shard", "model", "requests", "bytes", "tokens", "at most", "state"), rows)
+    if len(planned.shards) > len(shown):
+        session.say(f"… and {len(planned.shards) - len(shown)} more shards")
+    session.say(f"shards: {planned.run.folder / 'shards'}")
+    session.say(f"nothing was sent; add {add} to submit" if add else "nothing was sent; leave out --dry-run to submit")
+    return OK
+
+
+def _drive(session: Session, found: Run) -> int:
+    from common.progress import Progress  # tqdm is only needed here
+
+    journal, args = session.journal, session.args
+    with journal.lock(found):
+        found = _bind(session, journal.run(found.key))
+        events = journal.event_count(found)
+        show = Progress(found, journal.shards(found), args.json)
+        life = session.lifecycle(found, show)
+        try:
+            life.resume()
+            life.go(until_submitted=args.no_wait)
+        finally:
+            show.close()
+            # Whatever ended it: what has been collected is there to be read.
+            summary = None if journal.event_count(found) != events else report.summary_of(found)
+            if summary is None or not (found.folder / "results.csv").exists():
+                summary = session.derive(found)
+    return _finish(session, life.run, summary)
+
+
+def _bind(session: Session, found: Run) -> Run:
+    """Tie a run to the account that first submits it. Raises Usage for another account's key."""
+    session.own_account(found)
+    if found.account:
+        return found
+    return session.journal.save_run(replace(found, account=session.account.key_digest(session.journal.salt)), "bound")
+
+
+def _finish(session: Session, found: Run, summary: dict) -> int:
+    pending = summary["outcomes"].get(results.PENDING, 0)
+    bad = summary["rows"] - summary["outcomes"].get("succeeded", 0)
+    code = OK if summary["adds_up"] and not bad else UNFINISHED
+    if session.args.json:
+        session.json(summary)
+        return code
+    session.print_table(report.HEADER, report.run_rows(summary))
+    if summary["simulated"]:
+        session.say(report.SIMULATED)
+    if checked := summary["answers_checked"]:
+        session.say("answers checked: " + ", ".join(f"{name} {n:,}" for name, n in checked.items()))
+    session.say(report.the_sum(summary))
+    session.say(f"table: {found.folder / 'results.csv'}")
+    if session.args.texts:
+        session.say(f"texts: {found.folder / 'texts'}")
+    session.say(f"raw:   {found.folder.parent / 'batch_results'}")
+    if pending:
+        session.say(f"not finished: {pending:,} requests are still to come. Go on with: {session.again()}")
+    elif bad:
+        more = " --local" if session.args.local else ""
+        session.say(
+            f"{bad:,} rows have no clean answer ({report.failures(summary['outcomes'])}); "
+            f"to send them once more: python {session.script.name} --retry-failed {found.name}{more}"
+        )
+    return code

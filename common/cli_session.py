@@ -1,0 +1,150 @@
+"""What all commands of a script share: the account, the journal, how a run is found and driven, and how things are said."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from common import local, planning, report, results, settings
+from common.cli_arguments import Script
+from common.errors import Usage
+from common.journal import Journal
+from common.lifecycle import Lifecycle, Options
+from common.providers.base import Provider
+from common.records import Run, Shard
+
+
+def provider_of(account: settings.Account) -> Provider:
+    """The provider that speaks an account's shape. Its SDK is imported at its first call."""
+    if account.host.api == "anthropic":
+        from common.providers.anthropic import Anthropic as kind
+    else:
+        from common.providers.openai import OpenAIShaped as kind
+    return kind(account.host, account.base_url, account.key)
+
+
+def again(script: Script, arguments: Sequence[str]) -> str:
+    """The command that goes on where this one stopped."""
+    return shlex.join(["python", script.name, *(a for a in arguments if a != "--no-wait")])
+
+
+@dataclass
+class Session:
+    """One command of one script, with its account and journal open."""
+
+    script: Script
+    args: argparse.Namespace
+    arguments: Sequence[str]
+    results: Path
+    account: settings.Account
+    journal: Journal
+    provider: Provider = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.provider = provider_of(self.account)
+
+    # ---- account and money
+
+    def check_key(self) -> None:
+        """Refuse a missing key; warn of one that looks like another provider's."""
+        if warning := settings.check_key(self.account, self.script.name):
+            self.say(f"warning: {warning}")
+
+    def cap(self) -> float:
+        """The spending cap in USD; none on the local service, where nothing is paid."""
+        return float("inf") if self.account.host.local else settings.max_cost(self.args.max_cost)
+
+    def own_account(self, run: Run) -> None:
+        """Make sure that a run's batches are this account's. Raises Usage."""
+        if run.address != self.account.identity:
+            here = self.account.host
+            hint = "add --local" if run.address == "local" else f"it was made for {run.address}; see {here.url_variable}"
+            raise Usage(f"run {run.name} lives elsewhere: {hint}")
+        self.check_key()
+        if run.account and run.account != self.account.key_digest(self.journal.salt):
+            raise Usage(f"run {run.name} was submitted with another key; its batches are that account's. Use that key, or --run NAME")
+
+    # ---- runs
+
+    def find(self, name: str) -> tuple[Run, list[Shard]] | None:
+        """The run that a name means, or a batch id's run with that batch's shard only."""
+        folder = self.script.folder
+        if (run := self.journal.run(f"{folder}/{name}")) is not None:
+            return run, self.journal.shards(run)
+        if (found := self.journal.owner(name)) is not None and found[0].provider == folder:
+            return found[0], [found[1]]
+        return None
+
+    def known_run(self, name: str) -> Run:
+        """The run of a name. Raises Usage with those that exist."""
+        if (run := self.journal.run(f"{self.script.folder}/{name}")) is None:
+            known = ", ".join(r.name for r in self.journal.runs(self.script.folder)[-5:]) or "none yet"
+            raise Usage(f"no run {name!r}; runs of {self.script.folder}: {known}")
+        return run
+
+    def lifecycle(self, run: Run, tell: Callable[..., None]) -> Lifecycle:
+        """What drives a run, as the options say."""
+        args, here = self.args, settings.is_loopback(self.account.base_url)
+        rate = self.account.host.requests_per_minute
+        options = Options(
+            parallel=args.parallel,
+            poll=args.poll or (0.2 if here else 15.0),
+            retries=args.retries,
+            grace=args.grace or (2.0 if self.account.host.local else 60.0),
+            patience=args.patience,
+            skip_invalid=args.skip_invalid,
+            max_cost=self.cap(),
+            pace=60.0 / rate if rate else 0.0,
+        )
+        models = {m.alias: m for m in planning.models_of(run)}
+        return Lifecycle(run, self.provider, self.journal, models, options, tell=tell)
+
+    def derive(self, run: Run) -> dict:
+        """Make table, texts and summary anew from what has been collected; returns the summary."""
+        run, shards = self.journal.run(run.key), self.journal.shards(run)
+        found = results.write_rows(run, shards, self.provider.decode, self.args.texts)
+        return results.write_summary(run, shards, found, self.journal.last_event(run, "fetched") or time.time())
+
+    # ---- saying
+
+    def say(self, *lines: str) -> None:
+        """Lines for people; they make way for the one object of --json."""
+        for line in lines:
+            print(line, file=sys.stderr if self.args.json else sys.stdout, flush=True)
+
+    def json(self, found: dict) -> None:
+        """The one object of --json."""
+        print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+
+    def again(self) -> str:
+        """The command that goes on where this one stopped."""
+        return again(self.script, self.arguments)
+
+    def print_table(self, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """A table on stdout."""
+        print(report.table(header, rows))
+
+
+@contextmanager
+def opened(script: Script, args: argparse.Namespace, arguments: Sequence[str]) -> Iterator[Session]:
+    """A session for the length of a command: the local service or the environment's account, and the journal."""
+    folder = settings.results_folder(args.results)
+    with _account(script, args, folder) as account, closing(Journal(folder)) as journal:
+        yield Session(script, args, arguments, folder, account, journal)
+
+
+@contextmanager
+def _account(script: Script, args: argparse.Namespace, folder: Path) -> Iterator[settings.Account]:
+    if args.local:
+        with local.account(script.host, folder, args.speed) as account:
+            yield account
+    else:
+        yield settings.account(script.host)
