@@ -76,7 +76,7 @@ def _check_line(line: bytes, number: int, endpoint: str, one_model: bool, found:
     for name in ("custom_id", "method", "url", "body"):
         if row.get(name) is None:
             found.error("missing_required_parameter", f"Missing required parameter: '{name}'.", number, name)
-        return
+            return
     custom_id, body = row["custom_id"], row["body"]
     if not isinstance(custom_id, str):
         found.error("invalid_type", "Invalid type for 'custom_id': expected a string.", number, "custom_id")
