@@ -8,14 +8,17 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from common.context import PlainContext
+from common.context import PlainContext, batch_id_of
 from common.convert import SHOWN, Context, Tally, convert
 from common.errors import BatchError, Usage
 from common.experiment import load
+from common.journal import Journal
 from common.providers.sdk import one_line
+from common.results import RunContext
 
 FORMATS = {"text": "_texts", "csv": ".csv", "parquet": ".parquet", "jsonl": ".rows.jsonl"}
 
@@ -42,8 +45,13 @@ class Done(NamedTuple):
 
 
 def find_context(path: Path) -> Context | None:
-    """What the journal knows of a raw file; None when no run of ours has made it."""
-    return None
+    """What the journal knows of a raw file in results/<provider>/batch_results/; None when no run here has made it."""
+    results = path.resolve().parent.parent.parent
+    if not (results / "journal.db").is_file():
+        return None
+    with closing(Journal(results)) as journal:
+        found = journal.owner(batch_id_of(path))
+    return RunContext(*found) if found else None
 
 
 def main(provider: str, providers: Sequence[str], argv: Sequence[str] | None = None) -> int:
@@ -147,10 +155,8 @@ def _target(job: Job, context: Context) -> Path:
     file = job.files[0]
     if job.form == "text" and job.out and job.alone:
         return job.out
-    folder = job.out or context.folder or file.parent
-    if job.form == "text" and not job.out and context.folder:
-        return folder / "texts"
-    return folder / (file.stem + FORMATS[job.form])
+    # a name of its own also in a run's folder: its texts/ holds the merged answers of all attempts
+    return (job.out or context.folder or file.parent) / (file.stem + FORMATS[job.form])
 
 
 def _told(error: Exception) -> str:

@@ -114,7 +114,7 @@ class RunContext:
 
     def __init__(self, run: Run, shard: Shard | None = None) -> None:
         manifest = orjson.loads((run.folder / "run.json").read_bytes())
-        self.run, self.experiment, self.provider = run.name, run.experiment, run.provider
+        self.run, self.experiment, self.provider, self.folder = run.name, run.experiment, run.provider, run.folder
         self.questions = tuple(Question(*row) for row in manifest["questions"])
         self.batch_id, self.attempts = (shard.batch_id, shard.attempt) if shard else ("", 1)
         self._personas, self._texts, self._models = manifest["personas"], manifest["texts"], manifest["models"]
