@@ -8,7 +8,8 @@ from pathlib import Path
 
 import orjson
 
-from common.errors import SUCCEEDED, Refused, row_class
+from common.errors import SUCCEEDED, Refused, Unknown, row_class
+from common.providers.base import Holding
 from common.providers.sdk import CONNECT, READ, SdkProvider
 from common.records import Batch, Cell, Result, Shard, Usage
 
@@ -158,14 +159,28 @@ class Anthropic(SdkProvider):
     def _retrieve(self, batch_id: str):
         return self._client.messages.batches.retrieve(batch_id)
 
-    def download(self, batch: Batch, output: Path, errors: Path) -> list[Path]:
+    def download(self, batch: Batch, output: Path, errors: Path) -> dict[Path, str]:
         if not batch.output:
             raise Refused(f"batch {batch.id} has ended but offers no results (they are kept for 29 days)", 404)
         with self._call(), self._client.messages.batches.with_streaming_response.results(batch.id) as response:
-            self._stream(response, output)
-        return [output]
+            return {output: self._stream(response, output)}
 
-    def remove(self, batch: Batch) -> list[str]:
+    def holdings(self, batch: Batch) -> list[Holding]:
         with self._call():
-            self._client.messages.batches.delete(batch.id)
-        return [batch.id]
+            raw = self._client.messages.batches.with_raw_response.retrieve(batch.id).read()
+            archived = orjson.loads(raw).get("archived_at")
+        if not batch.output and not archived:
+            raise Unknown(f"batch {batch.id} has ended, but its results are neither offered nor archived")
+        # the requests themselves are never given back; the results go when the batch goes
+        return [
+            Holding("batch", batch.id, len(raw), raw=raw),
+            Holding("output", batch.output, gone=not batch.output, deletable=False),
+        ]
+
+    def remove(self, ref: str) -> None:
+        try:
+            with self._call():
+                self._client.messages.batches.delete(ref)
+        except Refused as error:
+            if error.status != 404:
+                raise

@@ -1,4 +1,4 @@
-"""The seam: what a batch API must be able to do for us. Two pure functions and six single calls.
+"""The seam: what a batch API must be able to do for us. Two pure functions and nine single calls.
 
 A provider keeps no state, prints nothing and never repeats a call: patience is retry.py's, order is lifecycle.py's.
 Every call raises only the errors of errors.py.
@@ -9,8 +9,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from common.records import Batch, Cell, Result, Shard
+
+
+class Holding(NamedTuple):
+    """One thing that a host keeps of a batch."""
+
+    kind: str  # "batch", "input", "output" or "errors"
+    ref: str  # its name at the host
+    size: int | None = None  # bytes as the host names them; None when it names none
+    gone: bool = False  # the host no longer has it
+    deletable: bool = True  # the host deletes it when asked, and not along with something else
+    raw: bytes = b""  # kind "batch": the object as the API gave it
 
 
 class Provider(ABC):
@@ -52,13 +64,17 @@ class Provider(ABC):
         """Ask the host to stop a batch; what is finished stays finished and paid."""
 
     @abstractmethod
-    def download(self, batch: Batch, output: Path, errors: Path) -> list[Path]:
-        """Stream the ended batch's raw rows into the given files; returns those that exist at the provider."""
+    def download(self, batch: Batch, output: Path, errors: Path) -> dict[Path, str]:
+        """Stream the ended batch's raw rows into the given files; returns those that exist, with their sha256 as received."""
 
     @abstractmethod
     def listing(self) -> Iterable[Batch]:
         """All batches of the account, newest first, page by page."""
 
     @abstractmethod
-    def remove(self, batch: Batch) -> list[str]:
-        """Delete what the host lets us delete of an ended batch (files or the batch); returns what was deleted."""
+    def holdings(self, batch: Batch) -> list[Holding]:
+        """What the host keeps of an ended batch: the batch object itself, and its files."""
+
+    @abstractmethod
+    def remove(self, ref: str) -> None:
+        """Delete a holding that is `deletable`. One that is no longer there is no error."""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import orjson
 
-from common.errors import SUCCEEDED, row_class
+from common.errors import SUCCEEDED, Refused, row_class
+from common.providers.base import Holding
 from common.providers.sdk import CONNECT, READ, SdkProvider
 from common.records import Batch, Cell, Result, Shard, Usage
 
@@ -190,20 +191,37 @@ class OpenAIShaped(SdkProvider):
     def _retrieve(self, batch_id: str):
         return self._client.batches.retrieve(batch_id)
 
-    def download(self, batch: Batch, output: Path, errors: Path) -> list[Path]:
-        got = []
+    def download(self, batch: Batch, output: Path, errors: Path) -> dict[Path, str]:
+        got = {}
         for file_id, path in ((batch.output, output), (batch.errors_file, errors)):
             if file_id:
                 with self._call(), self._client.files.with_streaming_response.content(file_id) as response:
-                    self._stream(response, path)
-                got.append(path)
+                    got[path] = self._stream(response, path)
         return got
 
-    def remove(self, batch: Batch) -> list[str]:
-        gone = []
-        for file_id in (batch.ref, batch.output, batch.errors_file):
-            if file_id:
-                with self._call():
-                    self._client.files.delete(file_id)
-                gone.append(file_id)
-        return gone
+    def holdings(self, batch: Batch) -> list[Holding]:
+        with self._call():
+            raw = self._client.batches.with_raw_response.retrieve(batch.id).content
+        files = (("input", batch.ref), ("output", batch.output), ("errors", batch.errors_file))
+        return [
+            Holding("batch", batch.id, len(raw), deletable=False, raw=raw),
+            *(self._file(kind, ref) for kind, ref in files if ref),
+        ]
+
+    def _file(self, kind: str, file_id: str) -> Holding:
+        try:
+            with self._call():
+                size = self._client.files.retrieve(file_id).to_dict().get("bytes")
+        except Refused as error:
+            if error.status != 404:
+                raise
+            return Holding(kind, file_id, gone=True)
+        return Holding(kind, file_id, size if isinstance(size, int) else None)
+
+    def remove(self, ref: str) -> None:
+        try:
+            with self._call():
+                self._client.files.delete(ref)
+        except Refused as error:
+            if error.status != 404:
+                raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 import time
@@ -116,7 +117,7 @@ class SdkProvider(Provider):
             found = from_status(self.host.title, error.status_code, error.body, error.response.headers)
         except (sdk.APIConnectionError, httpx.TransportError) as error:
             found = from_transport(self.host.title, error)
-        except (sdk.APIError, httpx.InvalidURL, httpx.StreamError, AttributeError, LookupError, TypeError) as error:
+        except (sdk.APIError, httpx.InvalidURL, httpx.StreamError, AttributeError, LookupError, TypeError, ValueError) as error:
             # a 200 whose body is not what the API promises: whatever was asked for may have happened
             found = Unknown(f"{self.host.title} answered with something that is no answer: {one_line(error)}")
         else:
@@ -159,8 +160,11 @@ class SdkProvider(Provider):
                 continue
             yield batch
 
-    def _stream(self, response, path: Path) -> None:
-        """The body of a streamed response → a file, whole or not at all. Raises Unknown when it is cut."""
+    def _stream(self, response, path: Path) -> str:
+        """The body of a streamed response → a file, whole or not at all; its sha256. Raises Unknown when it is cut."""
+        digest = hashlib.sha256()
         with whole_file(path) as file:
             for block in response.iter_bytes(BLOCK):
+                digest.update(block)
                 file.write(block)
+        return digest.hexdigest()
