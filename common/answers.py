@@ -76,17 +76,20 @@ def _fold(text: str) -> str:
     return _FOLDED.sub(lambda match: _FOLD[match[0]], text)
 
 
-_DIGITS = r"[0-9]+(?:\.[0-9]+)?"
+# All repetitions are possessive (`*+`): what they took they keep, so that no answer makes the patterns run away.
+_DIGITS = r"[0-9]++(?:\.[0-9]++)?+"
 _CONNECTED = r"(?:[-~,、:;./|→]|から|ないし|または|か|と|or\b|to\b|and\b)"
 # A number counts only if nothing behind it makes it another number: 80-90, 1,000, 80 or 90, 3つ, 100点満点.
 _NUMBER = re.compile(
-    rf"[ ]*[「『\"\[【(<]*[ ]*(?P<n>[+-]?{_DIGITS})[ ]*(?:点|ポイント|points?\b|pts?\b)?[」』\"\]】)>]*"
-    rf"(?:[ ]*(?:/|out of|of)[ ]*(?P<of>{_DIGITS})[ ]*点?[\])]?)?(?P<percent>%?)"
-    rf"(?![ ]*{_CONNECTED}?[ ]*[+-]?[0-9])(?=[\s。、,.;:!)」…\-([|]|です|\Z)"
+    rf"[ ]*+[「『\"\[【(<]*+[ ]*+(?P<n>[+-]?{_DIGITS})(?:[ ]*+(?:点|ポイント|points?\b|pts?\b))?(?:[ ]*+[」』\"\]】)>]++)?"
+    rf"(?:[ ]*+(?:/|out of|of)[ ]*+(?P<of>{_DIGITS})(?:[ ]*+点)?[\])]?)?(?P<percent>%?)"
+    rf"(?![ ]*+{_CONNECTED}?[ ]*+[+-]?[0-9])(?=[\s。、,.;:!)」…\-([|]|です|\Z)"
 )
-_ALONE = re.compile(rf"[ ]*\n[ ]*(?P<n>[+-]?{_DIGITS})[ ]*点?(?:[ ]*/[ ]*(?P<of>{_DIGITS}))?(?P<percent>%?)[ ]*(?=\n|\Z)")
-_LIST = re.compile(r"[ ]*1[.)][ ]+\S")  # "面白さ: 1. テンポがよい" opens a list; it is not a score of 1
-_PLACEHOLDER = re.compile(r"\s*(?:\[[^\]]*\]|<[^>]*>|\{[^}]*\}|\([^)]*\)|[.…_?]*)\s*[。.]?\s*")
+_ALONE = re.compile(
+    rf"[ ]*+\n[ ]*+(?P<n>[+-]?{_DIGITS})(?:[ ]*+点)?(?:[ ]*+/[ ]*+(?P<of>{_DIGITS}))?(?P<percent>%?)[ ]*+(?=\n|\Z)"
+)
+_LIST = re.compile(r"[ ]*+1[.)][ ]++\S")  # "面白さ: 1. テンポがよい" opens a list; it is not a score of 1
+_PLACEHOLDER = re.compile(r"(?:\[[^\]]*+\]|<[^>]*+>|\{[^}]*+\}|\([^)]*+\)|[.…_?]*+)[。.]?")
 _EDGE = " \t\r\n\u3000*`_#"
 
 
@@ -99,7 +102,7 @@ class Checker:
         self._names = _by_name(self.questions)
         self._starts = re.compile(rf"\n|{_any(q.id for q in self.questions)}")
         self._head, self._follow = _heads(self.questions)
-        self._label = re.compile(rf"[(]?[ ]*(?:{_any(q.reason_label for q in self.questions)})[ ]*[)]?[ ]*:?[ ]*")
+        self._label = re.compile(rf"[(]?[ ]*+(?:{_any(q.reason_label for q in self.questions)})[ ]*+[)]?[ ]*+:?[ ]*+")
 
     def check(self, text: str) -> Checked:
         """The values and reasons in `text`; never raises, whatever a model has written."""
@@ -195,7 +198,7 @@ def _value(match: re.Match[str], folded: str, number: int, question: Question) -
     value = None if _LIST.match(folded, at) else _NUMBER.match(folded, at) or _ALONE.match(folded, at)
     scale = value and (value["of"] and float(value["of"]) != question.maximum or value["percent"] and question.maximum != 100)
     if not value or scale:
-        placeholder = _PLACEHOLDER.fullmatch(rest) or rest.strip(" 。") in (f"{question.minimum:g}-{question.maximum:g}", "数値")
+        placeholder = _PLACEHOLDER.fullmatch(rest.strip()) or rest.strip(" 。") in (f"{question.minimum:g}-{question.maximum:g}", "数値")
         return _Hit(number, form, match.start(), at, None, "" if placeholder else rest.strip()[:40])
     return _Hit(number, form, match.start(), value.end(), float(value["n"]), value["n"])
 
@@ -210,7 +213,7 @@ def _choose(question: Question, candidates: list[_Found]) -> tuple[float | None,
     first = numbers[0]
     others = {c.number for c in numbers} - {first.number}
     if others:
-        told = ", ".join(f"{n:g}" for n in sorted(others))
+        told = ", ".join(f"{n:g}" for n in sorted(others)[:5])
         troubles.append(f"{first.number:g} was taken, but {told} was given too")
     if not question.minimum <= first.number <= question.maximum:
         return None, "", [f"{first.number:g} is outside {question.minimum:g}–{question.maximum:g}", *troubles]
@@ -257,18 +260,18 @@ def _heads(questions: Sequence[Question]) -> tuple[re.Pattern[str], re.Pattern[s
     """The alternation of all heads: at the start of a line or behind an id; and the same right behind a value."""
     ids, names = _any(q.id for q in questions), _any(q.name for q in questions)
     value, reason = _any(q.value_label for q in questions), _any(q.reason_label for q in questions)
-    gap, labelled = r"(?![A-Za-z0-9])[ .:)\]、\-]*", rf"\([ ]*(?:{value})[^)\n]{{0,20}}\)"
+    gap, labelled = r"(?![A-Za-z0-9])[ .:)\]、\-]{0,8}", rf"\([ ]*+(?:{value})[^)\n]{{0,20}}\)"
     core = (
-        rf"(?P<open>[「『\"\[【]?)[ ]*(?P<name>{names})[ ]*[」』\"\]】]?[ ]*(?:"
-        rf"(?P<reason>\([ ]*(?:{reason})[ ]*\)[ ]*:?|:[ ]*\(?[ ]*(?:{reason})[ ]*\)?[ ]*:|[\s\-+>]*の?[ ]*(?:{reason})[ ]*:)|"
-        rf"(?P<asked>{labelled}[ ]*:?)|(?P<colon_label>:[ ]*(?:{labelled}[ ]*:?|(?:{value})[ ]*:))|"
-        rf"(?P<spaced_label>[\s\-+>]*の?(?:{value})[ ]*:)|"
-        rf"(?P<rating>(?:の?評価値?|の?スコア|の?点数|[ ]rating|[ ]score)[ ]*(?:{labelled})?[ ]*:)|"
-        rf"(?P<level>(?:の?レベル|度|[ ]level)[ ]*(?:{labelled})?[ ]*:)|"
-        rf"(?P<plain>(?:\([^)\n]{{0,20}}\))?[ ]*:))"
+        rf"(?P<open>[「『\"\[【]?)[ ]*+(?P<name>{names})[ ]*+[」』\"\]】]?[ ]*+(?:"
+        rf"(?P<reason>\([ ]*+(?:{reason})[ ]*+\)[ ]*+:?|:[ ]*+\(?[ ]*+(?:{reason})[ ]*+\)?[ ]*+:|[\s\-+>]*+の?[ ]*+(?:{reason})[ ]*+:)|"
+        rf"(?P<asked>{labelled}[ ]*+:?)|(?P<colon_label>:[ ]*+(?:{labelled}[ ]*+:?|(?:{value})[ ]*+:))|"
+        rf"(?P<spaced_label>[\s\-+>]*+の?(?:{value})[ ]*+:)|"
+        rf"(?P<rating>(?:の?評価値?|の?スコア|の?点数|(?<=[ ])(?:rating|score))[ ]*+(?:{labelled})?[ ]*+:)|"
+        rf"(?P<level>(?:の?レベル|度|(?<=[ ])level)[ ]*+(?:{labelled})?[ ]*+:)|"
+        rf"(?P<plain>(?:\([^)\n]{{0,20}}\))?[ ]*+:))"
     )
-    listed = r"[0-9]{1,2}[.)][ ]*"
-    before = rf"^[ +\->]*(?:\(?(?P<i>{ids}){gap}|{listed}(?:(?P<j>{ids}){gap})?)?|(?<![A-Za-z0-9])(?P<k>{ids}){gap}"
-    bare = rf"(?P<bare>^[ +\->]*[(\[]?[ ]*(?:{reason})[ ]*[)\]]?[ ]*:)"
-    after = rf"[ ]*[、,;/|。][ ]*(?P<bare>(?!))?(?P<j>(?!))?(?P<k>(?!))?(?:(?P<i>{ids}){gap})?"
+    listed = r"[0-9]{1,2}[.)][ ]*+"
+    before = rf"^[ +\->]*+(?:\(?(?P<i>{ids}){gap}|{listed}(?:(?P<j>{ids}){gap})?)?|(?<![A-Za-z0-9])(?P<k>{ids}){gap}"
+    bare = rf"(?P<bare>^[ +\->]*+[(\[]?[ ]*+(?:{reason})[ ]*+[)\]]?[ ]*+:)"
+    after = rf"[ ]*+[、,;/|。][ ]*+(?P<bare>(?!))?(?P<j>(?!))?(?P<k>(?!))?(?:(?P<i>{ids}){gap})?"
     return re.compile(f"(?:{bare}|(?:{before}){core})", re.MULTILINE), re.compile(after + core, re.MULTILINE)

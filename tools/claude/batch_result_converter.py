@@ -1,0 +1,15 @@
+"""Raw Anthropic batch output → text files, CSV, Parquet or JSONL.
+
+    python tools/claude/batch_result_converter.py results/claude/batch_results/<batch_id>_output.jsonl
+    python tools/claude/batch_result_converter.py FILE… --format csv --out DIR --experiment experiments/literary
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from common.converter_cli import main
+
+if __name__ == "__main__":
+    sys.exit(main("claude", ["anthropic"]))
