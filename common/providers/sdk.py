@@ -134,7 +134,7 @@ class SdkProvider(Provider):
             page = self._first_page()
         while True:
             with self._call():
-                batches = [self.to_batch(raw.to_dict(mode="json")) for raw in page.data]
+                batches = [self.to_batch(raw.to_dict(mode="json", warnings=False)) for raw in page.data]
             yield batches
             with self._call():
                 if not page.has_next_page():
@@ -153,7 +153,7 @@ class SdkProvider(Provider):
         for batch_id in sorted(wanted):
             try:
                 with self._call():
-                    batch = self.to_batch(self._retrieve(batch_id).to_dict(mode="json"))
+                    batch = self.to_batch(self._retrieve(batch_id).to_dict(mode="json", warnings=False))
             except Refused as error:
                 if error.status != 404:
                     raise

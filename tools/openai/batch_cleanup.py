@@ -1,0 +1,16 @@
+"""Back up ended OpenAI batches, verify the copies, then delete what the API lets go.
+
+    python tools/openai/batch_cleanup.py --batch-id <batch_id>
+    python tools/openai/batch_cleanup.py --all [--limit 50] [--dry-run] [--yes]
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import common  # noqa: F401  first: finds .venv when the calling Python is another
+from common.cleanup_cli import Tool, main
+
+if __name__ == "__main__":
+    sys.exit(main(Tool("openai", "openai", ("openai",))))
