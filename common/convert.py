@@ -67,7 +67,8 @@ def records(files: Iterable[Path], context: Context, tally: Tally) -> Iterator[R
 def convert(files: Iterable[Path], form: str, target: Path, context: Context) -> Tally:
     """Convert files of one batch to `form` ("text", "csv", "parquet" or "jsonl") at `target`, a folder for "text".
 
-    Without a single row nothing is made. Raises OSError when something cannot be read or written, ImportError when pyarrow is not there for "parquet".
+    Without a single row nothing is made. Raises OSError when something cannot be read or written, and
+    ImportError when pyarrow is not there for "parquet".
     """
     tally = Tally()
     rows = records(files, context, tally)

@@ -27,7 +27,7 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
 def safe_name(custom_id: str, suffix: str = ".txt") -> str:
     """A file name for an id: the id itself where every file system takes it, else a likeness and a hash of the id.
 
-    Different ids have different names (those that differ in case only: see `write_texts`); no name is a path.
+    Different ids have different names (those that differ in case only: see `TextFolder`); no name is a path.
     """
     if _PLAIN.fullmatch(custom_id) and not _RESERVED.match(custom_id) and not _HASHED.search(custom_id):
         return custom_id + suffix
@@ -47,28 +47,43 @@ def hashed_name(name: str, custom_id: str, suffix: str) -> str:
 
 
 def write_texts(records: Iterable[Record], folder: Path, model_of: Callable[[str], Model | None]) -> int:
-    """Write one file per record into `folder` (made if need be) and return their number. Raises OSError.
-
-    Files of the same name are replaced: a folder belongs to one run. The names that differ only in case, which some
-    file systems hold for one, get a hash from the second on.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    headers, taken = _Headers(model_of), set()
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        count = 0
+    """Write one file per record into `folder` and return their number; see `TextFolder`. Raises OSError."""
+    with TextFolder(folder, model_of) as texts:
         for record in records:
-            name = safe_name(record.meta.custom_id)
+            texts.write(record)
+    return texts.count
+
+
+class TextFolder:
+    """A folder of text files, made if need be, that records are written into one by one.
+
+    Files of the same name are replaced: a folder belongs to one run. Of names that differ only in case, which some
+    file systems hold for one, all but the first get a hash.
+    """
+
+    def __init__(self, folder: Path, model_of: Callable[[str], Model | None]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.count = 0
+        self._headers = _Headers(model_of)
+        self._taken: set[str] = set()
+        self._handle = os.open(folder, os.O_RDONLY)
+
+    def __enter__(self) -> TextFolder:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._handle)
+
+    def write(self, record: Record) -> None:
+        """Write one file. Raises OSError."""
+        name = safe_name(record.meta.custom_id)
+        folded = name.casefold()
+        if folded in self._taken:
+            name = hashed_name(name.removesuffix(".txt"), record.meta.custom_id, ".txt")
             folded = name.casefold()
-            if folded in taken:
-                name = hashed_name(name.removesuffix(".txt"), record.meta.custom_id, ".txt")
-                folded = name.casefold()
-            taken.add(folded)
-            _write(name, text_of(record, headers), handle)
-            count += 1
-    finally:
-        os.close(handle)
-    return count
+        self._taken.add(folded)
+        _write(name, text_of(record, self._headers), self._handle)
+        self.count += 1
 
 
 def _write(name: str, data: bytes, folder: int) -> None:

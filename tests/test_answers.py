@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.answers import Checker, Question
@@ -48,6 +48,7 @@ def answer(form, dress, values):
 
 @pytest.mark.parametrize("dress", DRESSES.values(), ids=DRESSES)
 @pytest.mark.parametrize("name", FORMS)
+@settings(deadline=None)
 @given(values=st.tuples(*[st.integers(0, 100)] * 4))
 def test_every_form_in_every_dress(name, dress, values):
     """Each of the eight forms is read in each width and markdown, and named in the result."""
@@ -60,8 +61,11 @@ def test_every_form_in_every_dress(name, dress, values):
 
 @pytest.mark.parametrize(
     "told",
-    ["80-90", "80〜90", "80–90", "-5", "1000", "1,000", "101", "不明", "八十", "3つの点で", "100点満点中80点", "8/10", "80か90", "80または90", "0x50", "1e2", "12.3.4", "[0-100]", "…", "n/a"]
-    + ["80 or 90", "80 90", "80、90", "1. テンポがよい", "about 80", ""],
+    [
+        *("80-90", "80〜90", "80–90", "-5", "1000", "1,000", "101", "不明", "八十", "3つの点で", "100点満点中80点", "8/10"),
+        *("80か90", "80または90", "80 or 90", "80 90", "80、90", "0x50", "1e2", "12.3.4", "[0-100]", "…", "n/a", ""),
+        *("1. テンポがよい", "about 80"),
+    ],
 )
 def test_what_is_not_one_number_is_no_number(told):
     """A range, another scale, a list, or a number outside the question's range gives None, never a wrong value."""
@@ -171,6 +175,7 @@ def test_no_questions():
     assert Checker(()).check("text").values == ()
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("Q1234. 面白さ驚き(数値理由):：８0-/点\n「」[]*、")))
 def test_any_text_is_survived(text):
     """Whatever a model writes, values are in range or None, and nothing is raised."""
