@@ -118,7 +118,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Service]]:
 
     yield one
     errors = [service.stop() for service in started if service.process]
-    assert "Traceback" not in "".join(errors), errors
+    assert "Traceback" not in "".join(errors), "".join(errors)
 
 
 @pytest.fixture(scope="session")

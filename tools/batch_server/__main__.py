@@ -25,6 +25,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--lease", type=Path, metavar="FILE", help="stop when no process holds a shared flock on FILE any more")
     p.add_argument("--quiet", action="store_true", help="print nothing")
     p.add_argument("--workers", type=int, default=DEFAULTS.workers, help="worker processes (default %(default)s)")
+    p.add_argument("--backend", choices=("rehearsal", "http"), default=DEFAULTS.backend,
+                   help="rehearsal invents answers; http asks --backend-url")
+    p.add_argument("--backend-url", default="", metavar="URL",
+                   help="a model server, such as http://127.0.0.1:11434; its key: BATCH_BACKEND_KEY")
+    p.add_argument("--backend-concurrency", type=int, default=DEFAULTS.backend_concurrency, metavar="N",
+                   help="questions at once (%(default)s)")
     p.add_argument("--odd-share", type=_share, default=DEFAULTS.odd_share, help="share of answers in odd forms")
     p.add_argument("--cut-share", type=_share, default=DEFAULTS.cut_share, help="share of answers that are cut off")
     p.add_argument("--heal-share", type=_share, default=DEFAULTS.heal_share, help="share of rows that fail once")
@@ -50,6 +56,8 @@ def settings_of(arguments: list[str]) -> Settings:
     keys = frozenset(key.strip() for key in os.environ.pop("BATCH_SERVER_KEYS", "").split(",") if key.strip())
     if not keys and not _is_loopback(args.host):
         p.error(f"--host {args.host} is open to others: set BATCH_SERVER_KEYS=key1,key2 first")
+    if (args.backend == "http") != args.backend_url.startswith(("http://", "https://")):
+        p.error("--backend http needs --backend-url http://..., and only it takes one")
     if args.speed <= 0 or args.workers < 1:
         p.error("--speed must be above 0, --workers at least 1")
     return Settings(**vars(args), keys=keys)

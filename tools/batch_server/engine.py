@@ -19,7 +19,9 @@ from .workers import Workers
 
 DAY = 86400
 KEEP_OUTPUT = 30 * DAY
-GAPS = (999_999_999, 999_999_999)
+IN_FLIGHT_PATIENCE = 10.0
+# Parts that belong to no chunk: the http backend's answers, and the lines of requests that were never run.
+ANSWERS, GAPS = (999_999_998, 999_999_998), (999_999_999, 999_999_999)
 EXPIRED = ("batch_expired", "This request could not be executed before the completion window expired.")
 
 
@@ -30,7 +32,9 @@ class Engine:
         self.settings, self.profiles, self.state, self.clock, self.workers = settings, profiles, state, clock, workers
         self.tasks: dict[str, asyncio.Task] = {}
         self.wake: dict[str, asyncio.Event] = {}
-        self.answer_chunk = self._rehearse
+        # How rows are answered; the http backend puts its own way here.
+        self.answer_chunk, self.before_end = self._rehearse, _nothing
+        self.chunk_rows, self.in_flight, self.paced = settings.chunk_rows, settings.workers + 1, True
 
     def resume(self) -> None:
         """Go on with everything that was unfinished when the service last ended."""
@@ -157,15 +161,12 @@ class Engine:
         batch.outcome = "expired" if goal < batch.total or self._left(batch, goal) else "completed"
         self._step(batch, "finalizing")
 
-    def _late(self, batch: Batch) -> bool:
-        return self.age(batch) >= batch.window
-
     async def _answer_all(self, batch: Batch, goal: int, begun: float, planned: float) -> None:
         """Answer rows as simulated time allows, several chunks at once, until all are done or the batch is stopped."""
         left, running = self._left(batch, goal), set()
         while batch.status != "cancelling" and (left or running):
-            allowed = math.ceil(batch.total * min(1.0, (self.age(batch) - begun) / planned))
-            while left and len(running) < self.settings.workers + 1 and (chunk := self._take(left, allowed)):
+            allowed = math.ceil(batch.total * min(1.0, (self.age(batch) - begun) / planned)) if self.paced else batch.total
+            while left and len(running) < self.in_flight and (chunk := self._take(left, allowed)):
                 running.add(asyncio.create_task(self._chunk(batch, *chunk)))
             wait = asyncio.ensure_future(self.clock.pause(max(planned / 20, 0.02 * self.clock.speed), self.wake[batch.id]))
             done, _ = await asyncio.wait({*running, wait}, return_when=asyncio.FIRST_COMPLETED)
@@ -173,15 +174,25 @@ class Engine:
             running -= done
             for task in done - {wait}:
                 task.result()
-            if self.settings.backend != "rehearsal" and self._late(batch):
-                left.clear()
-        if running:
-            await asyncio.gather(*running)
+            if not self.paced and self.age(batch) >= batch.window:
+                break
+        await self._let_end(running)
+
+    async def _let_end(self, running: set[asyncio.Task]) -> None:
+        """What is in flight may end, if it does so soon."""
+        if not running:
+            return
+        done, late = await asyncio.wait(running, timeout=IN_FLIGHT_PATIENCE)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        for task in done:
+            task.result()
 
     def _take(self, left: list[list[int]], allowed: int) -> tuple[int, int] | None:
         """The next chunk below `allowed`, taken off `left`."""
         first, end = left[0]
-        last = min(first + self.settings.chunk_rows, end, allowed)
+        last = min(first + self.chunk_rows, end, allowed)
         if last <= first:
             return None
         left[0][0] = last
@@ -213,7 +224,7 @@ class Engine:
 
     def _parts(self, batch: Batch, kind: str) -> list[Path]:
         """The files of committed chunks only: a killed service may have left others that overlap them."""
-        ranges = [*self.state.chunks(batch), GAPS]
+        ranges = [*self.state.chunks(batch), ANSWERS, GAPS]
         return [path for first, last in ranges if (path := Path(self.part(batch, first, last) + kind)).exists()]
 
     # -- the end --------------------------------------------------------------------------------
@@ -223,6 +234,7 @@ class Engine:
         else:
             await self._until(batch, batch.times["finalizing"] - batch.created + self.settings.finalizing)
         outcome = "cancelled" if batch.status == "cancelling" else batch.outcome
+        await asyncio.to_thread(self.before_end, batch)
         if batch.total:
             await self._gaps(batch, outcome)
         files = await asyncio.to_thread(self._join, batch)
@@ -231,6 +243,7 @@ class Engine:
         batch.outcome = outcome
         at = batch.created + batch.window if outcome == "expired" else None
         self._step(batch, outcome, files=tuple(files), at=at)
+        self.state.write(("delete from answers where batch = ?", (batch.id,)))
         shutil.rmtree(self.state.work(batch), ignore_errors=True)
 
     async def _gaps(self, batch: Batch, outcome: str) -> None:
@@ -279,3 +292,6 @@ class Engine:
             return f"{batch.input_file}-output-{batch.id[-6:]}"
         return new_id("file-")
 
+
+def _nothing(batch: Batch) -> None:
+    """The rehearsal has nothing to do before the end."""

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
@@ -21,6 +22,9 @@ from .faults import Faults
 from .settings import Profile, Settings
 from .state import State
 from .uploads import drain
+
+if TYPE_CHECKING:
+    from .forward import Forwarder
 
 VERSIONS = ("2023-01-01", "2023-06-01", "2026-10-21")
 RATE_OPENAI = {"x-ratelimit-limit-requests": "10000", "x-ratelimit-remaining-requests": "9999",
@@ -40,6 +44,7 @@ class Service:
     engine: Engine
     faults: Faults
     base_url: str = ""
+    forwarder: Forwarder | None = None
 
 
 class Json(Response):
@@ -161,7 +166,7 @@ class Call:
     def _headers(self, request_id: str) -> dict[str, str]:
         name = "request-id" if self.profile.name == "anthropic" else "x-request-id"
         rates = RATE_ANTHROPIC if self.profile.name == "anthropic" else RATE_OPENAI
-        return {name: request_id, "x-simulated": "true", **rates}
+        return {name: request_id, "x-simulated": "false" if self.service.forwarder else "true", **rates}
 
 
 def error_response(error: ApiError, profile: str, request_id: str) -> Response:

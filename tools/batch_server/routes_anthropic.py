@@ -160,6 +160,9 @@ async def message(caller: Caller) -> Response:
     if params.get("stream"):
         raise ApiError(400, "stream: streaming is not simulated by the local batch service")
     service = caller.service
+    if service.forwarder:
+        outcome = await service.forwarder.ask("/v1/messages", params, "anthropic", caller.version, caller.request_id)
+        return Json(outcome.body, outcome.status)
     context = Context(caller.request_id, "anthropic", "/v1/messages", 0, service.settings.shares, caller.version, tier="standard")
     outcome = answer(params, "single", context, limits.memory(service.state))
     service.state.remember([outcome.seen] if outcome.seen else [])

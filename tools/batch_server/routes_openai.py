@@ -245,6 +245,9 @@ def single(endpoint: str):
         if body.get("stream"):
             raise ApiError(400, "Streaming is not simulated by the local batch service.", code="unsupported_value", param="stream")
         service = caller.service
+        if service.forwarder:
+            outcome = await service.forwarder.ask(endpoint, body, caller.profile.name, "", caller.request_id)
+            return Json(outcome.body, outcome.status)
         context = Context(caller.request_id, caller.profile.name, endpoint, int(service.engine.clock.now()), service.settings.shares)
         outcome = answer(body, "single", context, limits.memory(service.state))
         service.state.remember([outcome.seen] if outcome.seen else [])

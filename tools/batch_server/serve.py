@@ -133,8 +133,13 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     clock = Clock(settings.speed, state.meta("jumped"))
     table = profiles(settings)
     engine = Engine(settings, table, state, clock, workers)
+    backend_key = os.environ.pop("BATCH_BACKEND_KEY", "none")
     rules = orjson.loads(settings.faults.read_bytes()) if settings.faults else []
     service = Service(settings, table, state, engine, Faults(rules), f"http://{settings.host}:{port}")
+    if settings.backend == "http":
+        from .forward import Forwarder  # late: its HTTP client takes as long to import as all the rest
+        service.forwarder = Forwarder(settings, state, backend_key)
+        service.forwarder.attach(engine)
     config = uvicorn.Config(
         build(service), http=CuttableProtocol, log_level="warning", access_log=False, lifespan="off", server_header=False,
         timeout_keep_alive=75, timeout_graceful_shutdown=3, ws="none")
@@ -148,8 +153,11 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     finally:
         for helper in helpers:
             helper.cancel()
+        await asyncio.gather(*helpers, return_exceptions=True)
         await engine.stop()
-        workers.close()
+        await workers.close()
+        if service.forwarder:
+            await service.forwarder.close()
         state.close()
 
 

@@ -23,7 +23,6 @@ class Settings:
     workers: int = 2
     backend: str = "rehearsal"
     backend_url: str = ""
-    backend_api: str = "openai"
     backend_concurrency: int = 16
     odd_share: float = 0.06
     cut_share: float = 0.01

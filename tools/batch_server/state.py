@@ -22,6 +22,7 @@ create index if not exists batches_by_account on batches(account, seq);
 create index if not exists batches_running on batches(seq) where final = 0;
 create table if not exists chunks(batch text, first int, last int, primary key(batch, first)) without rowid;
 create table if not exists rows(hash blob primary key, failed int, cap int) without rowid;
+create table if not exists answers(batch text, row int, doc blob, primary key(batch, row)) without rowid;
 create table if not exists attempts(seq integer primary key, doc blob);
 create table if not exists meta(key text primary key, value) without rowid;
 """
@@ -251,7 +252,7 @@ class State:
     def wipe(self) -> None:
         """Forget everything."""
         self.live.clear()
-        self.write(*[(f"delete from {table}", ()) for table in ("files", "batches", "chunks", "rows", "attempts", "meta")])
+        self.write(*[(f"delete from {table}", ()) for table in ("files", "batches", "chunks", "rows", "answers", "attempts", "meta")])
         for name in ("blobs", "work", "tmp"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
             (self.folder / name).mkdir(exist_ok=True)

@@ -122,8 +122,12 @@ def main() -> None:
     for line in sys.stdin.buffer:
         job = orjson.loads(line)
         result = JOBS[job["kind"]](job)
-        sys.stdout.buffer.write(orjson.dumps(result, option=orjson.OPT_APPEND_NEWLINE))
-        sys.stdout.buffer.flush()
+        try:
+            left = memoryview(orjson.dumps(result, option=orjson.OPT_APPEND_NEWLINE))
+            while left:
+                left = left[os.write(1, left):]
+        except BrokenPipeError:  # the service was killed
+            return
 
 
 if __name__ == "__main__":

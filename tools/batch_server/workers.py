@@ -69,11 +69,11 @@ class Workers:
         return process
 
     def _end(self, process: asyncio.subprocess.Process) -> None:
-        self._all.discard(process)
         if process.returncode is None:
             process.kill()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let all workers go; their parts are only kept when whole, so nothing is harmed."""
-        for process in list(self._all):
+        for process in self._all:
             self._end(process)
+        await asyncio.gather(*(process.wait() for process in self._all))
