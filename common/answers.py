@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import le
 from typing import NamedTuple
 
 
@@ -99,6 +100,8 @@ class Checker:
     def __init__(self, questions: Sequence[Question]) -> None:
         self.questions = tuple(questions)
         self._asked = _asked_format(self.questions)
+        self._all_asked = ("asked",) * len(self.questions)
+        self._lows, self._highs = [q.minimum for q in self.questions], [q.maximum for q in self.questions]
         self._names = _by_name(self.questions)
         self._starts = re.compile(rf"\n|{_any(q.id for q in self.questions)}")
         self._head, self._follow = _heads(self.questions)
@@ -110,8 +113,8 @@ class Checker:
         if match:
             found = match.groups()
             values = tuple(map(float, found[::2]))
-            if all(q.minimum <= v <= q.maximum for q, v in zip(self.questions, values)):
-                return Checked("success", values, found[1::2], ("asked",) * len(values), ())
+            if all(map(le, self._lows, values)) and all(map(le, values, self._highs)):
+                return Checked("success", values, found[1::2], self._all_asked, ())
         return self._search(text)
 
     def _search(self, text: str) -> Checked:

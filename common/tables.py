@@ -37,7 +37,8 @@ def defused(cell: str) -> str:
 
 def _quoted(cell: str) -> str:
     """A text cell as CSV writes it. By hand, because the csv module looks at each character of each answer."""
-    cell = defused(cell)
+    if not ("A" <= cell < "\x7f" or "\u3040" <= cell < "\ua000"):  # a letter or a Japanese character begins no formula
+        cell = defused(cell)
     if '"' in cell:
         return '"' + cell.replace('"', '""') + '"'
     return f'"{cell}"' if "," in cell or "\n" in cell or "\r" in cell else cell
