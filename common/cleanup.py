@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -74,7 +75,8 @@ def check_id(batch_id: str) -> str:
 class Cleanup:
     """Cleans one account's batches, as far as one results folder may. `folders` are the runs' folders in it.
 
-    `patience` is how long a failing call is repeated and `wait` how long a cancelled batch is waited for, in seconds.
+    `patience` is how long a failing call is repeated, `wait` how long a cancelled batch is waited for and `pace` the
+    least time between two calls, all in seconds.
     """
 
     def __init__(
@@ -88,15 +90,17 @@ class Cleanup:
         patience: float,
         poll: float,
         wait: float,
+        pace: float = 0.0,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._provider, self._journal, self._about = provider, journal, about
-        self._backups = backups / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        self._patience, self._poll, self._wait = patience, poll, wait
+        self._backups = backups / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        self._patience, self._poll, self._wait, self._pace = patience, poll, wait, pace
         self._sleep, self._monotonic = sleep, monotonic
         self._runs = [run for folder in folders for run in journal.runs(folder)] if journal else []
         self._saved: set[str] = set()
+        self._last_call = 0.0
 
     # ---- looking
 
@@ -177,7 +181,8 @@ class Cleanup:
         copy = batch_copies.save(self._provider, batch, holdings, have, self._backups, about, self._ask)
         self._saved.add(batch.id)
         # another batch may live on the same input: the last one to be saved takes it along
-        kept = [h.ref for h in copy.safe if h.ref in survey.needed or survey.users.get(h.ref, set()) - self._saved]
+        needed = survey.needed - ({shard.ref} if shard else set())  # its own shard is through, as we have just seen
+        kept = [h.ref for h in copy.safe if h.ref in needed or survey.users.get(h.ref, set()) - self._saved]
         try:
             for ref in (h.ref for h in copy.safe if h.ref not in kept):
                 self._ask(lambda ref=ref: self._provider.remove(ref))
@@ -208,7 +213,7 @@ class Cleanup:
         with self._journal.lock(run):
             run = self._journal.run(run.key)
             models = {model.alias: model for model in planning.models_of(run)}
-            options = Options(poll=self._poll, patience=self._patience)
+            options = Options(poll=self._poll, patience=self._patience, pace=self._pace)
             life = Lifecycle(run, self._provider, self._journal, models, options, sleep=self._sleep)
             self._cancel(lambda: life.cancel_batch(shard))
 
@@ -241,4 +246,10 @@ class Cleanup:
             interval = min(interval * 1.5, 20 * self._poll)
 
     def _ask(self, call: Callable[[], T]) -> T:
-        return patiently(call, seconds=self._patience, start=min(1.0, self._poll), sleep=self._sleep)
+        def paced() -> T:
+            if (wait := self._last_call + self._pace - self._monotonic()) > 0:
+                self._sleep(wait)
+            self._last_call = self._monotonic()
+            return call()
+
+        return patiently(paced, seconds=self._patience, start=min(1.0, self._poll), sleep=self._sleep)

@@ -170,7 +170,7 @@ class OpenAIShaped(SdkProvider):
                 completion_window=self.host.window,
                 metadata={"tag": shard.tag, "run": shard.run},
             )
-            return made.to_dict()["id"]
+            return made.to_dict(warnings=False)["id"]
 
     def find(self, shard: Shard) -> Iterable[Batch]:
         found = []
@@ -211,7 +211,7 @@ class OpenAIShaped(SdkProvider):
     def _file(self, kind: str, file_id: str) -> Holding:
         try:
             with self._call():
-                size = self._client.files.retrieve(file_id).to_dict().get("bytes")
+                size = self._client.files.retrieve(file_id).to_dict(warnings=False).get("bytes")
         except Refused as error:
             if error.status != 404:
                 raise
