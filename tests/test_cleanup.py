@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import threading
@@ -48,6 +49,10 @@ class Service:
     def faults(self, call: str, action: dict, times: int = -1) -> None:
         """Let a call go wrong from now on."""
         self.control("faults", [{"call": call, "action": action, "times": times}])
+
+    def fired(self, rule: int) -> int:
+        """How often a rule of the plan of faults has struck."""
+        return self.http.get(f"{self.facts['base_url']}/_control/faults").json()["rules"][rule]["fired"]
 
     def get(self, path: str, kind: str = "openai") -> httpx2.Response:
         """A plain HTTP look, without our own code."""
@@ -255,7 +260,7 @@ def test_batch_of_a_lost_answer_is_never_deleted(service: Service, folder: Path)
         [sys.executable, str(ROOT / "openai_example.py"), "--batch", "--limit", "1", "--model", "gpt-4.1-mini", "--poll", "30"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    until(lambda: service.http.get(f"{service.facts['base_url']}/_control/faults").json()["rules"][1]["fired"])
+    until(lambda: service.fired(1))
     child.kill()
     child.wait()
     service.control("faults", [])
@@ -350,6 +355,44 @@ def test_failed_download_deletes_nothing(service: Service, folder: Path, action:
     assert clean(OPENAI, "--batch-id", batch_id, "--yes") == 1
     assert "FAILED" in capsys.readouterr().out
     service.control("faults", [])
+    assert service.files() == before
+    assert not list((folder / "backups/openai").iterdir())
+
+
+def test_copy_that_the_disk_spoils(service: Service, folder: Path, capsys: pytest.CaptureFixture) -> None:
+    """A copy that no longer holds the received bytes when it is read again deletes nothing."""
+    batch_id = foreign(service)
+    before = service.files()
+    service.control("faults", [{"call": "files.content", "nth": 2, "action": {"delay": 0.5}}])  # time to spoil the first
+
+    def spoil() -> None:
+        until(lambda: service.fired(0))
+        copy, = (folder / "backups").glob("*/*/*/input.jsonl")
+        copy.write_bytes(copy.read_bytes()[:-2] + b"X\n")
+
+    thread = threading.Thread(target=spoil)
+    thread.start()
+    code = clean(OPENAI, "--batch-id", batch_id, "--yes")
+    thread.join()
+    assert (code, "does not hold what was received" in capsys.readouterr().out) == (1, True)
+    assert service.files() == before
+    assert backups(folder) == {}
+
+
+def test_interrupted(service: Service, folder: Path) -> None:
+    """Ctrl-C in the middle of a download: exit 130, the command that goes on, no half copy, nothing deleted."""
+    batch_id = foreign(service)
+    before = service.files()
+    service.faults("files.content", {"delay": 3}, times=1)
+    tool = ROOT / "tools/openai/batch_cleanup.py"
+    command = [sys.executable, str(tool), "--batch-id", batch_id, "--yes"]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    until(lambda: list((folder / "backups").glob("*/*/*/batch.json")))
+    child.send_signal(signal.SIGINT)
+    said = child.communicate(timeout=20)[1]
+    service.control("faults", [])
+    assert (child.returncode, said.count("\n")) == (130, 1)
+    assert f"python tools/openai/batch_cleanup.py --batch-id {batch_id} --yes" in said
     assert service.files() == before
     assert not list((folder / "backups/openai").iterdir())
 
