@@ -1,0 +1,129 @@
+"""Owns the inputs: experiments, data sets and raw output files, made from a fixed seed and the same on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from pathlib import Path
+
+import orjson
+
+SENTENCES = (
+    "駅前の時計は今日も七分だけ進んでいた。", "誰もそれを直そうとは思わなかった。", "雨のあとの石段には、小さな空がいくつも残っていた。",
+    "彼女は手紙の封を切らず、机の引き出しにしまった。", "遠くで犬が一度だけ吠え、それきり静かになった。",
+    "猫は窓辺で、昨日と同じ光を待っている。",
+    "父の古い外套からは、まだ海の匂いがした。", "町はずれの橋を渡るとき、風が名前を呼んだ気がした。", "湯気の向こうで、祖母が笑っていた。",
+    "最後の頁だけが、きれいに破り取られていた。",
+)  # fmt: skip
+PERSONAS = (("1", "大学1年生", 0.7), ("2", "文学研究者", 0.4), ("3", "感情豊かな詩人", 0.9), ("4", "感情を持たないロボット", 0.1))
+QUESTIONS = (("Q1", "面白さ"), ("Q2", "驚き"), ("Q3", "悲しみ"), ("Q4", "怒り"))
+PROMPT = """
+[prompt]
+system = "あなたは{persona.name}です。"
+user = \"\"\"
+%s
+{text}
+%s
+\"\"\"
+"""
+
+
+def prose(characters: int, seed: int) -> str:
+    """Japanese prose of exactly that many characters."""
+    rng = random.Random(seed)
+    parts, length = [], 0
+    while length < characters:
+        parts.append(rng.choice(SENTENCES))
+        length += len(parts[-1])
+    return "".join(parts)[:characters]
+
+
+def _form() -> str:
+    return "\n".join(f"{i}. {name}(数値): [0-100]\n{i}. {name}(理由): [理由]" for i, name in QUESTIONS)
+
+
+def _toml(name: str, trials: int, personas: int, asks: bool) -> str:
+    lines = [f'name = "{name}"', f"trials = {trials}", "max_tokens = 512"]
+    lines.append(PROMPT % ("次の作品を読み、感じた強さを0から100で評価してください。", _form() if asks else "一語で答えてください。"))
+    lines += [f'[[persona]]\nid = "{i}"\nname = "{n}"\ntemperature = {t}' for i, n, t in PERSONAS[:personas]]
+    if asks:
+        lines += [f'[[question]]\nid = "{i}"\nname = "{n}"\nmin = 0\nmax = 100' for i, n in QUESTIONS]
+        lines.append('[answer]\nvalue = "数値"\nreason = "理由"')
+    return "\n".join(lines) + "\n"
+
+
+def study(folder: Path, characters: int = 1_200) -> Path:
+    """An experiment of 4 personas × 3 texts; trials and limit come from the command line. Returns its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    toml = _toml("study", 10, 4, asks=True)
+    for n in (1, 2, 3):
+        (folder / f"t{n}.txt").write_text(prose(characters, n), encoding="utf-8")
+        toml += f'[[text]]\nid = "t{n}"\ntitle = "作品{n}"\nfile = "t{n}.txt"\nmodifier = {(n - 2) / 20}\n'
+    (folder / "experiment.toml").write_text(toml, encoding="utf-8")
+    return folder
+
+
+def data_set(folder: Path, rows: int, characters: int = 100) -> Path:
+    """An experiment whose texts are the rows of a CSV file, one persona and one trial each. Returns its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stock = [prose(characters, n) for n in range(997)]
+    with open(folder / "rows.csv", "w", encoding="utf-8", newline="\n") as file:
+        file.write("id,text\n")
+        file.writelines(f"r{n:07d},{n}番。{stock[n % 997]}\n" for n in range(rows))
+    toml = _toml("rows", 1, 1, asks=False) + '[data]\nfile = "rows.csv"\nid = "id"\n'
+    (folder / "experiment.toml").write_text(toml, encoding="utf-8")
+    return folder
+
+
+def _answer(rng: random.Random, longest: int) -> str:
+    return "\n".join(
+        f"{i}. {name}(数値): {rng.randrange(101)}\n{i}. {name}(理由): {prose(rng.randrange(longest * 3 // 5, longest), rng.randrange(10_000))}"
+        for i, name in QUESTIONS
+    )
+
+
+def _odd(answer: str) -> str:
+    """An answer in a form that models slip into: no ids, bold names, full-width colons."""
+    for i, name in QUESTIONS:
+        answer = answer.replace(f"{i}. {name}(数値): ", f"**{name}**：").replace(f"{i}. {name}(理由): ", "理由：")
+    return answer
+
+
+def raw_output(path: Path, rows: int, odd: int = 20, longest: int = 100) -> Path:
+    """An OpenAI batch output file, about 1,800 bytes a line; every `odd`th answer is in another form than asked for.
+
+    `longest`: characters of a reason.
+    """
+    rng = random.Random(7)
+    answers = [_answer(rng, longest) for _ in range(499)]
+    head, tail = _line("\0", "\1").split(b'"\\u0000"')
+    middle, end = tail.split(b'"\\u0001"')
+    encoded = [orjson.dumps(a) for a in answers]
+    others = [orjson.dumps(_odd(a)) for a in answers]
+    with open(path, "wb", buffering=1 << 20) as file:
+        for n in range(rows):
+            custom_id = b'"p%d_gpt-4.1_n%02d_t%d"' % (n % 4 + 1, n // 12 + 1, n // 4 % 3 + 1)
+            answer = (others if n % odd == odd - 1 else encoded)[n % 499]
+            file.write(b"".join((head, custom_id, middle, answer, end)))
+    return path
+
+
+def _line(custom_id: str, answer: str) -> bytes:
+    body = {
+        "id": "chatcmpl-0123456789abcdef01234567", "object": "chat.completion", "created": 1_760_000_000, "model": "gpt-4.1-2025-04-14",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": answer, "refusal": None, "annotations": []},
+                     "logprobs": None, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1_431, "completion_tokens": 377, "total_tokens": 1_808,
+                  "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+                  "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0}},
+        "service_tier": "default", "system_fingerprint": "fp_0123456789",
+    }  # fmt: skip
+    row = {"id": "batch_req_0123456789", "custom_id": custom_id,
+           "response": {"status_code": 200, "request_id": "0123456789abcdef", "body": body}, "error": None}  # fmt: skip
+    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,132 @@
+"""Owns the rows about the way through a batch API: submit and collect, one large create, and watching many batches."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from bench import inputs
+from bench.measure import Sample, must, python
+from bench.plan_rows import LIMITS, study
+from bench.rows import Bench, Row, Target
+from bench.service import Service, service
+
+FREE = ("--max-cost", "1e9", "--poll", "0.1")
+
+
+def collected(bench: Bench, experiment: Path, requests: int) -> Sample:
+    """Submit and collect a study on a fresh service; every request must have its checked row, bought once."""
+    results = bench.place("sent")
+    with service(bench.folder) as here:
+        sample = python("openai_example.py", "--batch", "--json", "--no-texts", "--experiment", experiment, "--model", "gpt-4.1",
+                        "--results", results, *FREE, *study(bench, requests), env=here.env)  # fmt: skip
+        ledger = here.ask("/_control/ledger")
+    summary = json.loads(sample.out[sample.out.index("\n{") + 1 if not sample.out.startswith("{") else 0 :])
+    must(summary["adds_up"] and summary["outcomes"] == {"succeeded": requests}, f"rows: {summary['outcomes']}")
+    must(ledger["billed"]["billed_rows"] == requests, f"{ledger['billed']['billed_rows']} rows were bought")
+    checked = sum(summary["answers_checked"].values())
+    must(checked == requests, f"{checked} answers were checked")
+    return sample
+
+
+def _bare(bench: Bench, experiment: Path, requests: int) -> Sample:
+    with service(bench.folder) as here:
+        sample = python(LIMITS, "batch", here.openai, experiment, -(-requests // 12), requests, bench.folder / "bare.csv")
+    must(int(sample.out) == requests, f"the bare script collected {sample.out}")
+    return sample
+
+
+def submit_and_collect(bench: Bench) -> list[Row]:
+    """50,000 requests from the experiment to checked rows, over loopback."""
+    requests = bench.size(50_000, 1_000)
+    experiment = inputs.study(bench.place("study"))
+    entries = {
+        "ours": lambda: collected(bench, experiment, requests),
+        "limit": lambda: _bare(bench, experiment, requests),
+    }
+    if bench.peers:
+        from bench import peers
+
+        entries |= peers.entries(bench, experiment, requests)
+    samples = bench.race(**entries)
+    bench.place("sent")
+    ours, limit = samples.pop("ours"), samples.pop("limit")
+    work = f"submit and collect {requests:,} requests"
+    return [Row(work, ours, Target("≤ 1.5 × limit, ≤ 80 MB", 1.5, 80), limit, "orjson + http.client script, nothing kept", peers=samples)]
+
+
+def anthropic(bench: Bench) -> list[Row]:
+    """100,000 requests in one create call."""
+    requests = bench.size(100_000, 2_000)
+    experiment = inputs.study(bench.place("study"), 480)
+
+    def ours() -> Sample:
+        results = bench.place("sent")
+        with service(bench.folder) as here:
+            sample = python("claude_example.py", "--batch", "--no-wait", "--json", "--experiment", experiment, "--model",
+                            "claude-haiku-4-5", "--results", results, *FREE, *study(bench, requests), env=here.env, codes=(1,))  # fmt: skip
+            _one_create(here, requests)
+        return sample
+
+    def bare() -> Sample:
+        with service(bench.folder) as here:
+            sample = python(LIMITS, "create", here.anthropic, experiment, -(-requests // 12), requests)
+            _one_create(here, requests)
+        return sample
+
+    samples = bench.race(ours=ours, limit=bare)
+    size = sum(p.stat().st_size for p in (bench.folder / "sent").glob("*/*/shards/*.jsonl")) / 1e6
+    bench.place("sent")
+    return [
+        Row(f"Anthropic: {requests:,} requests in one create ({size:,.0f} MB), from the experiment", samples["ours"],
+            Target("≤ 1.3 × limit, ≤ 80 MB", 1.3, 80), samples["limit"], "orjson + POST")
+    ]  # fmt: skip
+
+
+def _one_create(here: Service, requests: int) -> None:
+    creates = here.ask("/_control/ledger")["creates"]
+    must([c["requests"] for c in creates] == [requests], f"the service accepted {[c['requests'] for c in creates]}")
+
+
+def watching(bench: Bench) -> list[Row]:
+    """500 batches in flight: how many calls one look takes, and what a second of watching costs."""
+    batches = bench.size(500, 20)
+    experiment = inputs.study(bench.place("study"), 60)
+    results = bench.place("sent")
+    what = ("--experiment", experiment, "--model", "gpt-4.1", "--results", results, "--max-cost", "1e9",
+            *study(bench, batches * 2), "--parallel", batches, "--no-texts", "--json")  # fmt: skip
+    with service(bench.folder, speed=0.001) as here:
+        calls = bench.folder / "calls.log"
+
+        def drive(*options: object, **more) -> Sample:
+            calls.write_text("")
+            env = {**here.env, "BENCH_REQUESTS": "2", "BENCH_CALLS": str(calls)}
+            return python("-m", "bench.small_batches", *what, *options, env=env, **more)
+
+        drive("--batch", "--no-wait", "--poll", "1", codes=(1,))
+        made = len(here.ask("/_control/ledger")["creates"])
+        must(made == batches, f"{made} batches were made, {batches} planned")
+        run = next((results / "openai").glob("study-*")).name
+        looks = [drive("--status", run, codes=(1,)) for _ in range(bench.runs)]
+        per_look = len(calls.read_text().splitlines())
+        short, long = 4, bench.size(24, 8)
+        watch = {}
+        for seconds in (short, long):
+            watch[seconds] = drive("--batch", "--poll", "1", codes=(130,), interrupt_after=seconds).cpu
+            count = len(calls.read_text().splitlines())
+    share = (watch[long] - watch[short]) / (long - short)
+    pages = -(-batches // 100)
+    shutil.rmtree(results)
+    note = f"{per_look} calls a look ({pages} pages of the list); {count} calls and {share:.3f} cpu s per second of watching at `--poll 1`"
+    good = per_look <= pages and share < 0.1
+    return [Row(f"watching {batches} batches: one `--status`", looks, Target("as few calls as pages, CPU near zero", own=good), note=note)]
+
+
+def curve(bench: Bench) -> list[Row]:
+    """Points for the picture. No rows."""
+    experiment = inputs.study(bench.place("study"), 300)
+    for requests in (1_000, 10_000, 100_000, 1_000_000)[: 2 if bench.quick else 4]:
+        bench.point("submit and collect", requests, [collected(bench, experiment, requests)])
+    bench.place("sent")
+    return []

@@ -1,0 +1,59 @@
+"""Peak memory does not grow with the number of requests: planning, submit and collect, and converting. Nothing is timed.
+
+2,000 against 200,000 requests; submit and collect only up to 60,000, because the local batch service answers them on the
+same cores and the suite has three minutes. 60,000 is more than OpenAI's real limit of 50,000 requests per batch, so it
+takes two batches: a full one, whose ids may be held, and another, which must not add to it. No limit is bent.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench import convert_rows, inputs, plan_rows, send_rows
+from bench.measure import MB
+from bench.rows import Bench
+
+SMALL, SENT, LARGE = 2_000, 60_000, 200_000
+GROWTH = 16 * MB  # the ids of one full batch of 50,000 take about 10
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A place to work in; the bench's own functions count and check what comes out."""
+    return Bench(tmp_path)
+
+
+def test_planning_is_flat(bench: Bench) -> None:
+    """A hundred times the trials are planned in the same memory."""
+    experiment = inputs.study(bench.place("study"), 100)
+    small, large = (plan_rows.dry_run(bench, experiment, n, *plan_rows.study(bench, n)).rss for n in (SMALL, LARGE))
+    assert large - small < GROWTH
+
+
+def test_a_data_set_is_flat(bench: Bench) -> None:
+    """A data set is read row by row, and its ids are compared without being held."""
+    small, large = (plan_rows.dry_run(bench, inputs.data_set(bench.place("data"), n, 30), n).rss for n in (SMALL, LARGE))
+    assert large - small < GROWTH
+
+
+def test_submit_and_collect_is_flat(bench: Bench) -> None:
+    """Beyond one full batch, more requests take no more memory on their way to the table."""
+    experiment = inputs.study(bench.place("study"), 30)
+    small, large = (send_rows.collected(bench, experiment, n).rss for n in (SMALL, SENT))
+    assert large - small < GROWTH
+
+
+@pytest.mark.parametrize(("form", "least"), [("csv", SMALL), ("parquet", 20_000)])
+def test_converting_is_flat(bench: Bench, form: str, least: int) -> None:
+    """Many lines, in files as long as a batch can be, are converted in the memory of few.
+
+    Parquet begins with ten row groups: pyarrow keeps what its first ones took, about 50 MB.
+    """
+    experiment, folder = inputs.study(bench.place("study"), 30), bench.place("raw")
+    few = [inputs.raw_output(folder / "few_output.jsonl", least, longest=25)]
+    many = [inputs.raw_output(folder / f"many_{n}_output.jsonl", LARGE // 4, longest=25) for n in range(4)]
+    small = convert_rows.converted(bench, few, form, experiment, least).rss
+    large = convert_rows.converted(bench, many, form, experiment, LARGE).rss
+    assert large - small < GROWTH
