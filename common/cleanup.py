@@ -75,8 +75,7 @@ def check_id(batch_id: str) -> str:
 class Cleanup:
     """Cleans one account's batches, as far as one results folder may. `folders` are the runs' folders in it.
 
-    `patience` is how long a failing call is repeated, `wait` how long a cancelled batch is waited for and `pace` the
-    least time between two calls, all in seconds.
+    `patience` is how long a failing call is repeated and `wait` how long a cancelled batch is waited for, in seconds.
     """
 
     def __init__(
@@ -90,17 +89,15 @@ class Cleanup:
         patience: float,
         poll: float,
         wait: float,
-        pace: float = 0.0,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._provider, self._journal, self._about = provider, journal, about
         self._backups = backups / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        self._patience, self._poll, self._wait, self._pace = patience, poll, wait, pace
+        self._patience, self._poll, self._wait = patience, poll, wait
         self._sleep, self._monotonic = sleep, monotonic
         self._runs = [run for folder in folders for run in journal.runs(folder)] if journal else []
         self._saved: set[str] = set()
-        self._last_call = 0.0
 
     # ---- looking
 
@@ -213,7 +210,7 @@ class Cleanup:
         with self._journal.lock(run):
             run = self._journal.run(run.key)
             models = {model.alias: model for model in planning.models_of(run)}
-            options = Options(poll=self._poll, patience=self._patience, pace=self._pace)
+            options = Options(poll=self._poll, patience=self._patience)
             life = Lifecycle(run, self._provider, self._journal, models, options, sleep=self._sleep)
             self._cancel(lambda: life.cancel_batch(shard))
 
@@ -246,10 +243,4 @@ class Cleanup:
             interval = min(interval * 1.5, 20 * self._poll)
 
     def _ask(self, call: Callable[[], T]) -> T:
-        def paced() -> T:
-            if (wait := self._last_call + self._pace - self._monotonic()) > 0:
-                self._sleep(wait)
-            self._last_call = self._monotonic()
-            return call()
-
-        return patiently(paced, seconds=self._patience, start=min(1.0, self._poll), sleep=self._sleep)
+        return patiently(call, seconds=self._patience, start=min(1.0, self._poll), sleep=self._sleep)

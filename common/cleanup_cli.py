@@ -122,11 +122,11 @@ class _Command:
         self, tool: Tool, args: argparse.Namespace, folder: Path, account: settings.Account, journal: Journal | None
     ) -> None:
         self.tool, self.args, self.folder, self.account = tool, args, folder, account
-        here, rate = settings.is_loopback(account.base_url), account.host.requests_per_minute
+        here = settings.is_loopback(account.base_url)
         self.cleanup = Cleanup(
             provider_of(account), journal, folder / "backups" / tool.name, tool.folders,
             {"provider": tool.name, "host": account.host.name, "address": account.identity},
-            patience=args.patience, poll=0.2 if here else 5.0, wait=WAIT, pace=60.0 / rate if rate and not here else 0.0,
+            patience=args.patience, poll=0.2 if here else 5.0, wait=WAIT,
         )  # fmt: skip
 
     def go(self) -> int:
