@@ -9,7 +9,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import common  # noqa: F401  first: finds .venv when the calling Python is another
 from common.cleanup_cli import Tool, main
 
 if __name__ == "__main__":
