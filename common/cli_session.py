@@ -93,7 +93,6 @@ class Session:
     def lifecycle(self, run: Run, tell: Callable[..., None]) -> Lifecycle:
         """What drives a run, as the options say."""
         args, here = self.args, settings.is_loopback(self.account.base_url)
-        rate = self.account.host.requests_per_minute
         options = Options(
             parallel=args.parallel,
             poll=args.poll or (0.2 if here else 15.0),
@@ -102,7 +101,6 @@ class Session:
             patience=args.patience,
             skip_invalid=args.skip_invalid,
             max_cost=self.cap(),
-            pace=60.0 / rate if rate else 0.0,
         )
         models = {m.alias: m for m in planning.models_of(run)}
         return Lifecycle(run, self.provider, self.journal, models, options, tell=tell)

@@ -187,25 +187,31 @@ def parse_id(custom_id: str, pairs: Iterable[tuple[str, str]]) -> tuple[str, str
     return None
 
 
-def check_ids(experiment: Experiment, models: Sequence[Model]) -> None:
-    """Refuse what could give two requests the same custom_id. Reads a data set once, at flat memory. Raises Usage."""
+def check_ids(experiment: Experiment, models: Sequence[Model]) -> bool:
+    """Refuse what could give two requests the same custom_id. Reads a data set once, at flat memory. Raises Usage.
+
+    Returns whether some ids may differ in case only, which some file systems cannot tell apart.
+    """
     starts = sorted(id_parts(p.id, m.alias, "")[0] for p in experiment.personas for m in models)
     for one, other in zip(starts, starts[1:], strict=False):
         if other.startswith(one):
             raise Usage(f"{experiment.path}: personas and models make ids that begin alike ({one}…, {other}…); rename one")
-    repeats, texts = Repeats(), experiment.texts
+    repeats, alike, texts = Repeats(), Repeats(), experiment.texts
     seen: set[str] = set()
     for where, row in texts.rows():
         text_id = row[texts.id_column]
         if not text_id or not text_id.isprintable() or text_id != text_id.strip():
             raise Usage(f"{texts.source}, row {where}: the text id is {text_id!r}; expected visible characters")
         repeats.add(text_id)
+        alike.add(text_id.casefold())
         if experiment.only_texts and text_id in experiment.only_texts:
             seen.add(text_id)
     if missing := (experiment.only_texts or frozenset()) - seen:
         raise Usage(f"{texts.source}: no text {', '.join(sorted(missing))}; --text names ids of {_some_ids(texts)}")
     if hashes := repeats.found():
         _complain_of_repeats(texts, hashes)
+    folded = [start.casefold() for start in starts]
+    return bool(alike.found()) or len(set(folded)) < len(folded)
 
 
 def _some_ids(texts: Texts) -> str:

@@ -25,6 +25,7 @@ from common.retry import backoff, patiently
 T = TypeVar("T")
 FINAL = ("fetched", "refused")
 LOOKS = 2  # how often a lost batch must be looked for in vain before it is submitted again
+LONGEST_NOTED_WAIT = 3600.0  # seconds; what an earlier process wanted to wait longer for is asked again sooner
 DOWNLOADS = 3  # how often a result file with holes is fetched before the holes are believed
 
 
@@ -65,15 +66,15 @@ class Lifecycle:
         self.run, self.journal, self.options = run, journal, options
         self._provider, self._models, self._tell = provider, models, tell
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
+        self._batches: dict[int, Batch] = {}  # the last look at each, by shard
+        self._due: dict[int, float] = {}  # when a shard may be touched next (monotonic); absent: at once
+        self._looks: dict[int, tuple[int, float]] = {}  # searches in vain: how many, since when (monotonic)
+        self._downloads: Counter[int] = Counter()
         self._shards: dict[int, Shard] = {}
         self._states: Counter[str] = Counter()  # shards by state
         self._committed = 0.0  # USD: spent by what is collected, at most spent by what is in flight
         for shard in journal.shards(run):
             self._keep(shard)
-        self._batches: dict[int, Batch] = {}  # the last look at each, by shard
-        self._looks: dict[int, tuple[int, float]] = {}  # searches in vain: how many, since when (monotonic)
-        self._downloads: Counter[int] = Counter()
-        self._last_call = 0.0
         self._interval = options.poll
         self._next_poll = 0.0
 
@@ -158,7 +159,7 @@ class Lifecycle:
 
     def _step_if_due(self, shard: Shard) -> None:
         shard = self._shards[shard.n]
-        if shard.not_before > self._clock():
+        if self._left(shard) > 0:
             return
         match shard.state:
             case "planned" | "staged" if self._may_submit(shard):
@@ -184,7 +185,6 @@ class Lifecycle:
             return
         shard = self._record(shard, "submitting", state="submitting", intent_at=self._clock())
         try:
-            self._pace()
             batch_id = self._provider.submit(shard)
         except Unknown as error:
             self._tell("lost", shard, str(error))
@@ -252,7 +252,7 @@ class Lifecycle:
             self._tell("again", shard, "the lost batch was never made; submitting again")
             self._turned_down(shard, "staged", 0.0, "")
         else:
-            self._shards[shard.n] = replace(shard, not_before=self._clock() + min(self.options.grace, self.options.poll))
+            self._wait(shard, min(self.options.grace, self.options.poll))
 
     # ---- watching
 
@@ -347,8 +347,8 @@ class Lifecycle:
         self._downloads[shard.n] += 1
         holes = found.bad["malformed"] + found.bad["truncated"] or (found.absent and batch.status in ("completed", "ended"))
         if holes and self._downloads[shard.n] < DOWNLOADS:
-            self._batches.pop(shard.n)  # a new look: an output file may be named late
-            self._shards[shard.n] = replace(shard, not_before=self._clock() + self.options.poll)
+            self._batches.pop(shard.n, None)  # a new look: an output file may be named late
+            self._wait(shard, self.options.poll)
             return
         self._close(shard, batch, found)
 
@@ -463,27 +463,26 @@ class Lifecycle:
             self._states[before.state] -= 1
             self._committed -= _commitment(before)
         self._shards[shard.n] = shard
+        if before is None or before.not_before != shard.not_before:
+            # on the steady clock: the wall clock may jump, and a note of an earlier process may be of another time
+            self._wait(shard, min(shard.not_before - self._clock(), LONGEST_NOTED_WAIT if before is None else float("inf")))
         self._states[shard.state] += 1
         self._committed += _commitment(shard)
+
+    def _wait(self, shard: Shard, seconds: float) -> None:
+        self._due[shard.n] = self._monotonic() + max(seconds, 0.0)
+
+    def _left(self, shard: Shard) -> float:
+        """Seconds until a shard may be touched."""
+        return self._due.get(shard.n, 0.0) - self._monotonic()
 
     def _next_n(self) -> int:
         return max(self._shards) + 1
 
-    def _pace(self) -> None:
-        wait = self._last_call + self.options.pace - self._monotonic()
-        if wait > 0:
-            self._sleep(wait)
-        self._last_call = self._monotonic()
-
     def _ask(self, call: Callable[[], T]) -> T:
         """The answer of a call that is safe to repeat."""
-
-        def paced() -> T:
-            self._pace()
-            return call()
-
         return patiently(
-            paced,
+            call,
             seconds=self.options.patience,
             start=min(1.0, self.options.poll),
             sleep=self._sleep,
@@ -492,15 +491,15 @@ class Lifecycle:
 
     def _rest(self) -> None:
         """Sleep until the next thing is due, never longer than a poll interval (the wall clock may jump)."""
-        now, due = self._clock(), []
+        due = []
         for shard in self._shards.values():
             match shard.state:
                 case "submitted":
                     due.append(self._next_poll - self._monotonic())
                 case "submitting" | "ended":
-                    due.append(shard.not_before - now)
+                    due.append(self._left(shard))
                 case "planned" | "staged" if self._may_submit(shard):
-                    due.append(shard.not_before - now)
+                    due.append(self._left(shard))
         if (wait := min(due, default=0.0)) > 0:
             self._sleep(min(wait, self._interval))
 

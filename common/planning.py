@@ -170,7 +170,7 @@ def _write(
     models: Sequence[Model],
     skip_invalid: bool,
 ) -> Planned:
-    check_ids(experiment, models)
+    alike = check_ids(experiment, models)
     limits = account.host.limits
     work = shards.Plan(
         run=run.key,
@@ -193,7 +193,7 @@ def _write(
         raise Usage(f"{experiment.path}: no request is left to send; check --text, --persona and --limit")
     _check_disk(run.folder, made)
     packages = {name: version(name) for name in ("openai", "anthropic")}
-    results.write_manifest(run, experiment, models, {"digest": run.digest, "address": run.address, "packages": packages})
+    results.write_manifest(run, experiment, models, {"digest": run.digest, "address": run.address, "packages": packages, "ids_differ_in_case_only": alike})
     run = journal.plan(replace(run, skipped=work.skipped), made)
     return Planned(run, tuple(models), made, is_new=True, invalid=work.invalid)
 

@@ -22,7 +22,7 @@ from common.records import Model, Result, Run, Shard
 from common.rows import Meta, Record
 from common.shards import ids
 from common.tables import write_csv
-from common.textfiles import safe_name, write_texts
+from common.textfiles import TextFolder, safe_name
 
 PENDING = "pending"  # a row whose batch has not been collected yet
 Decode = Callable[[dict], Result]
@@ -116,6 +116,7 @@ class RunContext:
         manifest = orjson.loads((run.folder / "run.json").read_bytes())
         self.run, self.experiment, self.provider, self.folder = run.name, run.experiment, run.provider, run.folder
         self.questions = tuple(Question(*row) for row in manifest["questions"])
+        self.ids_differ_in_case_only = manifest["ids_differ_in_case_only"]
         self.batch_id, self.attempts = (shard.batch_id, shard.attempt) if shard else ("", 1)
         self._personas, self._texts, self._models = manifest["personas"], manifest["texts"], manifest["models"]
         self._pairs = [(persona, model) for persona in self._personas for model in self._models]
@@ -277,23 +278,18 @@ def write_rows(run: Run, shards: list[Shard], decode: Decode, texts: bool = True
 
     rows = counted()
     if texts:
-        rows = _with_texts(rows, run.folder / "texts", context.model)
+        rows = _with_texts(rows, TextFolder(run.folder / "texts", context.model, context.ids_differ_in_case_only))
     write_csv(rows, run.folder / "results.csv", context.questions)
     return found
 
 
-def _with_texts(rows: Iterator[Record], folder: Path, model_of) -> Iterator[Record]:
-    """Pass records on, writing those that are not pending as text files in blocks."""
-    folder.mkdir(exist_ok=True)
-    block = []
-    for record in rows:
-        if record.result.outcome != PENDING:
-            block.append(record)
-        if len(block) == 500:
-            write_texts(block, folder, model_of)
-            block.clear()
-        yield record
-    write_texts(block, folder, model_of)
+def _with_texts(rows: Iterator[Record], folder: TextFolder) -> Iterator[Record]:
+    """Pass records on, writing those that are not pending as text files."""
+    with folder:
+        for record in rows:
+            if record.result.outcome != PENDING:
+                folder.write(record)
+            yield record
 
 
 def write_summary(run: Run, shards: list[Shard], found: Account, now: float) -> dict:

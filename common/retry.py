@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -48,3 +50,22 @@ def patiently(
         before_sleep=before_sleep,
         reraise=True,
     )(call)
+
+
+class Pace:
+    """Keeps to a host's rate: at most so many requests in any 60 seconds, each as early as that allows."""
+
+    def __init__(
+        self,
+        per_minute: int | None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._clock, self._sleep = clock, sleep
+        self._sent: deque[float] = deque(maxlen=per_minute or 0)
+
+    def wait(self) -> None:
+        """Wait until one more request keeps the rate, and count it."""
+        if self._sent.maxlen and len(self._sent) == self._sent.maxlen and (left := self._sent[0] + 60 - self._clock()) > 0:
+            self._sleep(left)
+        self._sent.append(self._clock())

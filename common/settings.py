@@ -92,6 +92,7 @@ def account(host_name: str) -> Account:
         host = found if found.api == host.api else host
     if host.name == "kluster":
         host = _planned(host)
+    host = _at_own_rate(host)
     return Account(host, base_url, os.environ.get(host.key_variable, "").strip())
 
 
@@ -102,6 +103,17 @@ def _planned(host: Host) -> Host:
     if plan not in plans:
         raise Usage(f"KLUSTERAI_PLAN is {plan!r}; expected one of {', '.join(plans)}")
     return replace(host, limits=replace(host.limits, requests=plans[plan]))
+
+
+def _at_own_rate(host: Host) -> Host:
+    """An account's own rate: ANTHROPIC_RPM, OPENAI_RPM, KLUSTERAI_RPM, in HTTP requests per minute."""
+    variable = host.key_variable.replace("_API_KEY", "_RPM")
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return host
+    if not text.isdigit() or int(text) < 1:
+        raise Usage(f"{variable} is {text!r}; expected requests per minute, such as 1000")
+    return replace(host, requests_per_minute=int(text))
 
 
 def _without_login(url: str) -> str:

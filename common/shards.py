@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import orjson
@@ -29,9 +29,14 @@ BLOCK = 1 << 20
 UNSAFE = re.compile(r"[^a-zA-Z0-9_-]")
 
 
+@lru_cache
+def _legal(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    return re.compile(pattern).fullmatch
+
+
 def wire_id(custom_id: str, limits: Limits) -> str:
     """The id that a host accepts for a custom_id: itself where legal, else cleaned and told apart by 64 hash bits."""
-    if re.fullmatch(limits.custom_id, custom_id):
+    if _legal(limits.custom_id)(custom_id):
         return custom_id
     return f"{UNSAFE.sub('-', custom_id)[:47]}-{hashlib.sha256(custom_id.encode()).hexdigest()[:16]}"
 
@@ -110,16 +115,19 @@ class Plan:
         """Shards of one model's cells, numbered from `first`; at most `at_most` requests. One shard is open at a time."""
         writer = model = None
         left = at_most if at_most is not None else -1
+        count = lru_cache(64)(estimate)  # of system prompts, which a data set repeats
         try:
             for cell in cells:
                 if left == 0:
                     break
-                model = cell.model
+                if cell.model is not model:
+                    model = cell.model
+                    most_of = lru_cache(4096)(partial(ceiling, model, max_tokens=cap))
                 trials = self.trials if left < 0 else min(self.trials, left)
                 left -= trials if left > 0 else 0
                 head, tail = self.provider.encode(cell, cap, self.effort)
-                tokens = estimate(cell.system) + estimate(cell.user) + 2 * PER_MESSAGE
-                most = ceiling(model, tokens, cap)
+                tokens = count(cell.system) + estimate(cell.user) + 2 * PER_MESSAGE
+                most = most_of(tokens)
                 before, after = id_parts(cell.persona, model.alias, cell.text)
                 for trial in range(1, trials + 1):
                     custom_id = f"{before}{trial:02d}{after}"

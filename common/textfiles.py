@@ -61,9 +61,11 @@ class TextFolder:
     file systems hold for one, all but the first get a hash.
     """
 
-    def __init__(self, folder: Path, model_of: Callable[[str], Model | None]) -> None:
+    def __init__(self, folder: Path, model_of: Callable[[str], Model | None], may_clash: bool = True) -> None:
+        """`may_clash`: False when the ids are known to differ by more than case, so that none need be remembered."""
         folder.mkdir(parents=True, exist_ok=True)
         self.count = 0
+        self._may_clash = may_clash
         self._headers = _Headers(model_of)
         self._taken: set[str] = set()
         self._handle = os.open(folder, os.O_RDONLY)
@@ -77,11 +79,10 @@ class TextFolder:
     def write(self, record: Record) -> None:
         """Write one file. Raises OSError."""
         name = safe_name(record.meta.custom_id)
-        folded = name.casefold()
-        if folded in self._taken:
-            name = hashed_name(name.removesuffix(".txt"), record.meta.custom_id, ".txt")
-            folded = name.casefold()
-        self._taken.add(folded)
+        if self._may_clash:
+            if name.casefold() in self._taken:
+                name = hashed_name(name.removesuffix(".txt"), record.meta.custom_id, ".txt")
+            self._taken.add(name.casefold())
         _write(name, text_of(record, self._headers), self._handle)
         self.count += 1
 

@@ -14,7 +14,8 @@ from common.providers.sdk import CONNECT, READ, SdkProvider
 from common.records import Batch, Cell, Result, Shard, Usage
 
 TEMPERATURE_VERSION = "2023-06-01"  # the last API version that accepts sampling parameters
-SLACK = 60.0  # seconds that the host's clock may be behind ours when we look for a lost batch
+SLACK = 2 * 86400.0  # seconds that our clock may be ahead of the host's when we look for a lost batch
+NONE_YET = "(no batch yet)"
 BLOCK = 1 << 20
 
 
@@ -128,7 +129,9 @@ class Anthropic(SdkProvider):
         )
 
     def stage(self, shard: Shard) -> str:
-        return shard.path.name  # nothing to upload: the requests travel inside the create call
+        """Nothing to upload: the requests travel inside the create call. What is noted instead is the account's newest
+        batch, because a lost one can be known only as newer than that, whatever the clocks say."""
+        return next((batch.id for batch in self.listing()), NONE_YET)
 
     def submit(self, shard: Shard) -> str:
         # The SDK's own create would hold and transform all requests; its client sends our bytes as they are.
@@ -143,7 +146,7 @@ class Anthropic(SdkProvider):
     def find(self, shard: Shard) -> Iterable[Batch]:
         found = []
         for batch in self.listing():
-            if batch.created_at and batch.created_at < shard.intent_at - SLACK:
+            if batch.id == shard.ref or (batch.created_at and batch.created_at < shard.intent_at - SLACK):
                 break
             if batch.total == shard.count:
                 found.append(batch)
@@ -162,6 +165,7 @@ class Anthropic(SdkProvider):
     def download(self, batch: Batch, output: Path, errors: Path) -> dict[Path, str]:
         if not batch.output:
             raise Refused(f"batch {batch.id} has ended but offers no results (they are kept for 29 days)", 404)
+        self._pace.wait()  # the SDK looks at the batch first, so these are two requests
         with self._call(), self._client.messages.batches.with_streaming_response.results(batch.id) as response:
             return {output: self._stream(response, output)}
 

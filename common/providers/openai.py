@@ -17,7 +17,7 @@ from common.records import Batch, Cell, Result, Shard, Usage
 ENDPOINT = "/v1/chat/completions"
 # All final states of the OpenAI API; hosts of its shape write them in capitals or with other words.
 ENDED = {"completed", "failed", "expired", "cancelled", "canceled", "success", "timeout_exceeded"}
-SLACK = 300.0  # seconds that the host's clock may be behind ours when we look for a lost batch
+SLACK = 2 * 86400.0  # seconds that our clock may be ahead of the host's when we look for a lost batch
 
 
 def encode(cell: Cell, max_tokens: int, effort: str = "") -> tuple[bytes, bytes]:

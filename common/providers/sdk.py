@@ -16,6 +16,7 @@ from common.errors import BatchError, Broke, Busy, Denied, Refused, Unknown, Unr
 from common.jsonl import whole_file
 from common.providers.base import Provider
 from common.records import Batch, Host
+from common.retry import Pace
 
 BLOCK = 1 << 20
 CONNECT, READ = 10.0, 120.0  # seconds: for a connection, and between two pieces of an answer
@@ -79,6 +80,7 @@ class SdkProvider(Provider):
 
     def __init__(self, host: Host, base_url: str, key: str) -> None:
         self.host = host
+        self._pace = Pace(host.requests_per_minute)
         self._base_url = base_url
         self._key = key
         self._made = None
@@ -110,6 +112,7 @@ class SdkProvider(Provider):
     def _call(self) -> Iterator[None]:
         """Turn every error of the SDK and of its transport into one of ours, without the key in its text."""
         client = self._client
+        self._pace.wait()
         sdk, httpx = sys.modules[type(client).__module__.partition(".")[0]], sys.modules["httpx2"]
         try:
             yield
