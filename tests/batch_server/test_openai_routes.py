@@ -104,6 +104,8 @@ def test_uploads_that_are_refused(service: Service):
             client.files.create(file=(name, content), purpose=purpose)
     answer = HTTP.post(f"{service.base}/v1/files", data={"purpose": "batch"}, headers={"authorization": "Bearer k"})
     assert answer.status_code == 400
+    headers = {"authorization": "Bearer k", "content-type": "multipart/form-data; boundary=x"}
+    assert HTTP.post(f"{service.base}/v1/files", content=b"", headers=headers).status_code == 400, "must not wait for more"
 
 
 def test_all_rows_failing_gives_no_output_file(service: Service):

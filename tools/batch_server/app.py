@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from . import routes_anthropic, routes_control, routes_openai
+from . import page, routes_anthropic, routes_control, routes_openai
 from .errors import ApiError
 from .gate import Service, error_response
 
@@ -22,7 +22,7 @@ def build(service: Service) -> Starlette:
     both = [Route("/v1/models", _ByHeader(models, shared[0].app), methods=["GET"]),
             Route("/v1/models/{model:path}", _ByHeader(model, shared[1].app), methods=["GET"])]
     return Starlette(
-        routes=[*routes_control.routes(service), *both, *routes_anthropic.routes(service),
+        routes=[page.route(service), *routes_control.routes(service), *both, *routes_anthropic.routes(service),
                 *(route for route in openai if route not in shared), *routes_openai.routes(service, "kluster")],
         exception_handlers={404: _unknown, 405: _unknown, Exception: _bug})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 from starlette.responses import Response, StreamingResponse
@@ -81,7 +81,14 @@ async def deliver(response: Response, fault: dict, scope: Scope, receive: Receiv
     try:
         await response(scope, receive, send)
     except _Cut:
-        scope["end_early"]()
+        await hang_up(scope["end_early"], receive)
+
+
+async def hang_up(end: Callable[[], None], receive: Receive) -> None:
+    """End the connection, and stay until it has ended: uvicorn complains of answers that just stop."""
+    end()
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class _Cut(Exception):

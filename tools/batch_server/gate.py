@@ -15,13 +15,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from .delivery import deliver
+from .delivery import deliver, hang_up
 from .engine import Engine
 from .errors import ApiError, anthropic_body, openai_body
 from .faults import Faults
 from .settings import Profile, Settings
 from .state import State
-from .uploads import drain
+from .uploads import BodyEnd, drain
 
 if TYPE_CHECKING:
     from .forward import Forwarder
@@ -109,7 +109,7 @@ class Call:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        request, request_id = Request(scope, receive), f"req_sim_{secrets.token_hex(12)}"
+        request, request_id = Request(scope, BodyEnd(receive)), f"req_sim_{secrets.token_hex(12)}"
         caller = Caller(request, self.service, self.profile, "", {}, request_id)
         try:
             caller.account = account_of(request, self.service.settings, self.profile.name)
@@ -122,7 +122,7 @@ class Call:
         except ClientDisconnect:
             return
         if response is None:
-            scope["hang_up"]()
+            await hang_up(scope["hang_up"], receive)
             return
         response.headers.update(self._headers(request_id))
         await deliver(response, caller.fault, scope, receive, send)

@@ -34,14 +34,15 @@ def local_only(request: Request) -> None:
         raise ApiError(403, "Control routes answer this machine only.")
 
 
-def _guarded(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-    async def guarded(request: Request) -> Response:
+def guarded(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """A handler that answers this machine only, and words its errors."""
+    async def answer(request: Request) -> Response:
         try:
             local_only(request)
             return await handler(request)
         except ApiError as error:
             return Json(openai_body(error), error.status)
-    return guarded
+    return answer
 
 
 async def _json(request: Request) -> object:
@@ -107,4 +108,4 @@ def routes(service: Service) -> list[BaseRoute]:
     table = [("GET", "/health", health), ("GET", "/ledger", show_ledger), ("GET", "/faults", show_faults),
              ("POST", "/faults", set_faults), ("POST", "/clock", jump), ("POST", "/reset", reset),
              ("POST", "/files/{file_id}/vanish", vanish)]
-    return [Route(f"/_control{path}", _guarded(handler), methods=[method]) for method, path, handler in table]
+    return [Route(f"/_control{path}", guarded(handler), methods=[method]) for method, path, handler in table]

@@ -13,6 +13,7 @@ import orjson
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message, Receive
 
 from .errors import ApiError
 from .state import sync_file
@@ -182,14 +183,21 @@ async def read_json(request: Request, limit: int = JSON_BYTES) -> dict:
     return value
 
 
+class BodyEnd:
+    """A `receive` that knows when the body has ended: asking once more would wait for the client to hang up."""
+
+    def __init__(self, receive: Receive):
+        self._receive, self.reached = receive, False
+
+    async def __call__(self) -> Message:
+        """Pass on one message."""
+        message = await self._receive()
+        self.reached = self.reached or not message.get("more_body", False)
+        return message
+
+
 async def drain(request: Request) -> None:
     """Read and forget the rest of a body, so that the client can hear the answer; within reason."""
     size = 0
-    try:
-        while size < DRAIN_BYTES:
-            message = await request.receive()
-            if message["type"] == "http.disconnect" or not message.get("more_body"):
-                return
-            size += len(message.get("body", b""))
-    except (ClientDisconnect, RuntimeError):
-        return
+    while not request.receive.reached and size < DRAIN_BYTES:
+        size += len((await request.receive()).get("body", b""))

@@ -119,15 +119,14 @@ JOBS = {"answer": answer, "gaps": gaps, "check": check, "split": split_body}
 
 def main() -> None:
     """Work until stdin ends, which is also how a dead service stops its workers."""
-    for line in sys.stdin.buffer:
-        job = orjson.loads(line)
-        result = JOBS[job["kind"]](job)
-        try:
-            left = memoryview(orjson.dumps(result, option=orjson.OPT_APPEND_NEWLINE))
+    try:
+        for line in sys.stdin.buffer:
+            job = orjson.loads(line)
+            left = memoryview(orjson.dumps(JOBS[job["kind"]](job), option=orjson.OPT_APPEND_NEWLINE))
             while left:
                 left = left[os.write(1, left):]
-        except BrokenPipeError:  # the service was killed
-            return
+    except (BrokenPipeError, ConnectionResetError):  # the service was killed
+        return
 
 
 if __name__ == "__main__":
