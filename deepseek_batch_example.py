@@ -4,7 +4,6 @@
     python deepseek_batch_example.py --status <batch_id>
 """
 
-import common  # noqa: F401  first: finds .venv when the calling Python is another
 from common import cli
 
 SCRIPT = cli.Script(

@@ -5,7 +5,6 @@
     python openai_example.py --cancel <batch_id>
 """
 
-import common  # noqa: F401  first: finds .venv when the calling Python is another
 from common import cli
 
 SCRIPT = cli.Script(

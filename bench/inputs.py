@@ -76,10 +76,11 @@ def data_set(folder: Path, rows: int, characters: int = 100) -> Path:
 
 
 def _answer(rng: random.Random, longest: int) -> str:
-    return "\n".join(
-        f"{i}. {name}(数値): {rng.randrange(101)}\n{i}. {name}(理由): {prose(rng.randrange(longest * 3 // 5, longest), rng.randrange(10_000))}"
-        for i, name in QUESTIONS
-    )
+    lines = []
+    for i, name in QUESTIONS:
+        reason = prose(rng.randrange(longest * 3 // 5, longest), rng.randrange(10_000))
+        lines.append(f"{i}. {name}(数値): {rng.randrange(101)}\n{i}. {name}(理由): {reason}")
+    return "\n".join(lines)
 
 
 def _odd(answer: str) -> str:

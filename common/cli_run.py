@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from common import planning, report, results
 from common.cli_session import Session
-from common.errors import Usage
+from common.errors import BatchError, Usage
 from common.experiment import load, narrow
+from common.notify import notify
 from common.planning import Planned
 from common.records import Run
 
@@ -132,16 +133,32 @@ def _drive(session: Session, found: Run) -> int:
         events = journal.event_count(found)
         show = Progress(found, journal.shards(found), args.json)
         life = session.lifecycle(found, show)
+        ending = "is finished"
         try:
             life.resume()
             life.go(until_submitted=args.no_wait)
+        except BatchError as error:
+            ending = f"has stopped: {error}"
+            raise
+        except KeyboardInterrupt:
+            ending = ""
+            raise
         finally:
             show.close()
             # Whatever ended it: what has been collected is there to be read.
             summary = None if journal.event_count(found) != events else report.summary_of(found)
             if summary is None or not (found.folder / "results.csv").exists():
                 summary = session.derive(found)
+            if ending and not args.no_wait:
+                _notify(session, found, ending, summary)
     return _finish(session, life.run, summary)
+
+
+def _notify(session: Session, found: Run, ending: str, summary: dict) -> None:
+    text = f"{found.provider} run {found.name} {ending}. {report.the_sum(summary)}"
+    told = {key: summary[key] for key in ("run", "provider", "simulated", "outcomes", "cost_usd")}
+    if warning := notify(text, told):
+        session.say(f"warning: {warning}")
 
 
 def _bind(session: Session, found: Run) -> Run:

@@ -51,13 +51,17 @@ class Journal:
             self._db.execute("PRAGMA synchronous=FULL")
             self._create()
         except (OSError, sqlite3.Error) as error:
-            raise Usage(f"{path}: the journal cannot be opened or written ({error}); choose another folder with --results") from None
+            raise Usage(
+                f"{path}: the journal cannot be opened or written ({error}); choose another folder with --results"
+            ) from None
 
     def _create(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
             path = self.results / "journal.db"
-            raise Usage(f"{path}: written by a newer version (schema {version}, this one knows {VERSION}); update the program")
+            raise Usage(
+                f"{path}: written by a newer version (schema {version}, this one knows {VERSION}); update the program"
+            )
         if version == VERSION:
             return
         with self._transaction():
@@ -154,7 +158,8 @@ class Journal:
     def _put(self, shard: Shard) -> None:
         body = orjson.dumps({**asdict(shard), "path": shard.path.name})
         self._db.execute(
-            "INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?, ?)", (shard.run, shard.n, shard.state, shard.batch_id, body)
+            "INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?, ?)",
+            (shard.run, shard.n, shard.state, shard.batch_id, body),
         )
 
     def _event(self, run: str, n: int | None, kind: str, data: dict) -> None:
@@ -205,7 +210,9 @@ class Journal:
             except BlockingIOError:
                 file.seek(0)
                 holder = file.read(20).strip() or "unknown"
-                raise Usage(f"run {run.name} is in work by another process (pid {holder}); wait for it or stop it") from None
+                raise Usage(
+                    f"run {run.name} is in work by another process (pid {holder}); wait for it or stop it"
+                ) from None
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()

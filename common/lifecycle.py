@@ -41,7 +41,6 @@ class Options:
     patience: float = 3600.0  # how long a call that may be repeated is repeated
     skip_invalid: bool = False
     max_cost: float = 0.0  # USD for the whole run
-    pace: float = 0.0  # the least time between two calls
 
 
 class Lifecycle:
@@ -287,7 +286,9 @@ class Lifecycle:
         looks, since = self._looks.get(shard.n, (0, self._monotonic()))
         self._looks[shard.n] = (looks + 1, since)
         if looks + 1 >= LOOKS and self._monotonic() - since >= self.options.grace:
-            self._give_up(shard, f"the provider no longer knows batch {shard.batch_id}; --retry-failed sends its rows again")
+            self._give_up(
+                shard, f"the provider no longer knows batch {shard.batch_id}; --retry-failed sends its rows again"
+            )
 
     def _failed(self, shard: Shard, batch: Batch) -> None:
         """A batch whose input was turned down as a whole: nothing was tried, nothing is billed."""
@@ -298,7 +299,10 @@ class Lifecycle:
             wait = backoff(shard.tries + 2, self.options.poll * 2)
             self._tell("wait", shard, f"the queue for {shard.model} is full; its turn comes later ({wait:.0f} s)")
             self._turned_down(shard, "staged", wait, said)
-        elif codes <= {"invalid_request", "file_not_found"} and {p.get("param") for p in problems} <= {"file_id", "input_file_id"}:
+        elif codes <= {"invalid_request", "file_not_found"} and {p.get("param") for p in problems} <= {
+            "file_id",
+            "input_file_id",
+        }:
             if problems and shard.tries < self.options.retries:
                 self._turned_down(shard, "planned", backoff(shard.tries + 1, self.options.poll), said)
             else:
@@ -319,7 +323,12 @@ class Lifecycle:
             keep = {wire for wire, rest in shards.ids(shard).items() if (rest.partition("\t")[0] or wire) not in bad}
             follower = shards.again(shard, self._next_n(), keep, attempt=shard.attempt)
         shard = self._record(
-            shard, "refused", more=[follower] if follower else [], state="refused", note=why, problems=tuple(named[:1000])
+            shard,
+            "refused",
+            more=[follower] if follower else [],
+            state="refused",
+            note=why,
+            problems=tuple(named[:1000]),
         )
         self._tell("refused", shard, why)
 
@@ -345,7 +354,9 @@ class Lifecycle:
             self._disown(shard)
             return
         self._downloads[shard.n] += 1
-        holes = found.bad["malformed"] + found.bad["truncated"] or (found.absent and batch.status in ("completed", "ended"))
+        holes = found.bad["malformed"] + found.bad["truncated"] or (
+            found.absent and batch.status in ("completed", "ended")
+        )
         if holes and self._downloads[shard.n] < DOWNLOADS:
             self._batches.pop(shard.n, None)  # a new look: an output file may be named late
             self._wait(shard, self.options.poll)
@@ -379,7 +390,9 @@ class Lifecycle:
         shard = self._record(shard, "fetched", more=more, note=note, not_before=0.0, **changes)
         self._tell("fetched", shard, note)
         if paid_stop:
-            self._pause(f"{len(paid_stop)} rows of batch {shard.batch_id}: {found.examples.get('quota') or 'quota used up'}")
+            self._pause(
+                f"{len(paid_stop)} rows of batch {shard.batch_id}: {found.examples.get('quota') or 'quota used up'}"
+            )
 
     def _followers(self, shard: Shard, outcomes: dict[str, str]) -> list[Shard]:
         """New shards for the rows that their class's policy sends again."""
@@ -415,7 +428,9 @@ class Lifecycle:
             said[-1] += f" (first: {found.first_bad.file} line {found.first_bad.line}: {found.first_bad.why})"
         got = found.tally["succeeded"] + found.tally["truncated"] + found.tally["refused"] + found.tally["empty"]
         if batch.total and (batch.succeeded != got or batch.total != shard.count):
-            said.append(f"the provider counts {batch.succeeded} of {batch.total} succeeded, the files hold {got} of {shard.count}")
+            said.append(
+                f"the provider counts {batch.succeeded} of {batch.total} succeeded, the files hold {got} of {shard.count}"
+            )
         if found.absent:
             said.append(f"{len(found.absent)} requests without a line")
         return "; ".join(said)
@@ -465,7 +480,9 @@ class Lifecycle:
         self._shards[shard.n] = shard
         if before is None or before.not_before != shard.not_before:
             # on the steady clock: the wall clock may jump, and a note of an earlier process may be of another time
-            self._wait(shard, min(shard.not_before - self._clock(), LONGEST_NOTED_WAIT if before is None else float("inf")))
+            self._wait(
+                shard, min(shard.not_before - self._clock(), LONGEST_NOTED_WAIT if before is None else float("inf"))
+            )
         self._states[shard.state] += 1
         self._committed += _commitment(shard)
 

@@ -37,7 +37,9 @@ class Planned:
         return None if None in waiting else sum(waiting)
 
 
-def choose_models(names: Sequence[str], group: Sequence[str], account: Account, allow_retired: bool) -> tuple[list[Model], list[str]]:
+def choose_models(
+    names: Sequence[str], group: Sequence[str], account: Account, allow_retired: bool
+) -> tuple[list[Model], list[str]]:
     """The models of a command: those named, else those of the script's group that are alive. Also notices.
 
     Raises Usage for an unknown alias, and for a retired model on a real host.
@@ -57,9 +59,15 @@ def choose_models(names: Sequence[str], group: Sequence[str], account: Account, 
         model, notice = catalog.resolve(name, host.name)
         notices += [notice] if notice else []
         if catalog.is_retired(model, today):
-            instead = f"; its replacement is {model.replacement}" if model.replacement else "; see common/models.toml for others"
+            instead = (
+                f"; its replacement is {model.replacement}"
+                if model.replacement
+                else "; see common/models.toml for others"
+            )
             if judged:
-                raise Usage(f"{name} was retired on {model.retired_on}{instead} (--allow-retired sends it all the same)")
+                raise Usage(
+                    f"{name} was retired on {model.retired_on}{instead} (--allow-retired sends it all the same)"
+                )
             notices.append(f"{name} was retired on {model.retired_on}{instead}")
         models.append(model)
     return models, notices
@@ -124,7 +132,10 @@ def plan(
 
 def _existing(journal: Journal, folder: str, name: str, digest: str, run_name: str | None) -> Run | None:
     if run_name is None:
-        return next((r for r in journal.runs(folder) if r.digest == digest and r.name == f"{name}-{digest[: _tail(r.name)]}"), None)
+        return next(
+            (r for r in journal.runs(folder) if r.digest == digest and r.name == f"{name}-{digest[: _tail(r.name)]}"),
+            None,
+        )
     run = journal.run(f"{folder}/{run_name}")
     if run is not None and run.digest != digest:
         raise Usage(f"run {run_name} belongs to another experiment, model set or address; choose another --run name")
@@ -136,7 +147,13 @@ def _tail(run_name: str) -> int:
 
 
 def _new(
-    journal: Journal, account: Account, folder: str, experiment: Experiment, models: Sequence[Model], digest: str, name: str | None
+    journal: Journal,
+    account: Account,
+    folder: str,
+    experiment: Experiment,
+    models: Sequence[Model],
+    digest: str,
+    name: str | None,
 ) -> Run:
     names = [name] if name else [f"{experiment.name}-{digest[:size]}" for size in (6, 12, 24)]
     name = next(n for n in names if journal.run(f"{folder}/{n}") is None)
@@ -193,7 +210,12 @@ def _write(
         raise Usage(f"{experiment.path}: no request is left to send; check --text, --persona and --limit")
     _check_disk(run.folder, made)
     packages = {name: version(name) for name in ("openai", "anthropic")}
-    results.write_manifest(run, experiment, models, {"digest": run.digest, "address": run.address, "packages": packages, "ids_differ_in_case_only": alike})
+    results.write_manifest(
+        run,
+        experiment,
+        models,
+        {"digest": run.digest, "address": run.address, "packages": packages, "ids_differ_in_case_only": alike},
+    )
     run = journal.plan(replace(run, skipped=work.skipped), made)
     return Planned(run, tuple(models), made, is_new=True, invalid=work.invalid)
 
@@ -209,4 +231,6 @@ def _check_disk(folder: Path, made: Sequence[Shard]) -> None:
     """Answers, their table and their texts need about three times what the requests took."""
     need, free = 3 * sum(s.bytes for s in made), shutil.disk_usage(folder).free
     if free < need:
-        raise Usage(f"{folder}: {free >> 20:,} MB free, about {need >> 20:,} MB needed for the results; make room first")
+        raise Usage(
+            f"{folder}: {free >> 20:,} MB free, about {need >> 20:,} MB needed for the results; make room first"
+        )

@@ -103,7 +103,9 @@ def write_manifest(run: Run, experiment: Experiment, models: Iterable[Model], mo
         "personas": {p.id: p.name for p in experiment.personas},
         "models": {m.alias: m.id for m in models},
         "texts": {row[texts.id_column]: row[title] for _, row in texts.rows()} if titled else {},
-        "questions": [[q.id, q.name, q.minimum, q.maximum, q.value_label, q.reason_label] for q in experiment.questions],
+        "questions": [
+            [q.id, q.name, q.minimum, q.maximum, q.value_label, q.reason_label] for q in experiment.questions
+        ],
         **more,
     }
     write_whole(run.folder / "run.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
@@ -116,7 +118,7 @@ class RunContext:
         manifest = orjson.loads((run.folder / "run.json").read_bytes())
         self.run, self.experiment, self.provider, self.folder = run.name, run.experiment, run.provider, run.folder
         self.questions = tuple(Question(*row) for row in manifest["questions"])
-        self.ids_differ_in_case_only = manifest["ids_differ_in_case_only"]
+        self.ids_differ_in_case_only = manifest.get("ids_differ_in_case_only", True)
         self.batch_id, self.attempts = (shard.batch_id, shard.attempt) if shard else ("", 1)
         self._personas, self._texts, self._models = manifest["personas"], manifest["texts"], manifest["models"]
         self._pairs = [(persona, model) for persona in self._personas for model in self._models]
@@ -161,7 +163,9 @@ def records(run: Run, shards: Iterable[Shard], decode: Decode) -> Iterator[Recor
             price = cost(model, result.usage) if model else None
             meta = context.meta(wire, rest)
             result = result._replace(custom_id=meta.custom_id)
-            yield Record(meta, result, check(result.text), attempts, price, batch_id, run.provider, run.experiment, run.name)
+            yield Record(
+                meta, result, check(result.text), attempts, price, batch_id, run.provider, run.experiment, run.name
+            )
 
 
 def _merged(run: Run, family: list[Shard], decode: Decode) -> Iterator[tuple[str, str, Result, int, str]]:
@@ -199,7 +203,9 @@ def _absent(wire: str, shard: Shard) -> tuple[Result, str]:
         outcome = "not_accepted"
     else:
         outcome = shard.absent if shard.state == "fetched" else PENDING
-    return Result(wire, outcome, code=outcome, message=shard.note or f"no answer in batch {shard.batch_id}"), shard.batch_id
+    return Result(
+        wire, outcome, code=outcome, message=shard.note or f"no answer in batch {shard.batch_id}"
+    ), shard.batch_id
 
 
 # ---- the sum ---------------------------------------------------------------------------------------------------------
@@ -335,4 +341,3 @@ def fetched_changes(shard: Shard, found: Scan, run: Run, absent: str, now: float
         "spent": found.spent,
         "files": digests(run, shard.batch_id),
     }
-

@@ -7,6 +7,7 @@ temperature`, the custom_id empty where it is the same. So what comes back can b
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import secrets
@@ -52,7 +53,7 @@ class _Writer:
         self._sha = hashlib.sha256()
         self._lines: list[bytes] = []
         self._ids: list[str] = []
-        self._held = 0
+        self._flushed = 0  # bytes
         self.n, self.count, self.bytes, self.tokens, self.reserve = n, 0, 0, 0, 0.0
 
     def add(self, line: bytes, id_line: str) -> None:
@@ -60,8 +61,7 @@ class _Writer:
         self._ids.append(id_line)
         self.count += 1
         self.bytes += len(line)
-        self._held += len(line)
-        if self._held >= BLOCK:
+        if self.bytes - self._flushed >= BLOCK:
             self._flush()
 
     def _flush(self) -> None:
@@ -71,7 +71,7 @@ class _Writer:
         self._ids_file.write("".join(self._ids).encode())
         self._lines.clear()
         self._ids.clear()
-        self._held = 0
+        self._flushed = self.bytes
 
     def finish(self) -> str:
         """Sync both files and put the shard under its name; returns its sha256."""
@@ -115,6 +115,8 @@ class Plan:
         """Shards of one model's cells, numbered from `first`; at most `at_most` requests. One shard is open at a time."""
         writer = model = None
         left = at_most if at_most is not None else -1
+        most_requests = math.inf if self.limits.requests is None else self.limits.requests
+        most_bytes = math.inf if self.limits.bytes is None else self.limits.bytes
         count = lru_cache(64)(estimate)  # of system prompts, which a data set repeats
         try:
             for cell in cells:
@@ -131,12 +133,13 @@ class Plan:
                 before, after = id_parts(cell.persona, model.alias, cell.text)
                 for trial in range(1, trials + 1):
                     custom_id = f"{before}{trial:02d}{after}"
-                    wire, id_line = self._wire(custom_id, cell.temperature)
-                    line = head + wire + tail
-                    if self.limits.bytes is not None and len(line) > self.limits.bytes:
-                        self._reject(custom_id, f"{len(line):,} bytes; one batch may hold {self.limits.bytes:,}")
+                    wire = wire_id(custom_id, self.limits)
+                    id_line = f"{wire}\t{'' if wire == custom_id else custom_id}\t{cell.temperature}\n"
+                    line = head + orjson.dumps(wire)[1:-1] + tail
+                    if len(line) > most_bytes:
+                        self._reject(custom_id, f"{len(line):,} bytes; one batch may hold {most_bytes:,}")
                         continue
-                    if writer and self._full(writer, len(line)):
+                    if writer and (writer.count >= most_requests or writer.bytes + len(line) > most_bytes):
                         yield self._shard(writer, model, cap)
                         first, writer = first + 1, None
                     if writer is None:
@@ -150,16 +153,6 @@ class Plan:
         finally:
             if writer:
                 writer.abandon()
-
-    def _wire(self, custom_id: str, temperature: float | None) -> tuple[bytes, str]:
-        wire = wire_id(custom_id, self.limits)
-        return orjson.dumps(wire)[1:-1], f"{wire}\t{'' if wire == custom_id else custom_id}\t{temperature}\n"
-
-    def _full(self, writer: _Writer, size: int) -> bool:
-        limits = self.limits
-        return (limits.requests is not None and writer.count >= limits.requests) or (
-            limits.bytes is not None and writer.bytes + size > limits.bytes
-        )
 
     def _reject(self, custom_id: str, why: str) -> None:
         self.skipped += 1
@@ -231,7 +224,10 @@ def again(
     writer = _Writer(shard.path.parent, n)
     change = partial(_raise_cap, cap=longer) if longer else bytes
     try:
-        with open(shard.path, "rb") as lines, open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows:
+        with (
+            open(shard.path, "rb") as lines,
+            open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows,
+        ):
             for line, row in zip(lines, rows, strict=True):
                 if row.partition("\t")[0] in keep:
                     writer.add(change(line), row)

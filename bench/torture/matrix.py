@@ -46,7 +46,10 @@ def fate(times: int = 1, **what: object) -> dict:
 
 
 BURSTS = [
-    Case(f"{status} three times on every call", tuple((call, rule(times=3, status=status)) for call in ("create", "look", "list", "fetch")))
+    Case(
+        f"{status} three times on every call",
+        tuple((call, rule(times=3, status=status)) for call in ("create", "look", "list", "fetch")),
+    )
     for status in (500, 502, 503, 504, 529)
 ]
 CASES = [
@@ -109,7 +112,9 @@ def try_case(world: World, case: Case, profile: str, reference: dict[str, str], 
     world.control("faults", rules_of(case.rules, profile))
     options = (*argv, *case.options)
     first = world.run(profile, *options)
-    world.control("faults", rules_of(case.after, profile) if case.after or first["code"] != 0 and case.last == 0 else [])
+    world.control(
+        "faults", rules_of(case.after, profile) if case.after or first["code"] != 0 and case.last == 0 else []
+    )
     ends = [first]
     while ends[-1]["code"] != case.last and len(ends) < 5:
         ends.append(world.run(profile, *options))

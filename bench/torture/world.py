@@ -163,7 +163,11 @@ class World:
         if lost:
             wrong.append(f"{len(lost)} rows lost, e.g. {lost[0]}: {rows.get(lost[0], {}).get('outcome')}")
         strange = [name for name in rows if name not in reference]
-        false = [name for name, row in rows.items() if name in reference and row["outcome"] == "succeeded" and row["answer"] != reference[name]]
+        false = [
+            name
+            for name, row in rows.items()
+            if name in reference and row["outcome"] == "succeeded" and row["answer"] != reference[name]
+        ]
         if strange or false:
             wrong.append(f"{len(strange)} rows that were never asked, {len(false)} rows with another one's answer")
         return wrong
@@ -175,5 +179,3 @@ class World:
         if done["code"] != 0:
             raise RuntimeError(f"the undisturbed run ended with {done['code']}: {done['err']}")
         return {name: row["answer"] for name, row in self.table(profile).items()}, done["boundaries"]
-
-
