@@ -1,0 +1,181 @@
+"""The documents say what the code does: commands parse, names exist, the pasted example runs."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import re
+import shlex
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from common import catalog, cleanup_cli, cli_arguments, converter_cli, errors, rows
+from common.answers import Question
+from tools.batch_server import __main__ as batch_server
+
+ROOT = Path(__file__).resolve().parent.parent
+READMES = [ROOT / "README.md", ROOT / "README.ja.md"]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+SCRIPTS = ["openai_example", "claude_example", "deepseek_batch_example", "llama_batch_example"]
+HEREDOC = re.compile(r"^cat > (\S+) <<'END'\n(.*?)^END$", re.MULTILINE | re.DOTALL)
+
+
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """The parser of every command that a person types behind `python`."""
+    found = {f"{name}.py": cli_arguments.parser(import_module(name).SCRIPT) for name in SCRIPTS}
+    for folder, host in (("openai", "openai"), ("claude", "anthropic"), ("kluster", "kluster")):
+        found[f"tools/{folder}/batch_result_converter.py"] = converter_cli._parser(folder)
+        found[f"tools/{folder}/batch_cleanup.py"] = cleanup_cli.parser(cleanup_cli.Tool(folder, host, (folder,)))
+    found["-m tools.batch_server"] = batch_server.parser()
+    return found
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """The code blocks of a language in a Markdown file."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def commands(path: Path) -> list[str]:
+    """The lines of the bash blocks that a person types, without comments and pasted files."""
+    text = "\n".join(HEREDOC.sub(r"cat > \1", block) for block in blocks(path, "bash"))
+    lines = (line.partition("  #")[0].strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def readings(command: str) -> list[list[str]]:
+    """The words of a command with its [optional parts], and without them."""
+    command = re.sub(r"<[a-z_]+>", "batch_abc123", command)
+    return [shlex.split(re.sub(pattern, put, command)) for pattern, put in ((r"[\[\]]", ""), (r"\[[^\]]*\]", ""))]
+
+
+def make_targets() -> set[str]:
+    """The targets that `make help` lists."""
+    return set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", [*READMES, *DOCS], ids=lambda path: path.name)
+def test_every_command_parses(path: Path) -> None:
+    """What a document tells people to type is understood by the command that it names."""
+    known, targets = parsers(), make_targets()
+    typed = [c for c in commands(path) if c.startswith(("python ", "make "))]
+    assert typed or path not in READMES
+    for command in typed:
+        for words in readings(command):
+            if words[0] == "make":
+                assert [w for w in words[1:] if "=" not in w and w not in targets] == [], command
+                continue
+            name, rest = (" ".join(words[1:3]), words[3:]) if words[1] == "-m" else (words[1], words[2:])
+            assert name in known and (name.startswith("-m") or (ROOT / name).is_file()), command
+            try:
+                known[name].parse_args(rest)
+            except SystemExit:
+                pytest.fail(f"{path.name}: not understood: {command}")
+
+
+def test_both_readmes_type_the_same() -> None:
+    """The English and the Japanese README hold the same commands in the same order."""
+    english, japanese = map(commands, READMES)
+    assert english == japanese
+
+
+def test_every_option_is_documented() -> None:
+    """Each option of each script and tool is named in the README or in docs/."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in [READMES[0], *DOCS])
+    words = set(re.findall(r"--[a-z][a-z-]*[a-z]", text))
+    missing = {
+        f"{name} {option}"
+        for name, parser in parsers().items()
+        for action in parser._actions
+        for option in action.option_strings
+        if option.startswith("--") and option not in words and option != "--help"
+    }
+    assert missing == set()
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
+def test_the_tree_exists(path: Path) -> None:
+    """Every file and folder of the README's tree is there."""
+    tree = next(block for block in blocks(path, "text") if block.startswith("Makefile"))
+    folder, named = ROOT, []
+    for line in tree.splitlines():
+        name = line.split()[0]
+        if not line.startswith(" "):
+            folder = ROOT / name if name.endswith("/") else ROOT
+            named.append(ROOT / name)
+        else:
+            named.append(folder / name)
+    assert len(named) > 15
+    assert [str(p.relative_to(ROOT)) for p in named if not p.exists()] == []
+
+
+def experiment_keys() -> set[str]:
+    """The keys that experiment.py takes from a TOML table, read from its source."""
+    keys = set()
+    for node in ast.walk(ast.parse((ROOT / "common/experiment.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef) and node.name == "_identifier":
+            keys |= {default.value for default in node.args.defaults}
+        if isinstance(node, ast.Call):
+            function = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            place = {"take": 0, "text": 0, "count": 0, "_rows": 1}.get(function)
+            if place is not None and len(node.args) > place and isinstance(node.args[place], ast.Constant):
+                keys.add(node.args[place].value)
+    return keys
+
+
+def test_every_key_of_an_experiment_is_documented() -> None:
+    """What experiment.toml may hold is in docs/experiments.md."""
+    text = (ROOT / "docs/experiments.md").read_text(encoding="utf-8")
+    keys = experiment_keys()
+    assert {"name", "cut_off_factor", "persona", "modifier", "reason", "file", "id"} <= keys
+    assert {key for key in keys if not re.search(rf"`\[*{key}\]*`", text)} == set()
+
+
+def test_every_class_and_column_is_documented() -> None:
+    """Each row class and each column of the tables is in docs/results.md."""
+    text = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+    names = [name for name, _ in rows.columns([Question("Q1", "Joy")])]
+    names = [name.replace("Q1_Joy", "<id>_<name>") for name in names]
+    assert [name for name in [*errors.POLICY, *names] if f"`{name}`" not in text] == []
+
+
+def test_every_setting_is_in_the_example() -> None:
+    """.env.example names each variable that the settings read, and no other."""
+    source = (ROOT / "common/settings.py").read_text(encoding="utf-8")
+    read = set(re.findall(r"environ\.get\(\"([A-Z_]+)\"", source))
+    read |= {variable for host in catalog.hosts().values() for variable in (host.url_variable, host.key_variable)}
+    named = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
+    assert named == read | {"DEBUG"}
+
+
+def test_the_table_of_models_is_the_catalog() -> None:
+    """docs/providers.md shows the prices and ends that common/models.toml holds."""
+    cells = [
+        [cell.strip(" `") for cell in line.strip("|\n").split("|")]
+        for line in (ROOT / "docs/providers.md").read_text(encoding="utf-8").splitlines()
+        if re.match(r"\| `[a-z0-9.-]+` \| [0-9.]+ \| [0-9.]+ \| [0-9.]+ \|", line)
+    ]
+    shown = {row[0]: (*map(float, row[1:4]), row[5].replace("–", ""), row[6]) for row in cells}
+    told = [m for m in catalog.models() if m.provider in ("openai", "anthropic")]
+    assert shown == {m.alias: (m.input, m.cached_input, m.output, m.retired_on, m.replacement) for m in told}
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
+def test_the_own_experiment_plans(path: Path, tmp_path: Path) -> None:
+    """The experiment that a reader pastes from the README is planned by the command beneath it."""
+    files = HEREDOC.findall("\n".join(blocks(path, "bash")))
+    assert [name for name, _ in files] == ["experiments/tea/experiment.toml", "experiments/tea/reviews.csv"]
+    for name, content in files:
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content, encoding="utf-8")
+    command = next(c for c in commands(path) if "experiments/tea" in c and "--dry-run" in c)
+    words = [sys.executable, str(ROOT / command.split()[1]), *command.split()[2:], "--json", "--results", str(tmp_path / "results")]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert (plan["requests"], len(plan["shards"]), plan["sent"]) == (8, 2, False)
