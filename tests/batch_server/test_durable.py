@@ -95,12 +95,14 @@ def test_clock_jumps_survive(start):
 
 
 def test_deleting_the_input_of_a_running_batch(start):
-    """The batch goes on: it was accepted."""
+    """The batch goes on: it was accepted; afterwards the bytes are gone."""
     service = start(speed="60")
     client = service.openai()
     batch = submit(client, [chat_row(n) for n in range(50)])
     client.files.delete(batch.input_file_id)
     assert finished(client, batch.id).request_counts.completed == 50
+    sizes = [path.stat().st_size for path in (service.state / "blobs").iterdir()]
+    assert len(sizes) == 2, "the output and the ledger's rows"
 
 
 def test_a_clean_stop_and_a_start_go_on(start):

@@ -245,6 +245,7 @@ class Engine:
         self._step(batch, outcome, files=tuple(files), at=at)
         self.state.write(("delete from answers where batch = ?", (batch.id,)))
         shutil.rmtree(self.state.work(batch), ignore_errors=True)
+        self.state.drop_blob(batch.blob)
 
     async def _gaps(self, batch: Batch, outcome: str) -> None:
         """Lines for requests that were never run; OpenAI writes none for cancelled ones."""

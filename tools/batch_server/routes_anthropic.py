@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 from pathlib import Path
 
 from starlette.responses import Response
@@ -55,10 +56,13 @@ async def _split(caller: Caller, body: Sink, rows: Path, batch_id: str) -> Batch
     job = {"kind": "split", "body": str(body.path), "data": str(rows), "index": str(state.work(batch) / "index"),
            "seed": batch_id, "max_rows": caller.profile.max_rows}
     found = await (asyncio.to_thread(split_body, job) if body.size < SMALL_BODY else service.engine.workers.run(job))
-    if "status" in found:
-        state.work(batch).rmdir()
-        raise ApiError(found["status"], found["message"])
-    limits.queued_requests(service, caller.account, found["total"])
+    try:
+        if "status" in found:
+            raise ApiError(found["status"], found["message"])
+        limits.queued_requests(service, caller.account, found["total"])
+    except ApiError:
+        shutil.rmtree(state.work(batch), ignore_errors=True)
+        raise
     batch.total, batch.prompt_tokens = found["total"], found["tokens"]
     return batch
 

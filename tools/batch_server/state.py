@@ -175,8 +175,14 @@ class State:
     def drop_file(self, file: File) -> None:
         """Forget a file. Its bytes go too, unless a running batch still reads them."""
         self.write(("update files set gone = 1 where id = ?", (file.id,)))
-        if not any(batch.blob == file.blob for batch in self.live.values()):
-            self.blob(file.blob).unlink(missing_ok=True)
+        self.drop_blob(file.blob)
+
+    def drop_blob(self, blob: str) -> None:
+        """Remove bytes that neither a file nor a running batch needs any more."""
+        needed = any(batch.blob == blob for batch in self.live.values()) or self.read(
+            "select 1 from files where gone = 0 and json_extract(doc, '$.blob') = ? limit 1", (blob,))
+        if blob and not needed:
+            self.blob(blob).unlink(missing_ok=True)
 
     def stored_bytes(self, account: str) -> int:
         """Bytes of all files that an account keeps."""
