@@ -12,8 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from common import batch_copies, planning, results
 from common.batch_owners import Owners
-from common.errors import BatchError, Denied, Refused, Unknown, Usage
-from common.exits import disk_error
+from common.errors import BatchError, Denied, Refused, Unknown, Usage, disk_error
 from common.journal import Journal
 from common.lifecycle import FINAL, Lifecycle, Options
 from common.providers.base import Holding, Provider

@@ -146,3 +146,9 @@ def row_class(status: int | None, *codes: str | None) -> str:
     if status >= 500 or status in (408, 409):
         return "server_error"
     return "invalid_request"
+
+
+def disk_error(error: Exception) -> str:
+    """What went wrong with a file or the journal, with the file's name where it is known."""
+    where = f"{error.filename}: " if getattr(error, "filename", None) else ""
+    return where + (getattr(error, "strerror", None) or str(error))

@@ -8,7 +8,7 @@ import sqlite3
 import sys
 from collections.abc import Callable
 
-from common.errors import BatchError, Refused, Usage
+from common.errors import BatchError, Refused, Usage, disk_error
 from common.providers.sdk import one_line
 
 OK, UNFINISHED, INPUT, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -39,12 +39,6 @@ def guarded(call: Callable[[], int], go_on: str, interrupted: str, nothing_lost:
             raise
         said = f"unexpected {type(error).__name__}: {one_line(error)}"
         return fail(f"{said}. {nothing_lost}; DEBUG=1 shows where", UNFINISHED)
-
-
-def disk_error(error: Exception) -> str:
-    """What went wrong with a file or the journal, with the file's name where it is known."""
-    where = f"{error.filename}: " if getattr(error, "filename", None) else ""
-    return where + (getattr(error, "strerror", None) or str(error))
 
 
 def fail(error: object, code: int) -> int:
