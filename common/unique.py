@@ -41,7 +41,7 @@ class Repeats:
             yield from part
 
     def found(self, at_most: int = 20) -> set[int]:
-        """The hashes that occurred more than once, the first few of them."""
+        """The hashes that occurred more than once, the first few of them. The last call: it lets go of the file."""
         if self._file is not None:
             self._file.flush()
         last, repeats = None, set()
@@ -49,4 +49,6 @@ class Repeats:
             if value == last and len(repeats) < at_most:
                 repeats.add(value)
             last = value
+        if self._file is not None:
+            self._file.close()
         return repeats

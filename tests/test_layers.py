@@ -48,8 +48,12 @@ def _imports(nodes: list[ast.AST]) -> set[str]:
     return found
 
 
+def _all_imports(name: str) -> set[str]:
+    return _imports(list(ast.walk(_tree(name))))
+
+
 def _ours(name: str) -> set[str]:
-    return {found for found in _imports(list(ast.walk(_tree(name)))) if found in COMMON and found != "common"}
+    return {found for found in _all_imports(name) if found in COMMON and found != "common"}
 
 
 def _floor(name: str) -> int | None:
@@ -100,7 +104,7 @@ def test_the_nouns_stand_alone() -> None:
 
 def test_nothing_foreign_in_the_nouns() -> None:
     """records.py and errors.py import only what comes with Python, and no I/O."""
-    found = _imports(list(ast.walk(_tree("common.records")))) | _imports(list(ast.walk(_tree("common.errors"))))
+    found = _all_imports("common.records") | _all_imports("common.errors")
     assert found <= {"__future__", "collections.abc", "dataclasses", "enum", "pathlib", "typing"}
 
 
@@ -109,7 +113,8 @@ def test_lifecycle_names_no_provider() -> None:
     tree = _tree("common.lifecycle")
     assert not _ours("common.lifecycle") & {*PROVIDERS, "common.providers.sdk"}
     assert {n for n in COMMON if _ours(n) & PROVIDERS} == NAME_A_PROVIDER
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     words = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     assert not names & {"openai", "anthropic", "kluster", "OpenAIShaped", "Anthropic"}
     assert not words & {"openai", "anthropic", "kluster", "claude"}
@@ -131,21 +136,22 @@ def test_sdks_are_imported_late_and_in_one_place() -> None:
 
 def test_the_service_shares_no_code_with_its_clients() -> None:
     """tools/batch_server never imports common/: if both shared an encoder, both could be wrong together."""
-    wrong = [n for n in OTHERS if n.startswith("tools.batch_server") for found in _imports(list(ast.walk(_tree(n)))) if found.startswith("common")]
-    assert wrong == []
+    service = [name for name in OTHERS if name.startswith("tools.batch_server")]
+    assert service
+    assert [name for name in service if any(found.split(".")[0] == "common" for found in _all_imports(name))] == []
 
 
 def test_common_knows_no_tool() -> None:
     """Nothing in common/ imports from tools/ or from a script."""
-    wrong = [n for n in COMMON if any(f.split(".")[0] in {"tools", "bench", "tests", *(p.stem for p in SCRIPTS)} for f in _imports(list(ast.walk(_tree(n)))))]
-    assert wrong == []
+    above = {"tools", "bench", "tests", *(path.stem for path in SCRIPTS)}
+    assert [name for name in COMMON if above & {found.split(".")[0] for found in _all_imports(name)}] == []
 
 
 def _prints(tree: ast.Module) -> list[int]:
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     direct = [f.lineno for f in calls if isinstance(f, ast.Name) and f.id == "print"]
-    streams = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr in ("stdout", "stderr") and getattr(n.value, "id", "") == "sys"]
-    return direct + streams
+    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr")]
+    return direct + [node.lineno for node in attributes if getattr(node.value, "id", "") == "sys"]
 
 
 def test_only_the_command_line_prints() -> None:
@@ -181,7 +187,13 @@ def test_scripts_only_declare() -> None:
         assert not [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.For, ast.While, ast.Try))], path
 
 
-IMPORTED = "import runpy, sys\ntry:\n    runpy.run_path(sys.argv[0], run_name='__main__')\nexcept SystemExit as end:\n    code = end.code\nprint('LOADED', *sorted(sys.modules), code)"
+IMPORTED = """
+import runpy, sys
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+except SystemExit as end:
+    print("LOADED", *sorted(sys.modules), end.code)
+"""
 
 
 @pytest.mark.parametrize("script", [path.name for path in SCRIPTS])
