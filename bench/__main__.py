@@ -41,7 +41,9 @@ def main() -> int:
         for name, call in work:
             begun = time.monotonic()
             try:
-                rows += call(bench)
+                found = call(bench)
+                rows += found
+                print("\n".join(page.line(row) for row in found), file=sys.stderr, flush=True)
             except Wrong as error:
                 wrong.append(f"{name}: {error}")
                 print(f"WRONG: {wrong[-1]}", file=sys.stderr, flush=True)

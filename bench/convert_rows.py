@@ -71,7 +71,7 @@ def one_file(bench: Bench) -> list[Row]:
 def many_files(bench: Bench) -> list[Row]:
     """10,000,000 lines in files of 50,000 (scaled down unless --full), on one core and on two."""
     whole, each = 10_000_000, bench.size(50_000, 1_000)
-    lines = whole if bench.full else bench.size(400_000, 4_000)
+    lines = whole if bench.full else bench.size(200_000, 4_000)
     experiment = inputs.study(bench.place("study"))
     first = inputs.raw_output(bench.place("raw") / "batch_0_output.jsonl", each)
     files = [first]

@@ -34,17 +34,19 @@ submitted and collected on the local batch service (300 characters a text), and 
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as Markdown."""
-    lines = [HEAD]
-    for row in rows:
-        wall = " wall" if row.of == "wall" else ""
-        limit = f"{median(row.limit, row.of):.2f}" if row.limit else ""
-        ratio = f"{row.ratio:.2f}" if row.ratio is not None else ""
-        notes = "; ".join(n for n in (row.note, f"limit: {row.limit_is}" if row.limit_is else "", _peers(row)) if n)
-        lines.append(
-            f"| {row.work} | {median(row.ours, row.of):.2f}{wall} | {row.spread} | {row.rss:.0f} | {limit} | {ratio} | {row.target.said} | "
-            f"{'yes' if row.met else '**no**'} | {notes} |"
-        )
-    return "\n".join(lines)
+    return "\n".join([HEAD, *map(line, rows)])
+
+
+def line(row: Row) -> str:
+    """One row as Markdown."""
+    wall = " wall" if row.of == "wall" else ""
+    limit = f"{median(row.limit, row.of):.2f}" if row.limit else ""
+    ratio = f"{row.ratio:.2f}" if row.ratio is not None else ""
+    notes = "; ".join(n for n in (row.note, f"limit: {row.limit_is}" if row.limit_is else "", _peers(row)) if n)
+    return (
+        f"| {row.work} | {median(row.ours, row.of):.2f}{wall} | {row.spread} | {row.rss:.0f} | {limit} | {ratio} | {row.target.said} | "
+        f"{'yes' if row.met else '**no**'} | {notes} |"
+    )
 
 
 def _peers(row: Row) -> str:

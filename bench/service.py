@@ -6,11 +6,12 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,12 +86,26 @@ def service(folder: Path, *options: str, speed: float = 1e6) -> Iterator[Service
     env = {key: value for key, value in os.environ.items() if not key.endswith("_API_KEY")}
     with open(folder / "service.log", "ab") as log:
         child = subprocess.Popen([*command, *QUICK, *options], cwd=ROOT, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    here = Service(0, child.pid, state)
     try:
-        yield Service(_port(state, child), child.pid, state)
+        here = Service(_port(state, child), child.pid, state)
+        yield here
     finally:
-        child.terminate()
-        child.wait(30)
+        _stop(here, child)
         shutil.rmtree(state, ignore_errors=True)
+
+
+def _stop(here: Service, child: subprocess.Popen) -> None:
+    """Stop it, by force when it is in the middle of a large batch: nobody needs its state any more."""
+    everything = here.processes()
+    child.terminate()
+    try:
+        child.wait(5)
+    except subprocess.TimeoutExpired:
+        for pid in everything:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        child.wait(30)
 
 
 def _port(state: Path, child: subprocess.Popen) -> int:
