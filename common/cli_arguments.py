@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def parser(script: Script) -> argparse.ArgumentParser:
     )
     what.add_argument("--persona", nargs="+", action="extend", metavar="ID", help="only these personas")
     what.add_argument("--text", nargs="+", action="extend", metavar="ID", help="only these texts")
-    what.add_argument("--run", metavar="NAME", help="a name of your own; a new one repeats the experiment afresh")
+    what.add_argument("--run", type=_run_name, metavar="NAME", help="a name of your own; a new one repeats the experiment afresh")
     how = p.add_argument_group("how")
     how.add_argument(
         "--local", action="store_true", help="rehearse on the local batch service: no key, no cost, simulated answers"
@@ -126,6 +127,13 @@ def count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
     return int(text)
+
+
+def _run_name(text: str) -> str:
+    """A name that is one folder, and not that of the raw files."""
+    if not re.fullmatch(r"\w[\w.-]{0,79}", text) or text.endswith(".") or text.lower() == "batch_results":
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a name of letters, digits and . _ - (at most 80)")
+    return text
 
 
 def _number(text: str) -> int:

@@ -143,7 +143,7 @@ class _template:
                 self._holes.append((len(self._parts), columns.index(name)))
                 self._parts.append("")
             else:
-                names = ", ".join(f"{{{n}}}" for n in (*columns, *known))
+                names = ", ".join(f"{{{n}}}" for n in (*columns, *known) if n)
                 raise Usage(f"{path}: {key}: unknown name {{{name}}}; expected one of {names} ({{{{ is a literal brace)")
         self._parts.append(source[end:])
 
@@ -486,6 +486,8 @@ class _CSV(_Reader):
                 self.columns = tuple(next(csv.reader(lines), ()))
         except (UnicodeDecodeError, csv.Error) as error:
             raise Usage(f"{file}: not a UTF-8 CSV file ({error})") from None
+        if not self.columns:
+            raise Usage(f"{file}: is empty; expected a line with the names of the columns")
         if len(set(self.columns)) != len(self.columns) or not all(self.columns):
             raise Usage(f"{file}, line 1: expected different, non-empty column names")
 
