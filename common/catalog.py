@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from common.errors import Usage
 from common.records import Host, Limits, Model
 
+# A host that speaks kluster.ai's API but is none we know: the same models, at prices that nobody has told us.
+LENT = "kluster-compatible"
 HERE = Path(__file__).parent
 
 
@@ -60,6 +62,9 @@ def host_at(base_url: str, default: Host) -> Host:
 
 def find(name: str, provider: str) -> Model | None:
     """The model that an alias or an id means at a provider; None when the catalog does not know it."""
+    if provider == LENT:
+        known = find(name, "kluster")
+        return known and replace(known, provider=LENT, input=None, output=None, retired_on="")
     rows = [m for m in models() if m.provider == provider]
     return next((m for m in rows if m.alias == name), None) or next((m for m in rows if m.id == name), None)
 
@@ -77,9 +82,9 @@ def _looks_like_id(name: str) -> bool:
 
 
 def _is_slip(name: str, alias: str) -> bool:
-    """Whether a name is an alias with a typing error; other digits alone are another version, not a slip."""
-    skeleton = str.maketrans("", "", "0123456789")
-    close = difflib.SequenceMatcher(None, name.lower(), alias.lower()).ratio() >= 0.9
+    """Whether a name is an alias with a typing error; another version number alone is another model, not a slip."""
+    skeleton = str.maketrans("", "", "0123456789.")
+    close = difflib.SequenceMatcher(None, name.lower(), alias.lower()).ratio() >= 0.8
     return close and name.translate(skeleton) != alias.translate(skeleton)
 
 
@@ -87,7 +92,7 @@ def resolve(name: str, provider: str) -> tuple[Model, str]:
     """What a person typed → (Model, notice or ""). Raises Usage with the nearest aliases for an unknown name."""
     if model := find(name, provider):
         return model, ""
-    aliases = [m.alias for m in models() if m.provider == provider]
+    aliases = [m.alias for m in models() if m.provider == ("kluster" if provider == LENT else provider)]
     near = ", ".join(difflib.get_close_matches(name, aliases, n=4, cutoff=0.5))
     if not _looks_like_id(name) or any(_is_slip(name, alias) for alias in aliases):
         raise Usage(f"unknown model {name!r} for {provider}; " + (f"nearest: {near}" if near else f"known: {', '.join(aliases)}"))

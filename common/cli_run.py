@@ -98,11 +98,11 @@ def _print_plan(session: Session, planned: Planned) -> None:
     if found["skipped"]:
         example = f", e.g. {planned.invalid[0][0]}: {planned.invalid[0][1]}" if planned.invalid else ""
         session.say(f"left out: {found['skipped']:,} requests that cannot be sent{example}")
-    if planned.is_new:
+    states = session.journal.states(planned.run)
+    if set(states) == {"planned"}:
         as_if = " (as if: nothing is paid on the local batch service)" if session.account.host.local else ""
         session.say(f"costs at most {report.usd(found['max_cost_usd'])}{as_if}")
     else:
-        states = session.journal.states(planned.run)
         session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
 
 
@@ -120,7 +120,8 @@ def _show_plan(session: Session, planned: Planned) -> int:
     if len(planned.shards) > len(shown):
         session.say(f"… and {len(planned.shards) - len(shown)} more shards")
     session.say(f"shards: {planned.run.folder / 'shards'}")
-    session.say(f"nothing was sent; add {add} to submit" if add else "nothing was sent; leave out --dry-run to submit")
+    steps = [f"add {add}"] * bool(add) + ["leave out --dry-run"] * session.args.dry_run
+    session.say(f"nothing was sent; {' and '.join(steps)} to submit")
     return OK
 
 
@@ -129,7 +130,8 @@ def _drive(session: Session, found: Run) -> int:
 
     journal, args = session.journal, session.args
     with journal.lock(found):
-        found = _bind(session, journal.run(found.key))
+        found = journal.run(found.key)
+        session.own_account(found)
         events = journal.event_count(found)
         show = Progress(found, journal.shards(found), args.json)
         life = session.lifecycle(found, show)
@@ -161,14 +163,6 @@ def _notify(session: Session, found: Run, ending: str, summary: dict) -> None:
         session.say(f"warning: {warning}")
 
 
-def _bind(session: Session, found: Run) -> Run:
-    """Tie a run to the account that first submits it. Raises Usage for another account's key."""
-    session.own_account(found)
-    if found.account:
-        return found
-    return session.journal.save_run(replace(found, account=session.account.key_digest(session.journal.salt)), "bound")
-
-
 def _finish(session: Session, found: Run, summary: dict) -> int:
     pending = summary["outcomes"].get(results.PENDING, 0)
     bad = summary["rows"] - summary["outcomes"].get("succeeded", 0)
@@ -189,9 +183,8 @@ def _finish(session: Session, found: Run, summary: dict) -> int:
     if pending:
         session.say(f"not finished: {pending:,} requests are still to come. Go on with: {session.again()}")
     elif bad:
-        more = " --local" if session.args.local else ""
         session.say(
             f"{bad:,} rows have no clean answer ({report.failures(summary['outcomes'])}); "
-            f"to send them once more: python {session.script.name} --retry-failed {found.name}{more}"
+            f"to send them once more: {session.command('--retry-failed', found.name)}"
         )
     return code

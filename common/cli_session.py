@@ -103,7 +103,8 @@ class Session:
             max_cost=self.cap(),
         )
         models = {m.alias: m for m in planning.models_of(run)}
-        return Lifecycle(run, self.provider, self.journal, models, options, tell=tell)
+        account = self.account.key_digest(self.journal.salt)
+        return Lifecycle(run, self.provider, self.journal, models, options, account=account, tell=tell)
 
     def derive(self, run: Run) -> dict:
         """Make table, texts and summary anew from what has been collected; returns the summary."""
@@ -125,6 +126,11 @@ class Session:
     def again(self) -> str:
         """The command that goes on where this one stopped."""
         return again(self.script, self.arguments)
+
+    def command(self, *what: str) -> str:
+        """Another command on the same results and service."""
+        where = ["--local"] * self.args.local + (["--results", self.args.results] if self.args.results else [])
+        return again(self.script, [*what, *where])
 
     def print_table(self, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """A table on stdout."""

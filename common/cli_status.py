@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from common import planning, report, results
 from common.cli_session import Session
-from common.errors import Usage
+from common.errors import Refused, Usage
 from common.providers.sdk import one_line
 from common.records import Batch, Run, Shard
 
@@ -145,7 +145,12 @@ def cancel(session: Session, name: str) -> int:
     if (found := session.find(name)) is None:
         planning.check_open(session.account)
         session.check_key()
-        session.provider.cancel(name)
+        try:
+            session.provider.cancel(name)
+        except Refused as error:
+            if error.status == 404:
+                raise Usage(f"{session.account.host.title} knows no batch {one_line(name, 80)!r}; --list shows them") from None
+            raise
         return _said(session, {"cancelling": [name]}, f"batch {one_line(name)}: the provider was asked to cancel it")
     run, shards = found
     session.own_account(run)

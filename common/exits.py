@@ -32,6 +32,9 @@ def guarded(call: Callable[[], int], go_on: str, interrupted: str, nothing_lost:
         return fail(error, REFUSED)
     except BatchError as error:
         return fail(f"{error}. {nothing_lost}; go on with: {go_on}", UNFINISHED)
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
     except (OSError, sqlite3.Error) as error:
         return fail(f"{disk_error(error)}. {nothing_lost}; make room or mend it, then go on with: {go_on}", INPUT)
     except Exception as error:

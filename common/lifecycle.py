@@ -46,6 +46,8 @@ class Options:
 class Lifecycle:
     """Drives one run, whose lock the caller holds. Raises the errors of errors.py when only a person can help.
 
+    `account` is the salted digest of the key that the provider speaks with; the run is tied to it.
+
     `tell(kind, shard, text, batch)` hears of everything that a person may want to see.
     """
 
@@ -57,13 +59,14 @@ class Lifecycle:
         models: dict[str, Model],
         options: Options,
         *,
+        account: str = "",
         tell: Callable[..., None] = lambda kind, shard=None, text="", batch=None: None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.run, self.journal, self.options = run, journal, options
-        self._provider, self._models, self._tell = provider, models, tell
+        self._provider, self._models, self._tell, self._account = provider, models, tell, account
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._batches: dict[int, Batch] = {}  # the last look at each, by shard
         self._due: dict[int, float] = {}  # when a shard may be touched next (monotonic); absent: at once
@@ -108,6 +111,8 @@ class Lifecycle:
 
     def cancel(self) -> list[str]:
         """Ask the host to stop every batch in flight, and submit nothing more; returns the ids of those asked."""
+        if all(s.state in FINAL for s in self._shards.values()):
+            raise Usage(f"run {self.run.name} has nothing left to cancel")
         self.run = self.journal.save_run(replace(self.run, stopped=True), "cancel")
         flying = [s for s in self._shards.values() if s.state in ("submitting", "submitted")]
         asked = []
@@ -123,7 +128,15 @@ class Lifecycle:
     def cancel_batch(self, shard: Shard) -> None:
         """Ask the host to stop one batch; its unfinished rows are not sent again unless a person asks for it."""
         self._record(shard, "cancel", stopped=True)
-        self._ask(lambda: self._provider.cancel(shard.batch_id))
+        self._cancel(shard.batch_id)
+
+    def _cancel(self, batch_id: str) -> None:
+        try:
+            self._ask(lambda: self._provider.cancel(batch_id))
+        except Refused as error:
+            if error.status not in (400, 404, 409):
+                raise
+            self._tell("late", text=f"batch {batch_id} has ended before it could be cancelled")
 
     def retry_failed(self) -> int:
         """Plan new shards for every row without a clean answer, whatever its class; returns how many rows."""
@@ -177,6 +190,8 @@ class Lifecycle:
     def _stage(self, shard: Shard) -> None:
         shards.check(shard)
         ref = self._ask(lambda: self._provider.stage(shard))
+        if not self.run.account:  # the first thing this key was let do: from here on the run is that account's
+            self.run = self.journal.save_run(replace(self.run, account=self._account), "bound")
         self._record(shard, "staged", state="staged", ref=ref)
 
     def _submit(self, shard: Shard) -> None:
@@ -241,7 +256,7 @@ class Lifecycle:
             for other in rest:
                 if other.tag == shard.tag:  # certainly ours; a mere likeness may be somebody else's paid work
                     self._tell("double", shard, f"batch {other.id} is a double of {first.id}: cancelling it")
-                    self._ask(lambda other=other: self._provider.cancel(other.id))
+                    self._cancel(other.id)
             return
         looks, since = self._looks.get(shard.n, (0, self._monotonic()))
         self._looks[shard.n] = (looks + 1, since)

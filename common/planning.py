@@ -48,13 +48,14 @@ def choose_models(
     judged = _retirement_counts(account) and not allow_retired
     if not names:
         found = [catalog.find(name, host.name) for name in group]
-        alive = [m for m in found if m and not catalog.is_retired(m, today)]
-        if alive:
-            return alive, []
+        still = [m for m in found if m and not catalog.is_retired(m, today)]
+        if still:
+            return still, []
         names = [m.alias for m in found if m]
         if not names:
             raise Usage(f"{host.title} is not known to have any of {', '.join(group)}; name models with --model")
     models, notices = [], []
+    alive = [m.alias for m in catalog.models() if m.provider == host.name and not catalog.is_retired(m, today)]
     for name in dict.fromkeys(names):
         model, notice = catalog.resolve(name, host.name)
         notices += [notice] if notice else []
@@ -79,9 +80,8 @@ def models_of(run: Run) -> list[Model]:
 
 
 def _retirement_counts(account: Account) -> bool:
-    """A model's end is its own host's; on this machine, or where a closed host's name is lent to another, it is not."""
-    lent = account.host.name == "kluster" and not account.host.closed_on
-    return not (account.host.local or is_loopback(account.base_url) or lent)
+    """A model's end is its own host's, so it means nothing to a service on this machine."""
+    return not (account.host.local or is_loopback(account.base_url))
 
 
 def check_open(account: Account) -> None:

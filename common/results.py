@@ -243,7 +243,7 @@ class Account:
         self.simulated += record.result.simulated
         self.tokens["input"] += record.result.usage.input
         self.tokens["output"] += record.result.usage.output
-        if record.checked:
+        if record.checked and outcome != PENDING:
             self.validation[record.checked.status] += 1
 
     def as_dict(self) -> dict:

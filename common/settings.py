@@ -88,9 +88,11 @@ def account(host_name: str) -> Account:
         raise Usage(f"{host.url_variable} is plain http to {parts.hostname}: the key would travel in clear; use https")
     if parts.hostname != urlsplit(host.base_url).hostname:
         # another service behind the same variables: its own row if we know one, else no more than the shape is known
-        found = catalog.host_at(base_url, replace(host, title=f"{host.title}-shaped host {parts.netloc}", closed_on=""))
+        title = f"{host.title}-shaped host {parts.netloc}"
+        name = catalog.LENT if host.closed_on and not is_loopback(base_url) else host.name
+        found = catalog.host_at(base_url, replace(host, name=name, title=title, closed_on=""))
         host = found if found.api == host.api else host
-    if host.name == "kluster":
+    if host.name in ("kluster", catalog.LENT):
         host = _planned(host)
     host = _at_own_rate(host)
     return Account(host, base_url, os.environ.get(host.key_variable, "").strip())
@@ -98,7 +100,7 @@ def account(host_name: str) -> Account:
 
 def _planned(host: Host) -> Host:
     """kluster.ai limits requests per batch by plan: KLUSTERAI_PLAN trial, core, scale or enterprise."""
-    plan = os.environ.get("KLUSTERAI_PLAN", "core").strip().lower()
+    plan = os.environ.get("KLUSTERAI_PLAN", "").strip().lower() or "core"
     plans = {**catalog.plans("kluster"), "enterprise": None}
     if plan not in plans:
         raise Usage(f"KLUSTERAI_PLAN is {plan!r}; expected one of {', '.join(plans)}")

@@ -15,7 +15,7 @@ class Verdict:
     """What a campaign found."""
 
     trials: int = 0
-    killed: int = 0
+    failed: int = 0  # trials in which something was wrong
     kills: int = 0
     points: int = 0  # boundaries that an undisturbed run passes
     failures: list[str] = field(default_factory=list)
@@ -23,7 +23,7 @@ class Verdict:
     def add(self, other: Verdict) -> None:
         """Sum up two workers' findings."""
         self.trials += other.trials
-        self.killed += other.killed
+        self.failed += other.failed
         self.kills += other.kills
         self.points = max(self.points, other.points)
         self.failures += other.failures
@@ -56,7 +56,6 @@ def campaign(
         first = world.run(profile, *argv, kill_at=point, without=list(without))
         verdict.trials += 1
         verdict.kills += first["code"] == -9
-        verdict.killed += first["code"] == -9
         ends = [first]
         if first["code"] == -9 and point % 3 == 0:
             ends.append(world.run(profile, *argv, kill_at=dice.randint(1, 150), without=list(without)))
@@ -68,5 +67,6 @@ def campaign(
             wrong.append(f"never finished, exit codes {codes}: {ends[-1]['err'].strip().splitlines()[-1:]}")
         if any("Traceback" in end["err"] for end in ends):
             wrong.append("a traceback reached the user")
+        verdict.failed += bool(wrong)
         verdict.failures += [f"{profile} killed at {point}: {text}" for text in wrong]
     return verdict

@@ -106,18 +106,20 @@ def rules_of(pairs: tuple[tuple[str, dict], ...], profile: str) -> list[dict]:
     return [{"call": CALLS[call][profile] if call in CALLS else call, **more} for call, more in pairs]
 
 
-def try_case(world: World, case: Case, profile: str, reference: dict[str, str], argv: tuple[str, ...]) -> list[str]:
+def try_case(
+    world: World, case: Case, profile: str, reference: dict[str, str], argv: tuple[str, ...], without: tuple[str, ...] = ()
+) -> list[str]:
     """Play one case; what is wrong, as a list (empty: all as it must be)."""
     world.reset()
     world.control("faults", rules_of(case.rules, profile))
     options = (*argv, *case.options)
-    first = world.run(profile, *options)
+    first = world.run(profile, *options, without=list(without))
     world.control(
         "faults", rules_of(case.after, profile) if case.after or first["code"] != 0 and case.last == 0 else []
     )
     ends = [first]
     while ends[-1]["code"] != case.last and len(ends) < 5:
-        ends.append(world.run(profile, *options))
+        ends.append(world.run(profile, *options, without=list(without)))
     said = first["out"] + first["err"]
     wrong = []
     if first["code"] not in case.first:

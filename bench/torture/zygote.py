@@ -1,6 +1,6 @@
 """Runs commands of the product in real processes that can be killed at any boundary, quickly: imported once, forked often.
 
-Speaks JSON lines on stdin and stdout: {"script", "argv", "env", "kill_at", "without", "timeout"} →
+Speaks JSON lines on stdin and stdout: {"script", "argv", "env", "kill_at", "without", "jump", "timeout"} →
 {"code" (negative: killed by that signal), "out", "err", "boundaries"}.
 """
 
@@ -17,7 +17,7 @@ import tempfile
 import time
 import traceback
 
-from bench.torture import boundaries, sabotage
+from bench.torture import boundaries, clock, sabotage
 
 SCRIPTS = ("openai_example", "claude_example", "deepseek_batch_example", "llama_batch_example")
 
@@ -69,6 +69,8 @@ def _child(job: dict, counter: mmap.mmap, out: int, err: int) -> None:
         os.environ.update(job.get("env", {}))
         random.seed()
         sabotage.apply(job.get("without", ()))
+        if "jump" in job:
+            clock.jump(*job["jump"])
         boundaries.watch(counter, job.get("kill_at") or 0)
         script = importlib.import_module(job["script"])
         from common import cli

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 
 import orjson
@@ -14,7 +15,6 @@ from common.providers.sdk import CONNECT, READ, SdkProvider
 from common.records import Batch, Cell, Result, Shard, Usage
 
 TEMPERATURE_VERSION = "2023-06-01"  # the last API version that accepts sampling parameters
-SLACK = 2 * 86400.0  # seconds that our clock may be ahead of the host's when we look for a lost batch
 NONE_YET = "(no batch yet)"
 BLOCK = 1 << 20
 
@@ -144,13 +144,8 @@ class Anthropic(SdkProvider):
             return made["id"]
 
     def find(self, shard: Shard) -> Iterable[Batch]:
-        found = []
-        for batch in self.listing():
-            if batch.id == shard.ref or (batch.created_at and batch.created_at < shard.intent_at - SLACK):
-                break
-            if batch.total == shard.count:
-                found.append(batch)
-        return reversed(found)
+        newer = takewhile(lambda batch: batch.id != shard.ref, self.listing())
+        return reversed([batch for batch in newer if batch.total == shard.count])
 
     def cancel(self, batch_id: str) -> None:
         with self._call():

@@ -1,0 +1,110 @@
+"""The campaign in pieces that worker processes can take: each piece has a name, runs in its own world, and is judged."""
+
+from __future__ import annotations
+
+import atexit
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.torture import kills, lookalikes, matrix, random_runs
+from bench.torture.kills import SMALL, Verdict
+from bench.torture.world import World
+
+PROFILES = ("openai", "anthropic", "kluster")
+JUMPS = [(after, sign * seconds) for after in (3, 25, 40) for seconds in (3600.0, 3 * 86400.0) for sign in (1, -1)]
+LOST_AND_WAIT = [
+    ("create", matrix.rule(drop="after")),
+    ("create", matrix.rule(nth=2, status=429, headers={"retry-after": "1"})),
+]
+# which part of the campaign must catch a missing safeguard
+BITES = {"write-ahead": ("kills",), "single-send": ("matrix",), "id-check": ("lookalikes",)}
+_worlds: dict[tuple[float, float], World] = {}
+
+
+def world(heal_share: float, speed: float = 1e6) -> World:
+    """This process's world with these settings, made once."""
+    if (heal_share, speed) not in _worlds:
+        folder = tempfile.TemporaryDirectory(prefix="torture-")
+        made = _worlds[heal_share, speed] = World(Path(folder.name), heal_share=heal_share, speed=speed)
+        atexit.register(folder.cleanup)
+        atexit.register(made.close)
+    return _worlds[heal_share, speed]
+
+
+def plan(points: int, examples: int, seed: int) -> Iterator[tuple]:
+    """All pieces of a campaign as (name, function, arguments), long ones first."""
+    for profile in PROFILES:
+        for part in range(4):
+            yield f"kills, {profile}", run_kills, (profile, points, part, 4, ())
+    for part in range(0, examples, 25):
+        yield "random", run_random, (min(25, examples - part), seed + part)
+    for profile in PROFILES:
+        for part in range(2):
+            yield f"matrix, {profile}", run_matrix, (profile, part, 2, ())
+        yield f"clock, {profile}", run_clock, (profile,)
+    yield "look-alikes", run_lookalikes, ((),)
+    yield "without write-ahead", run_kills, ("openai", points // 4, 0, 1, ("write-ahead",))
+    yield "without write-ahead", run_kills, ("kluster", points // 4, 0, 1, ("write-ahead",))
+    yield "without single-send", run_matrix, ("openai", 0, 1, ("single-send",))
+    yield "without single-send", run_matrix, ("anthropic", 0, 1, ("single-send",))
+    yield "without id-check", run_lookalikes, (("id-check",),)
+
+
+def run_kills(profile: str, points: int, part: int, parts: int, without: tuple[str, ...]) -> Verdict:
+    """Kills of one profile: every `parts`-th of the points."""
+    place = world(heal_share=0.15)
+    reference, total = place.reference(profile, *SMALL)
+    chosen = kills.points_of(total, points)[part::parts]
+    verdict = kills.campaign(place, profile, chosen, reference, without=without, seed=part)
+    verdict.points = total
+    return verdict
+
+
+def run_matrix(profile: str, part: int, parts: int, without: tuple[str, ...]) -> Verdict:
+    """The fault matrix of one profile: every `parts`-th case."""
+    place, verdict = world(heal_share=0.0), Verdict()
+    reference, _ = place.reference(profile, *SMALL)
+    for case in [case for case in matrix.CASES if profile in case.profiles][part::parts]:
+        verdict.trials += 1
+        wrong = matrix.try_case(place, case, profile, reference, SMALL, without)
+        verdict.failures += [f"{profile}, {case.name}: {text}" for text in wrong]
+        verdict.failed += bool(wrong)
+    return verdict
+
+
+def run_random(examples: int, seed: int) -> Verdict:
+    """Random experiments, faults and kills from one seed."""
+    return random_runs.campaign(world(heal_share=0.0), examples, seed)
+
+
+def run_clock(profile: str) -> Verdict:
+    """The wall clock jumps while an answer is lost and a wait is under way."""
+    place, verdict = world(heal_share=0.0), Verdict()
+    reference, _ = place.reference(profile, *SMALL)
+    for jump in JUMPS:
+        place.reset()
+        place.control("faults", matrix.rules_of(tuple(LOST_AND_WAIT), profile))
+        verdict.trials += 1
+        ends = [place.run(profile, *SMALL, jump=jump), *place.run_to_the_end(profile, *SMALL)]
+        wrong = place.judge(profile, reference)
+        if ends[-1]["code"] != 0 or ends[0]["code"] == -1000:
+            wrong.append(f"exit codes {[end['code'] for end in ends]}")
+        verdict.failures += [f"{profile}, clock {jump}: {text}" for text in wrong]
+        verdict.failed += bool(wrong)
+    return verdict
+
+
+def run_lookalikes(without: tuple[str, ...]) -> Verdict:
+    """Somebody else's batch of our size, and a double of our own."""
+    place, verdict = world(heal_share=0.0), Verdict()
+    reference, _ = place.reference("anthropic", *SMALL)
+    found = [lookalikes.stranger(place, reference, SMALL, without)]
+    if not without:
+        slow = world(heal_share=0.0, speed=lookalikes.SPEED)
+        reference, _ = slow.reference("openai", *SMALL)
+        found.append(lookalikes.double(slow, reference, SMALL))
+    verdict.trials = len(found)
+    verdict.failed = sum(map(bool, found))
+    verdict.failures = [text for wrong in found for text in wrong]
+    return verdict
