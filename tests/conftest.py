@@ -31,6 +31,7 @@ KEYS = {
     "ANTHROPIC_API_KEY": f"sk-ant-{SECRET}",
     "KLUSTERAI_API_KEY": SECRET,
 }
+TIMEOUT = 30  # seconds; no command here takes three
 QUICK = ("--poll", "0.02", "--grace", "0.25", "--patience", "8")
 REAL = {"OPENAI_BASE_URL": "", "ANTHROPIC_BASE_URL": "", "KLUSTERAI_BASE_URL": ""}  # the providers' own addresses
 NO_KEY = dict.fromkeys(KEYS, "")
@@ -72,12 +73,12 @@ class Commands:
     def __call__(self, script: str, *argv: object, env: dict[str, str] | None = None, quick: bool = True) -> End:
         """Run a script to its end, in a process forked from one that has all imports."""
         arguments = [*map(str, argv), *(QUICK if quick else ())]
-        done = self.world.zygote.run(script=SCRIPTS[script], argv=arguments, env={**self.env, **(env or {})})
+        done = self.world.zygote.run(script=SCRIPTS[script], argv=arguments, env={**self.env, **(env or {})}, timeout=TIMEOUT)
         return self._seen(End(done["code"], done["out"], done["err"]))
 
     def shell(self, line: str, env: dict[str, str] | None = None) -> End:
         """Run a documented line as a person types it, `python` being this one."""
-        done = subprocess.run(self._words(line), cwd=ROOT, env=self._whole(env), capture_output=True, text=True, timeout=60)
+        done = subprocess.run(self._words(line), cwd=ROOT, env=self._whole(env), capture_output=True, text=True, timeout=TIMEOUT)
         return self._seen(End(done.returncode, done.stdout, done.stderr))
 
     def start(self, line: str, env: dict[str, str] | None = None) -> Started:
@@ -166,9 +167,17 @@ def still(still_world: World, tmp_path: Path) -> Commands:
     return Commands(still_world, tmp_path / "results")
 
 
-def later(commands: Commands, seconds: float = 7200) -> None:
-    """Let simulated time pass."""
-    commands.world.control("clock", {"advance": seconds})
+FINAL = {"completed", "failed", "expired", "cancelled", "ended"}
+
+
+def later(commands: Commands) -> None:
+    """Let simulated time pass until every batch has ended."""
+
+    def ended() -> bool:
+        commands.world.control("clock", {"advance": 100})
+        return all(create["status"] in FINAL for create in commands.creates())
+
+    wait_for(ended)
 
 
 STUDY = {

@@ -141,7 +141,7 @@ def test_names_that_do_not_exist(run: Commands, options: list[str], said: list[s
 
 @pytest.mark.parametrize(
     "options",
-    ["--trials 0", "--limit -3", "--limit x", "--max-cost -1", "--max-cost nan", "--poll 0", "--poll inf", "--nonsense", "--model", "--tri 3"],
+    ["--trials 0", "--limit -3", "--limit x", "--max-cost -1", "--max-cost nan", "--poll 0", "--poll inf", "--no", "--model", "--tri 3"],
 )
 def test_options(run: Commands, options: str) -> None:
     """An option that cannot be is refused with exit code 2, and none is guessed from its beginning."""
