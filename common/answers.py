@@ -106,9 +106,12 @@ class Checker:
         self._starts = re.compile(rf"\n|{_any(q.id for q in self.questions)}")
         self._head, self._follow = _heads(self.questions)
         self._label = re.compile(rf"[(]?[ ]*+(?:{_any(q.reason_label for q in self.questions)})[ ]*+[)]?[ ]*+:?[ ]*+")
+        self._blank = self._search("")  # of rows without an answer, which a run that waits is full of
 
     def check(self, text: str) -> Checked:
         """The values and reasons in `text`; never raises, whatever a model has written."""
+        if not text:
+            return self._blank
         match = self._asked(text)
         if match:
             found = match.groups()

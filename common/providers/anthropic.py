@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from common.errors import SUCCEEDED, Refused, Unknown, row_class
-from common.providers.base import Holding
+from common.providers.base import Holding, count, table
 from common.providers.sdk import CONNECT, READ, SdkProvider
 from common.records import Batch, Cell, Result, Shard, Usage
 
@@ -38,10 +38,10 @@ def decode(line: dict) -> Result:
         case "succeeded":
             return _answer(custom_id, result.get("message"))
         case "errored":
-            error = result.get("error") or {}
-            inner = error.get("error") if isinstance(error.get("error"), dict) else error
-            kind, details = str(inner.get("type") or ""), inner.get("details") or {}
-            code = str(details.get("error_code") or "") if isinstance(details, dict) else ""
+            error = table(result, "error")
+            inner = table(error, "error") or error
+            kind = str(inner.get("type") or "")
+            code = str(table(inner, "details").get("error_code") or "")
             return Result(
                 custom_id, row_class(None, code, kind), code=code or kind, message=str(inner.get("message") or "")
             )
@@ -64,15 +64,15 @@ def _answer(custom_id: str, message: object) -> Result:
         outcome = "truncated"
     else:
         outcome = SUCCEEDED if text else "empty"
-    usage = message.get("usage") or {}
-    read, written = int(usage.get("cache_read_input_tokens") or 0), int(usage.get("cache_creation_input_tokens") or 0)
+    usage = table(message, "usage")
+    read, written = count(usage, "cache_read_input_tokens"), count(usage, "cache_creation_input_tokens")
     return Result(
         custom_id,
         outcome,
         text,
         str(message.get("model") or ""),
         stop,
-        Usage(int(usage.get("input_tokens") or 0) + read + written, read, int(usage.get("output_tokens") or 0)),
+        Usage(count(usage, "input_tokens") + read + written, read, count(usage, "output_tokens")),
         message="" if outcome == SUCCEEDED else f"stop_reason {stop}",
         simulated=bool(message.get("simulated")),
     )
@@ -81,14 +81,14 @@ def _answer(custom_id: str, message: object) -> Result:
 def to_batch(raw: dict) -> Batch:
     """A message batch object → Batch."""
     status = str(raw.get("processing_status", ""))
-    counts = raw.get("request_counts") or {}
+    counts = table(raw, "request_counts")
     return Batch(
         id=str(raw["id"]),
         status=status,
         ended=status == "ended",
-        total=sum(int(n or 0) for n in counts.values()),
-        succeeded=int(counts.get("succeeded") or 0),
-        errored=sum(int(counts.get(key) or 0) for key in ("errored", "canceled", "expired")),
+        total=sum(count(counts, key) for key in counts),
+        succeeded=count(counts, "succeeded"),
+        errored=sum(count(counts, key) for key in ("errored", "canceled", "expired")),
         output=raw.get("results_url") or "",
         created_at=_unix(raw.get("created_at")),
         expires_at=_unix(raw.get("expires_at")),

@@ -7,7 +7,7 @@ Every call raises only the errors of errors.py.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,3 +78,15 @@ class Provider(ABC):
     @abstractmethod
     def remove(self, ref: str) -> None:
         """Delete a holding that is `deletable`. One that is no longer there is no error."""
+
+
+def table(of: Mapping, key: str) -> dict:
+    """The object under a key of a foreign object; {} where there is none, or something else."""
+    found = of.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def count(of: Mapping, key: str) -> int:
+    """The count under a key of a foreign object; 0 where there is none, or something that is no count."""
+    found = of.get(key)
+    return found if type(found) is int and found > 0 else 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from common.errors import SUCCEEDED, Refused, row_class
-from common.providers.base import Holding
+from common.providers.base import Holding, count, table
 from common.providers.sdk import CONNECT, READ, SdkProvider
 from common.records import Batch, Cell, Result, Shard, Usage
 
@@ -93,13 +93,13 @@ def _answer(custom_id: str, body: dict) -> Result:
 def _usage(usage: object) -> Usage:
     if not isinstance(usage, dict):
         return Usage()
-    details = usage.get("prompt_tokens_details") or {}
-    hidden = usage.get("completion_tokens_details") or {}
+    details = table(usage, "prompt_tokens_details")
+    hidden = table(usage, "completion_tokens_details")
     return Usage(
-        int(usage.get("prompt_tokens") or 0),
-        int(details.get("cached_tokens") or 0),
-        int(usage.get("completion_tokens") or 0),
-        int(hidden.get("reasoning_tokens") or 0),
+        count(usage, "prompt_tokens"),
+        count(details, "cached_tokens"),
+        count(usage, "completion_tokens"),
+        count(hidden, "reasoning_tokens"),
     )
 
 
@@ -120,17 +120,17 @@ def unix(value: object) -> float:
 def to_batch(raw: dict) -> Batch:
     """A batch object as this shape gives it → Batch. A status that we do not know has not ended."""
     status = str(raw.get("status", "")).lower()
-    counts = raw.get("request_counts") or {}
-    problems = (raw.get("errors") or {}).get("data") or ()
-    metadata = raw.get("metadata") or {}
+    counts = table(raw, "request_counts")
+    problems = table(raw, "errors").get("data") or ()
+    metadata = table(raw, "metadata")
     return Batch(
         id=str(raw["id"]),
         status=status,
         ended=status in ENDED,
         failed=status == "failed",
-        total=int(counts.get("total") or 0),
-        succeeded=int(counts.get("completed") or 0),
-        errored=int(counts.get("failed") or 0),
+        total=count(counts, "total"),
+        succeeded=count(counts, "completed"),
+        errored=count(counts, "failed"),
         output=raw.get("output_file_id") or "",
         errors_file=raw.get("error_file_id") or "",
         created_at=unix(raw.get("created_at")),
