@@ -47,7 +47,7 @@ def plan(points: int, examples: int, seed: int) -> Iterator[tuple]:
     yield "without write-ahead", run_kills, ("openai", points // 4, 0, 1, ("write-ahead",))
     yield "without write-ahead", run_kills, ("kluster", points // 4, 0, 1, ("write-ahead",))
     yield "without single-send", run_matrix, ("openai", 0, 1, ("single-send",))
-    yield "without single-send", run_matrix, ("anthropic", 0, 1, ("single-send",))
+    yield "without single-send", run_matrix, ("kluster", 0, 1, ("single-send",))
     yield "without id-check", run_lookalikes, (("id-check",),)
 
 

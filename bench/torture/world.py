@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -114,6 +115,14 @@ class World:
         env = {**self.environment(), **job.pop("env", {})}
         argv = job.pop("argv", None) or [*argv, *QUICK, *more]
         return self.zygote.run(script=script, argv=argv, env=env, **job)
+
+    def tool(self, module: str, *argv: str) -> dict:
+        """Run a tool as `python -m module`; {"code", "out", "err"}."""
+        command = [sys.executable, "-m", module, *argv]
+        done = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **self.environment()}, capture_output=True, text=True, timeout=60
+        )
+        return {"code": done.returncode, "out": done.stdout, "err": done.stderr}
 
     def run_to_the_end(self, profile: str, *more: str, most: int = 6, **job: object) -> list[dict]:
         """Run the same command until it says that it has finished (exit 0), at most so many times."""

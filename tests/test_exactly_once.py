@@ -1,0 +1,171 @@
+"""The short version of the campaign behind `make torture`: kills, faults, lost answers, and that the tests bite."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+from bench.torture import kills, lookalikes, matrix, random_runs
+from bench.torture.jobs import LOST_AND_WAIT
+from bench.torture.kills import SMALL
+from bench.torture.world import PROFILES, World
+
+ALL = ("openai", "anthropic", "kluster")
+# each case of the matrix once, the profiles taking turns; `make torture` plays all of them on all
+TURNS = [(case, case.profiles[n % len(case.profiles)]) for n, case in enumerate(matrix.CASES)]
+OTHER_DAY = 3 * 86400.0
+
+
+@pytest.fixture(scope="session")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world in which every row is answered at once."""
+    made = World(tmp_path_factory.mktemp("calm"), heal_share=0.0)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def rough(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world in which one row in seven fails at first."""
+    made = World(tmp_path_factory.mktemp("rough"), heal_share=0.15)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def references() -> dict[tuple[int, str], dict[str, str]]:
+    """Answers of undisturbed runs, kept for the tests that follow."""
+    return {}
+
+
+def reference(world: World, profile: str, kept: dict) -> dict[str, str]:
+    """The answers of an undisturbed run in a world."""
+    key = (id(world), profile)
+    if key not in kept:
+        kept[key] = world.reference(profile, *SMALL)[0]
+    return kept[key]
+
+
+@pytest.mark.parametrize("profile", ALL)
+def test_killed_anywhere(rough: World, profile: str) -> None:
+    """Killed at points spread over the whole run, the same command ends with every row, each paid once."""
+    answers, total = rough.reference(profile, *SMALL)
+    verdict = kills.campaign(rough, profile, kills.points_of(total, 6), answers, seed=1)
+    assert verdict.failures == []
+    assert verdict.kills >= 6
+
+
+@pytest.mark.parametrize(("case", "profile"), TURNS, ids=[f"{profile}: {case.name}" for case, profile in TURNS])
+def test_fault(calm: World, references: dict, case: matrix.Case, profile: str) -> None:
+    """Each fault ends in the right state, with the right message and exit code."""
+    assert matrix.try_case(calm, case, profile, reference(calm, profile, references), SMALL) == []
+
+
+def test_a_strangers_batch_of_the_same_size(calm: World, references: dict) -> None:
+    """Anthropic: a colleague's batch that looks like our lost one is recognised by its rows and left alone."""
+    assert lookalikes.stranger(calm, reference(calm, "anthropic", references), SMALL) == []
+
+
+@pytest.mark.parametrize("profile", ALL)
+@pytest.mark.parametrize("seconds", [OTHER_DAY, -OTHER_DAY])
+def test_the_wall_clock_jumps(calm: World, references: dict, profile: str, seconds: float) -> None:
+    """A jump of the wall clock while an answer is lost neither buys twice nor waits for days."""
+    answers = reference(calm, profile, references)
+    calm.reset()
+    calm.control("faults", matrix.rules_of(tuple(LOST_AND_WAIT), profile))
+    end = calm.run(profile, *SMALL, jump=[3, seconds])
+    assert end["code"] == 0, end["err"]
+    assert calm.judge(profile, answers) == []
+
+
+def test_random_trouble(calm: World) -> None:
+    """Random experiments × faults × kills: the sum adds up and nothing is paid twice."""
+    verdict = random_runs.campaign(calm, examples=4, number=20261122)
+    assert verdict.failures == []
+
+
+def test_bites_without_write_ahead(rough: World, references: dict) -> None:
+    """Without the write-ahead event the campaign finds batches bought twice."""
+    answers, total = rough.reference("openai", *SMALL)
+    points = kills.points_of(total, 60)[8:20]  # uploads and creates of the first batches
+    verdict = kills.campaign(rough, "openai", points, answers, without=("write-ahead",))
+    assert any("paid more than once" in text for text in verdict.failures)
+
+
+@pytest.mark.parametrize("profile", ["openai", "kluster"])
+def test_bites_with_the_sdks_own_retries(calm: World, references: dict, profile: str) -> None:
+    """With the SDK's default retries a lost answer buys the same batch again.
+
+    Not for Anthropic: its create streams the shard's file, which the SDK could not send twice if it wanted to.
+    """
+    case = next(case for case in matrix.CASES if case.name == "create accepted, then 500")
+    wrong = matrix.try_case(calm, case, profile, reference(calm, profile, references), SMALL, without=("single-send",))
+    assert any("paid more than once" in text for text in wrong)
+
+
+def test_another_accounts_key_is_refused(calm: World) -> None:
+    """A run goes on only with the key that submitted it, and a key that was refused has not bound it."""
+    calm.reset()
+    calm.control("faults", [{"call": "files.create", "times": 1, "action": {"status": 401}}])
+    assert calm.run("openai", *SMALL, "--no-wait", env={"OPENAI_API_KEY": "sk-wrong"})["code"] == 3
+    assert calm.run("openai", *SMALL, "--no-wait")["code"] == 1
+    other = calm.run("openai", *SMALL, env={"OPENAI_API_KEY": "sk-another"})
+    assert other["code"] == 2
+    assert "another key" in other["err"]
+    assert calm.run("openai", *SMALL)["code"] == 0
+
+
+def test_a_newer_journal_is_not_touched(calm: World) -> None:
+    """A journal of a newer version is refused, and stays as it is."""
+    calm.reset()
+    assert calm.run("openai", *SMALL)["code"] == 0
+    path = calm.results / "journal.db"
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    end = calm.run("openai", *SMALL)
+    assert end["code"] == 2
+    assert "newer version" in end["err"]
+
+
+def test_expired_rows_keep_what_is_paid(calm: World, references: dict) -> None:
+    """Of a batch that expired at 60 %, the finished rows are kept and only the others are sent again."""
+    reference(calm, "openai", references)
+    calm.reset()
+    calm.control("faults", [{"call": "batches.create", "times": 1, "action": {"fate": {"expire_at": 0.6}}}])
+    assert calm.run("openai", *SMALL)["code"] == 0
+    attempts = {row["attempts"] for row in calm.table("openai").values()}
+    assert attempts == {"1", "2"}
+    assert max(calm.billed().values()) == 1
+
+
+def test_audit_notices_a_changed_file(calm: World) -> None:
+    """make audit: ok on an untouched run, and every file that was changed afterwards is named."""
+    calm.reset()
+    assert calm.run("openai", *SMALL)["code"] == 0
+    assert calm.tool("tools.audit")["code"] == 0
+    raw = next((calm.results / "openai/batch_results").glob("*_output.jsonl"))
+    raw.write_bytes(raw.read_bytes().replace(b"Q1", b"Q9", 1))
+    table = next((calm.results / PROFILES["openai"][1]).glob("*/results.csv"))
+    with open(table, encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))
+    with open(table, "w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows(rows[:-1])
+    end = calm.tool("tools.audit")
+    assert end["code"] == 1
+    assert raw.name in end["out"]
+    assert "results.csv" in end["out"]
+
+
+def test_status_shows_what_was_adopted(calm: World) -> None:
+    """A batch that was found again after its answer was lost is marked in --status."""
+    calm.reset()
+    calm.control("faults", [{"call": "batches.create", "times": 1, "action": {"drop": "after"}}])
+    assert calm.run("openai", *SMALL)["code"] == 0
+    run = next((calm.results / "openai").glob("literary-*")).name
+    shown = json.loads(calm.run("openai", argv=["--status", run, "--json"])["out"])
+    assert [batch["adopted"] for batch in shown["batches"]].count(True) == 1
