@@ -76,6 +76,12 @@ class Commands:
         done = self.world.zygote.run(script=SCRIPTS[script], argv=arguments, env={**self.env, **(env or {})}, timeout=TIMEOUT)
         return self._seen(End(done["code"], done["out"], done["err"]))
 
+    def typed(self, line: str, env: dict[str, str] | None = None) -> End:
+        """Run a line `python <script> …` exactly as it stands, without the start of a Python of its own."""
+        python, file, *argv = shlex.split(line)
+        (script,) = [name for name, module in SCRIPTS.items() if (python, file) == ("python", f"{module}.py")]
+        return self(script, *argv, env=env, quick=False)
+
     def shell(self, line: str, env: dict[str, str] | None = None) -> End:
         """Run a documented line as a person types it, `python` being this one."""
         done = subprocess.run(self._words(line), cwd=ROOT, env=self._whole(env), capture_output=True, text=True, timeout=TIMEOUT)

@@ -21,7 +21,7 @@ from bench.torture.world import World
 
 FILE = {name: f"{module}.py" for name, module in SCRIPTS.items()}
 MODEL = {"openai": "gpt-4.1", "claude": "claude-haiku-4-5", "deepseek": "deepseekv3", "llama": "llama4-scout"}
-CREATE_CALL = {"openai": "batches.create", "claude": "messages.batches.create", "deepseek": "batches.create"}
+CREATE_CALL = {"openai": "batches.create", "claude": "messages.batches.create"}
 OK, UNFINISHED, INPUT, REFUSED, DETACHED = 0, 1, 2, 3, 130
 
 
@@ -86,8 +86,7 @@ DOCUMENTED = [
 @pytest.mark.parametrize(("script", "line", "count"), DOCUMENTED, ids=[line for _, line, _ in DOCUMENTED])
 def test_documented_commands(run: Commands, script: str, line: str, count: int) -> None:
     """Each line of the guide, as it stands there, against a server that the environment names: all rows have answers."""
-    _, _, *options = shlex.split(line)
-    end = run(script, *options, quick=False, env={"ANTHROPIC_RPM": ""})
+    end = run.typed(line, env={"ANTHROPIC_RPM": ""})
     assert (end.code, f"sum: {count} planned = {count} succeeded" in end.out) == (OK, True), end.said
     rows = table(only_run(run.results, script))
     assert len({row["custom_id"] for row in rows}) == len(rows) == count
@@ -109,9 +108,9 @@ def test_the_documented_session(run: Commands, study: Callable) -> None:
     raw = run.results / "openai" / "batch_results"
     batch_id = re.search(r"batch (\S+): collected", done.said)[1]
     assert (raw / f"{batch_id}_output.jsonl").exists()
-    status = run.shell(f"python openai_example.py --status {batch_id}")
+    status = run.typed(f"python openai_example.py --status {batch_id}")
     assert (status.code, batch_id in status.out) == (OK, True), status.said
-    cancel = run.shell(f"python openai_example.py --cancel {batch_id}")
+    cancel = run.typed(f"python openai_example.py --cancel {batch_id}")
     assert (cancel.code, batch_id in cancel.error) == (INPUT, True)
     converted = run.shell(f"python tools/openai/batch_result_converter.py {raw}/{batch_id}_output.jsonl")
     assert converted.code == OK, converted.said
@@ -370,8 +369,8 @@ def test_cancel_a_run(still: Commands, study: Callable, script: str) -> None:
     stopped = still(script, "--cancel", name, "--json")
     assert (stopped.code, stopped.json["run"], len(stopped.json["cancelling"])) == (OK, name, 1)
     later(still)
-    seen = still(script, "--status", name, "--json").json
-    assert seen["summary"]["outcomes"] == {"cancelled": 2}
+    outcomes = still(script, "--status", name, "--json").json["summary"]["outcomes"]
+    assert outcomes["cancelled"] == 2 - outcomes.get("succeeded", 0) > 0  # what was answered before is kept
     assert still(*command).code == UNFINISHED
     assert len(still.attempts()) == 1
     assert still(script, "--retry-failed", name, "--no-wait").code == UNFINISHED
@@ -462,7 +461,7 @@ def test_detach_while_watching(still: Commands, study: Callable, number: int) ->
     assert (end.code, "batches go on at the provider" in end.err) == (DETACHED, True), end.said
     assert (only_run(still.results, "openai") / "results.csv").exists()
     later(still)
-    done = still.shell(go_on(end))
+    done = still.typed(go_on(end))
     assert (done.code, "4 planned = 4 succeeded" in done.out) == (OK, True), done.said
     assert sorted(still.world.billed().values()) == [1] * 4
 
@@ -472,17 +471,17 @@ def go_on(end: End) -> str:
     return re.search(r"Go on with: (python .*)", end.err)[1]
 
 
-@pytest.mark.parametrize("script", ["openai", "claude", "deepseek"])
+@pytest.mark.parametrize("script", ["openai", "claude"])
 def test_detach_in_the_middle_of_the_create(run: Commands, study: Callable, script: str) -> None:
     """Ctrl-C while the answer of the call that costs money is on its way: the batch is found again, not bought again."""
-    run.world.control("faults", [{"call": CREATE_CALL[script], "action": {"slow": 1}}])
+    run.world.control("faults", [{"call": CREATE_CALL[script], "action": {"slow": 100}}])
     line = f"python {FILE[script]} --batch --experiment {study()} --model {MODEL[script]} {' '.join(QUICK)}"
     started = run.start(line)
     (made,) = wait_for(run.creates)
     end = started.signalled(signal.SIGINT)
     assert end.code == DETACHED, end.said
     run.world.control("faults", [])
-    done = run.shell(go_on(end))
+    done = run.typed(go_on(end))
     assert (done.code, "found again after its answer was lost" in done.err) == (OK, True), done.said
     assert [create["batch_id"] for create in run.creates() if create["requests"] == 2] == [made["batch_id"]]
     assert list(run.world.billed().values()) == [1, 1]
@@ -498,7 +497,7 @@ def test_detach_while_waiting_for_the_provider(run: Commands, study: Callable) -
     end = started.signalled(signal.SIGINT)
     assert (end.code, run.attempts()) == (DETACHED, [])
     run.world.control("faults", [])
-    assert run.shell(go_on(end)).code == OK
+    assert run.typed(go_on(end)).code == OK
     assert set(run.world.billed().values()) == {1}
 
 
@@ -507,7 +506,7 @@ def test_two_at_once(still: Commands, study: Callable) -> None:
     line = f"python openai_example.py --batch --experiment {study()} --model gpt-4.1 {' '.join(QUICK)}"
     started = still.start(line)
     wait_for(still.creates)
-    second = still.shell(line)
+    second = still.typed(line)
     assert (second.code, "in work by another process" in second.error) == (INPUT, True)
     looked = still("openai", "--status", only_run(still.results, "openai").name)
     assert looked.code == UNFINISHED
