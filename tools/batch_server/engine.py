@@ -62,6 +62,13 @@ class Engine:
         self.tasks.clear()
         self.wake.clear()
 
+    async def drop(self, batch_id: str) -> None:
+        """Stop the task of one batch, if it has one."""
+        task = self.tasks.get(batch_id)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
     def _ended(self, batch_id: str, task: asyncio.Task) -> None:
         """Tidy up after a batch; a bug must be seen, and must not hang the others."""
         self.tasks.pop(batch_id, None)

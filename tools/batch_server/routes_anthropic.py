@@ -14,8 +14,9 @@ from . import limits, shapes
 from .delivery import FileStream, bent_lines
 from .errors import ApiError
 from .gate import Call, Caller, Json, Service
-from .rows import Context, answer
+from .rows import Context, answer, prompt_tokens, texts
 from .state import Batch, new_id, sync_file
+from .streams import streamed
 from .uploads import Sink, read_json, read_to_disk
 from .worker import split_body
 
@@ -137,7 +138,7 @@ async def delete(caller: Caller) -> Response:
     for kind in (batch.output_file, batch.error_file):
         if kind and (file := state.file(batch.account, kind, 0.0)):
             state.drop_file(file)
-    state.blob(batch.blob).unlink(missing_ok=True)
+    state.drop_blob(batch.blob)
     batch.gone = True
     state.save(batch)
     return Json({"id": batch.id, "type": "message_batch_deleted"})
@@ -161,16 +162,27 @@ async def results(caller: Caller) -> Response:
 async def message(caller: Caller) -> Response:
     """POST /v1/messages"""
     params = await read_json(caller.request, 32 * 1024 * 1024)
-    if params.get("stream"):
-        raise ApiError(400, "stream: streaming is not simulated by the local batch service")
     service = caller.service
     if service.forwarder:
+        if params.get("stream"):
+            raise ApiError(400, "stream: not passed on to the model server")
         outcome = await service.forwarder.ask("/v1/messages", params, "anthropic", caller.version, caller.request_id)
         return Json(outcome.body, outcome.status)
     context = Context(caller.request_id, "anthropic", "/v1/messages", 0, service.settings.shares, caller.version, tier="standard")
     outcome = answer(params, "single", context, limits.memory(service.state))
     service.state.remember([outcome.seen] if outcome.seen else [])
+    if outcome.status == 200 and params.get("stream") is True:
+        return streamed("/v1/messages", outcome.body, params)
     return Json(outcome.body if outcome.status == 200 else {**outcome.body, "request_id": caller.request_id}, outcome.status)
+
+
+async def count_tokens(caller: Caller) -> Response:
+    """POST /v1/messages/count_tokens"""
+    params = await read_json(caller.request, 32 * 1024 * 1024)
+    for name in ("messages", "model"):
+        if name not in params:
+            raise ApiError(400, f"{name}: Field required")
+    return Json({"input_tokens": prompt_tokens(texts(params, "/v1/messages"))})
 
 
 async def models(caller: Caller) -> Response:
@@ -188,7 +200,9 @@ async def model(caller: Caller) -> Response:
 
 
 def _model(name: str) -> dict:
-    return {"id": name, "type": "model", "display_name": name, "created_at": "2025-01-01T00:00:00Z"}
+    return {"id": name, "type": "model", "display_name": name, "created_at": "2025-01-01T00:00:00Z", "lifecycle": "active",
+            "deprecated_at": None, "retires_at": None, "line": None, "capabilities": None, "max_input_tokens": 200_000,
+            "max_tokens": 64_000}
 
 
 def routes(service: Service) -> list[BaseRoute]:
@@ -200,7 +214,7 @@ def routes(service: Service) -> list[BaseRoute]:
         ("DELETE", at + "/{batch_id}", "messages.batches.delete", delete),
         ("POST", at + "/{batch_id}/cancel", "messages.batches.cancel", cancel),
         ("GET", at + "/{batch_id}/results", "messages.batches.results", results),
-        ("POST", "/v1/messages", "messages", message),
+        ("POST", "/v1/messages", "messages", message), ("POST", "/v1/messages/count_tokens", "messages", count_tokens),
     ]
     return [Route(path, Call(service, "anthropic", name, handler), methods=[method]) for method, path, name, handler in table]
 

@@ -15,6 +15,7 @@ from . import ledger
 from .errors import ApiError, openai_body
 from .faults import parse
 from .gate import Json, Service
+from .seed import seed
 
 LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]", "testserver")
 BODY_LIMIT = 4 * 1024 * 1024
@@ -98,6 +99,9 @@ def routes(service: Service) -> list[BaseRoute]:
         service.faults.rules = []
         return Json({"status": "wiped"})
 
+    async def sow(request: Request) -> Response:
+        return Json(await seed(await _json(request), state, engine))
+
     async def vanish(request: Request) -> Response:
         rows = state.read("select id from files where id = ? and gone = 0", (request.path_params["file_id"],))
         if not rows:
@@ -106,6 +110,6 @@ def routes(service: Service) -> list[BaseRoute]:
         return Json({"id": rows[0][0], "vanished": True})
 
     table = [("GET", "/health", health), ("GET", "/ledger", show_ledger), ("GET", "/faults", show_faults),
-             ("POST", "/faults", set_faults), ("POST", "/clock", jump), ("POST", "/reset", reset),
+             ("POST", "/faults", set_faults), ("POST", "/clock", jump), ("POST", "/reset", reset), ("POST", "/seed", sow),
              ("POST", "/files/{file_id}/vanish", vanish)]
     return [Route(f"/_control{path}", guarded(handler), methods=[method]) for method, path, handler in table]

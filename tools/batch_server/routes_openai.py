@@ -13,6 +13,7 @@ from .errors import ApiError
 from .gate import Call, Caller, Json, Service
 from .rows import Context, answer
 from .state import Batch, File, new_id
+from .streams import STREAMED, streamed
 from .uploads import Form, read_form, read_json
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
@@ -242,15 +243,17 @@ def single(endpoint: str):
     """The handler of a synchronous endpoint: one row, at once."""
     async def call(caller: Caller) -> Response:
         body = await read_json(caller.request, 32 * 1024 * 1024)
-        if body.get("stream"):
-            raise ApiError(400, "Streaming is not simulated by the local batch service.", code="unsupported_value", param="stream")
-        service = caller.service
+        service, stream = caller.service, body.get("stream") is True and endpoint in STREAMED
         if service.forwarder:
+            if body.get("stream"):
+                raise ApiError(400, "Streaming is not passed on to the model server.", code="unsupported_value", param="stream")
             outcome = await service.forwarder.ask(endpoint, body, caller.profile.name, "", caller.request_id)
             return Json(outcome.body, outcome.status)
         context = Context(caller.request_id, caller.profile.name, endpoint, int(service.engine.clock.now()), service.settings.shares)
         outcome = answer(body, "single", context, limits.memory(service.state))
         service.state.remember([outcome.seen] if outcome.seen else [])
+        if stream and outcome.status == 200:
+            return streamed(endpoint, outcome.body, body)
         return Json(outcome.body, outcome.status)
     return call
 
