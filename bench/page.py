@@ -17,7 +17,8 @@ INTRO = """# Performance
 Written by `python -m bench --write`; `make bench` prints the same table. Every row is the median of {runs} runs that took
 turns with its limit, the barest script that does the same work without checking, resuming or accounting (`bench/limits.py`).
 Seconds are CPU seconds (user + system) of all of the program's processes, without the local batch service's; rows marked
-"wall" are wall seconds. The inputs are generated, and every output is counted and checked.
+"wall" are wall seconds. The inputs are generated, and every output is counted and checked. Where other work runs on the
+machine at the same time, trust ratios more than seconds.
 
 Measured on {day}: {machine}, {system}, Python {python}.
 
