@@ -7,7 +7,7 @@ import ipaddress
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from dotenv import load_dotenv
 
@@ -79,8 +79,8 @@ def account(host_name: str) -> Account:
     """
     host = catalog.hosts()[host_name]
     base_url = os.environ.get(host.url_variable, "").strip() or host.base_url
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _parts(base_url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise Usage(f"{host.url_variable} is {_without_login(base_url)!r}; expected an address such as {host.base_url}")
     if parts.username or parts.password:
         raise Usage(f"{host.url_variable} holds a user name or password; put the key into {host.key_variable} instead")
@@ -96,6 +96,15 @@ def account(host_name: str) -> Account:
         host = _planned(host)
     host = _at_own_rate(host)
     return Account(host, base_url, os.environ.get(host.key_variable, "").strip())
+
+
+def _parts(url: str) -> SplitResult | None:
+    """The parts of an address; None when it is none."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port != 0 else None
+    except ValueError:  # a bracket or a port that cannot be
+        return None
 
 
 def _planned(host: Host) -> Host:

@@ -229,7 +229,9 @@ def test_another_accounts_key(run: Commands, study: Callable) -> None:
         (f"ftp://me:{SECRET}@198.51.100.7/v1", ["OPENAI_BASE_URL", "https://api.openai.com/v1"]),
         ("api.openai.com/v1", ["OPENAI_BASE_URL is 'api.openai.com/v1'"]),
         ("https://", ["OPENAI_BASE_URL"]),
-        ("https://[bad", ["OPENAI_BASE_URL"]),
+        ("https://[bad", ["OPENAI_BASE_URL is 'https://[bad'"]),
+        ("https://example.org:99999999/v1", ["OPENAI_BASE_URL is"]),
+        (f"https://me:{SECRET}@[bad", ["OPENAI_BASE_URL is '[bad'"]),
     ],
 )
 def test_addresses(run: Commands, url: str, said: list[str]) -> None:
