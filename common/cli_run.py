@@ -7,7 +7,8 @@ from dataclasses import replace
 from common import planning, report, results
 from common.cli_session import Session
 from common.errors import BatchError, Usage
-from common.experiment import load, narrow
+from common.experiment import narrow
+from common.experiment_file import load
 from common.notify import notify
 from common.planning import Planned
 from common.records import Run

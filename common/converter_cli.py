@@ -15,7 +15,7 @@ from typing import NamedTuple
 from common.context import PlainContext, batch_id_of
 from common.convert import SHOWN, Context, Tally, convert
 from common.errors import BatchError, Usage
-from common.experiment import load
+from common.experiment_file import load
 from common.journal import Journal
 from common.providers.sdk import one_line
 from common.results import RunContext

@@ -18,12 +18,12 @@ def notify(text: str, found: dict) -> str:
     url = os.environ.get("NOTIFY_URL", "").strip()
     if not url:
         return ""
-    if urlsplit(url).scheme != "https" and not is_loopback(url):
-        return "NOTIFY_URL is not https; no message was sent"
     import requests  # only needed here
 
     try:
+        if urlsplit(url).scheme != "https" and not is_loopback(url):
+            return "NOTIFY_URL is not https; no message was sent"
         status = requests.post(url, json={"text": text, **found}, timeout=TIMEOUT, allow_redirects=False).status_code
-    except (requests.RequestException, UnicodeError) as error:
+    except (requests.RequestException, ValueError) as error:
         return f"no message was sent to NOTIFY_URL ({type(error).__name__})"
     return "" if status < 300 else f"NOTIFY_URL answered {status}"

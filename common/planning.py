@@ -12,7 +12,8 @@ from pathlib import Path
 
 from common import catalog, results, shards
 from common.errors import Usage
-from common.experiment import Experiment, check_ids
+from common.experiment import Experiment
+from common.ids import check_ids
 from common.journal import Journal
 from common.providers.anthropic import TEMPERATURE_VERSION
 from common.providers.base import Provider
@@ -63,7 +64,7 @@ def choose_models(
             instead = (
                 f"; its replacement is {model.replacement}"
                 if model.replacement
-                else "; see common/models.toml for others"
+                else f"; alive are {', '.join(alive) or 'none'}"
             )
             if judged:
                 raise Usage(

@@ -15,7 +15,8 @@ from common import catalog
 from common.answers import Checker, Question
 from common.costs import cost
 from common.errors import SUCCEEDED
-from common.experiment import Experiment, parse_id
+from common.experiment import Experiment
+from common.ids import parse_id
 from common.jsonl import write_whole
 from common.rawfile import Problem, read_raw
 from common.records import Model, Result, Run, Shard

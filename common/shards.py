@@ -20,7 +20,7 @@ import orjson
 
 from common.costs import ceiling
 from common.errors import Usage
-from common.experiment import id_parts
+from common.ids import id_parts
 from common.jsonl import sync_folder
 from common.providers.base import Provider
 from common.records import Cell, Limits, Model, Shard

@@ -114,9 +114,9 @@ def test_the_tree_exists(path: Path) -> None:
 
 
 def experiment_keys() -> set[str]:
-    """The keys that experiment.py takes from a TOML table, read from its source."""
+    """The keys that experiment_file.py takes from a TOML table, read from its source."""
     keys = set()
-    for node in ast.walk(ast.parse((ROOT / "common/experiment.py").read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse((ROOT / "common/experiment_file.py").read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef) and node.name == "_identifier":
             keys |= {default.value for default in node.args.defaults}
         if isinstance(node, ast.Call):

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from common import catalog, shards
 from common.errors import Usage
-from common.experiment import Experiment, check_ids, load, make_id, narrow, parse_id
+from common.experiment import Experiment, narrow
+from common.experiment_file import load
+from common.ids import check_ids, make_id, parse_id
 from common.records import Limits, Model
 from common.unique import BLOCK, Repeats
 

@@ -19,9 +19,9 @@ PROVIDERS = {"common.providers.openai", "common.providers.anthropic"}
 
 # Lower rooms first: a room may import its own floor and those below.
 FLOORS = (
-    {"records", "errors", "unique", "tokens", "jsonl", "answers"},
+    {"records", "errors", "unique", "tokens", "jsonl", "answers", "prompts", "datasets"},
     {"catalog", "costs", "retry", "experiment"},
-    {"settings", "journal", "rows", "providers.base", "providers.sdk", "providers.openai", "providers.anthropic"},
+    {"settings", "journal", "rows", "ids", "experiment_file", "providers.base", "providers.sdk", "providers.openai", "providers.anthropic"},
     {"rawfile", "shards", "tables", "textfiles", "context", "notify", "local"},
     {"results", "convert", "report", "batch_owners"},
     {"lifecycle", "batch_copies", "audit", "backup"},
