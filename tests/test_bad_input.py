@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shlex
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -240,6 +241,20 @@ def test_addresses(run: Commands, url: str, said: list[str]) -> None:
         refused(run("openai", *command, env={"OPENAI_BASE_URL": url}), *said)
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (f"https://[{SECRET}", "no message was sent to NOTIFY_URL"),
+        (f"http://198.51.100.7/{SECRET}", "NOTIFY_URL is not https"),
+        (f"http://127.0.0.1:9/{SECRET}", "no message was sent to NOTIFY_URL"),
+    ],
+)
+def test_an_address_for_messages(run: Commands, study: Callable, url: str, said: str) -> None:
+    """A message that can't be sent is a warning that does not show the address, and never changes how a run ends."""
+    end = run("openai", "--batch", "--experiment", study(), "--model", "gpt-4.1", env={"NOTIFY_URL": url})
+    assert (end.code, said in end.said) == (0, True), end.said
+
+
 @pytest.fixture
 def trap() -> Iterator[tuple[dict[str, str], list]]:
     """An environment in which every connection to the outside lands here, and those that did."""
@@ -378,6 +393,21 @@ def test_full_disk_on_the_way(run: Commands, study: Callable, blocks: int, said:
     refused(limited(run, blocks, line), said, "Nothing is lost", "go on with: ")
     assert run("openai", *shlex.split(line)[1 : -len(QUICK)]).code == 0
     assert run.world.billed() == {f"p1_gpt-4.1_n{trial:02d}_t1": 1 for trial in range(1, 401)}
+
+
+TRY = ["unshare", "-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]
+MAY_MOUNT = bool(shutil.which("unshare")) and subprocess.run(TRY, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not MAY_MOUNT, reason="this system lets nobody mount a small disk")
+@pytest.mark.parametrize(("size", "said"), [("400k", "No space left on device"), ("2m", "MB needed for the results")])
+def test_a_small_disk(run: Commands, size: str, said: str) -> None:
+    """A real disk that is too small: for the shards it is full; for the results that will come, that is said before."""
+    run.results.mkdir()
+    mount = f"mount -t tmpfs -o size={size} tmpfs {run.results}"
+    command = f"{mount} && exec {sys.executable} openai_example.py --batch {' '.join(QUICK)}"
+    refused(run.shell(f"unshare -rm sh -c {shlex.quote(command)}"), said)
+    nothing_was_sent(run)
 
 
 def test_journal_of_a_newer_version(run: Commands) -> None:

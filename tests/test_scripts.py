@@ -234,6 +234,16 @@ def test_the_other_experiment(run: Commands) -> None:
     assert all(row["validation"] for row in rows) and "Q1_Helpfulness" in rows[0]
 
 
+def test_temperatures_are_kept_and_left_out(run: Commands) -> None:
+    """Old Claude models keep their temperature (the service refuses it under the newer API version), new ones get none."""
+    models = ("claude-haiku-4-5", "claude-sonnet-5")
+    end = run("claude", "--batch", "--model", *models, "--trials", "1", "--text", "t3")
+    assert end.code == OK, end.said
+    sent = {(row["model"], row["persona"]): row["temperature"] for row in table(only_run(run.results, "claude"))}
+    assert {key: float(heat) for key, heat in sent.items() if heat} == {(models[0], p): t for p, t in zip("1234", (0.8, 0.5, 1.0, 0.2))}
+    assert [heat for (model, _), heat in sent.items() if model == models[1]] == [""] * 4
+
+
 def test_a_run_of_ones_own_name(run: Commands, study: Callable) -> None:
     """--run NAME asks everything afresh, beside the first run; nothing of that is touched."""
     command = ("openai", "--batch", "--experiment", study(), "--model", "gpt-4.1")
