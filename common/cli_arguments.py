@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import local, settings
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def parser(script: Script) -> argparse.ArgumentParser:
     what.add_argument(
         "--experiment",
         type=Path,
-        default=settings.ROOT / "experiments/literary",
+        default=ROOT / "experiments/literary",
         metavar="PATH",
         help="a folder with an experiment.toml (default: experiments/literary)",
     )
@@ -115,7 +115,6 @@ def parser(script: Script) -> argparse.ArgumentParser:
     how.add_argument(
         "--speed",
         type=seconds,
-        default=local.SPEED,
         metavar="X",
         help="with --local: simulated seconds per second (default 3600)",
     )

@@ -150,7 +150,7 @@ def _drive(session: Session, found: Run) -> int:
             show.close()
             # Whatever ended it: what has been collected is there to be read.
             summary = None if journal.event_count(found) != events else report.summary_of(found)
-            if summary is None or not (found.folder / "results.csv").exists():
+            if summary is None or (summary["tokens"] and not (found.folder / "results.csv").exists()):
                 summary = session.derive(found)
             if ending and not args.no_wait:
                 _notify(session, found, ending, summary)

@@ -109,7 +109,10 @@ class Session:
     def derive(self, run: Run) -> dict:
         """Make table, texts and summary anew from what has been collected; returns the summary."""
         run, shards = self.journal.run(run.key), self.journal.shards(run)
-        found = results.write_rows(run, shards, self.provider.decode, self.args.texts)
+        if any(shard.state in ("fetched", "refused") for shard in shards):
+            found = results.write_rows(run, shards, self.provider.decode, self.args.texts)
+        else:
+            found = results.uncollected(run, shards)
         return results.write_summary(run, shards, found, self.journal.last_event(run, "fetched") or time.time())
 
     # ---- saying
@@ -148,7 +151,7 @@ def opened(script: Script, args: argparse.Namespace, arguments: Sequence[str]) -
 @contextmanager
 def _account(script: Script, args: argparse.Namespace, folder: Path) -> Iterator[settings.Account]:
     if args.local:
-        with local.account(script.host, folder, args.speed) as account:
+        with local.account(script.host, folder, args.speed or local.SPEED) as account:
             yield account
     else:
         yield settings.account(script.host)

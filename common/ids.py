@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 from common.errors import Usage
@@ -22,18 +23,20 @@ def make_id(persona: str, model: str, trial: int, text: str) -> str:
     return f"{before}{trial:02d}{after}"
 
 
-def parse_id(custom_id: str, pairs: Iterable[tuple[str, str]]) -> tuple[str, str, int, str] | None:
-    """A custom_id → (persona, model, trial, text), against the experiment's own (persona, model) pairs.
+def id_parser(pairs: Iterable[tuple[str, str]]) -> Callable[[str], tuple[str, str, int, str] | None]:
+    """A function custom_id → (persona, model, trial, text), against the experiment's own (persona, model) pairs.
 
-    None for an id that none of them made. Unambiguous because `check_ids` refuses pairs whose beginnings collide.
+    It answers None for an id that none of them made. Unambiguous because `check_ids` refuses pairs whose beginnings
+    collide.
     """
-    for persona, model in pairs:
-        before = f"p{persona}_{model}_n"
-        if custom_id.startswith(before):
-            trial, _, text = custom_id[len(before) :].partition("_")
-            if trial.isascii() and trial.isdigit() and text:
-                return persona, model, int(trial), text
-    return None
+    starts = {f"p{persona}_{model}_n": (persona, model) for persona, model in pairs}
+    matches = re.compile(f"({'|'.join(map(re.escape, starts))})([0-9]+)_(.+)", re.DOTALL).fullmatch
+
+    def parse(custom_id: str) -> tuple[str, str, int, str] | None:
+        found = matches(custom_id)
+        return found and (*starts[found[1]], int(found[2]), found[3])
+
+    return parse
 
 
 def check_ids(experiment: Experiment, models: Sequence[Model]) -> bool:
@@ -47,22 +50,20 @@ def check_ids(experiment: Experiment, models: Sequence[Model]) -> bool:
             raise Usage(
                 f"{experiment.path}: personas and models make ids that begin alike ({one}…, {other}…); rename one"
             )
-    repeats, alike, texts = Repeats(), Repeats(), experiment.texts
+    folded, texts = Repeats(), experiment.texts
     seen: set[str] = set()
     for where, row in texts.rows():
         text_id = row[texts.id_column]
         if not text_id or not text_id.isprintable() or text_id != text_id.strip():
             raise Usage(f"{texts.source}, row {where}: the text id is {text_id!r}; expected visible characters")
-        repeats.add(text_id)
-        alike.add(text_id.casefold())
+        folded.add(text_id.casefold())
         if experiment.only_texts and text_id in experiment.only_texts:
             seen.add(text_id)
     if missing := (experiment.only_texts or frozenset()) - seen:
         raise Usage(f"{texts.source}: no text {', '.join(sorted(missing))}; --text names ids of {_some_ids(texts)}")
-    if hashes := repeats.found():
-        _complain_of_repeats(texts, hashes)
-    folded = [start.casefold() for start in starts]
-    return bool(alike.found()) or len(set(folded)) < len(folded)
+    if alike := folded.found():
+        _complain_of_repeats(texts, alike)
+    return bool(alike) or len({start.casefold() for start in starts}) < len(starts)
 
 
 def _some_ids(texts: Texts) -> str:
@@ -74,7 +75,7 @@ def _complain_of_repeats(texts: Texts, hashes: set[int]) -> None:
     first: dict[str, int] = {}
     for where, row in texts.rows():
         text_id = row[texts.id_column]
-        if hash(text_id) in hashes:
+        if hash(text_id.casefold()) in hashes:
             if text_id in first:
                 raise Usage(f"{texts.source}, row {where}: text id {text_id!r} is also that of row {first[text_id]}")
             first[text_id] = where

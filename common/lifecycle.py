@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 from common import results, shards
@@ -357,7 +358,7 @@ class Lifecycle:
         output, errors = results.raw_paths(self.run, shard.batch_id)
         output.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._ask(lambda: self._provider.download(batch, output, errors))
+            files = self._ask(lambda: self._provider.download(batch, output, errors))
         except Refused as error:
             if isinstance(error, (Denied, Broke)):
                 raise
@@ -376,7 +377,7 @@ class Lifecycle:
             self._batches.pop(shard.n, None)  # a new look: an output file may be named late
             self._wait(shard, self.options.poll)
             return
-        self._close(shard, batch, found)
+        self._close(shard, batch, found, files)
 
     def _status_of(self, shard: Shard) -> Batch | None:
         return next(iter(self._ask(lambda: list(self._provider.status([shard.batch_id])))), None)
@@ -391,14 +392,14 @@ class Lifecycle:
         self._tell("disowned", shard, f"batch {shard.batch_id} answers other requests: it is not ours; looking on")
         self._record(shard, "disowned", state="submitting", batch_id="", adopted=False, note="")
 
-    def _close(self, shard: Shard, batch: Batch, found: results.Scan) -> None:
+    def _close(self, shard: Shard, batch: Batch, found: results.Scan, files: dict[Path, str]) -> None:
         """Commit what an ended batch brought, together with the new shards for what is to be tried again."""
         absent = {"expired": "expired", "cancelled": "cancelled"}.get(batch.status, "missing")
         outcomes = {**found.unclean, **dict.fromkeys(found.absent, absent)}
         if batch.succeeded > shard.count - len(outcomes) and found.absent:
             # the provider says it has answered (and billed) more than it gave us: no blind second purchase
             outcomes = found.unclean
-        changes = results.fetched_changes(shard, found, self.run, absent, self._clock())
+        changes = results.fetched_changes(shard, found, absent, files, self._clock())
         note = self._complaints(shard, batch, found)
         more = self._followers(shard, outcomes)
         paid_stop = [wire for wire, outcome in outcomes.items() if POLICY[outcome] is Policy.PAUSE]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from common.answers import Checker, Question
 from common.costs import cost
 from common.errors import SUCCEEDED
 from common.experiment import Experiment
-from common.ids import parse_id
+from common.ids import id_parser
 from common.jsonl import write_whole
 from common.rawfile import Problem, read_raw
 from common.records import Model, Result, Run, Shard
@@ -81,15 +80,6 @@ def scan(shard: Shard, run: Run, model: Model, decode: Decode) -> Scan:
     return found
 
 
-def digests(run: Run, batch_id: str) -> dict[str, str]:
-    """The sha256 of a batch's raw files by name."""
-    found = {}
-    for path in _existing(run, batch_id):
-        with open(path, "rb") as file:
-            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
-
-
 # ---- one row per request ---------------------------------------------------------------------------------------------
 
 
@@ -122,7 +112,7 @@ class RunContext:
         self.ids_differ_in_case_only = manifest.get("ids_differ_in_case_only", True)
         self.batch_id, self.attempts = (shard.batch_id, shard.attempt) if shard else ("", 1)
         self._personas, self._texts, self._models = manifest["personas"], manifest["texts"], manifest["models"]
-        self._pairs = [(persona, model) for persona in self._personas for model in self._models]
+        self._parse = id_parser((persona, model) for persona in self._personas for model in self._models)
         self._host = run.host
         self._ids = ids(shard) if shard else {}
 
@@ -138,7 +128,7 @@ class RunContext:
         """What an id on the wire stands for, with the rest of its line in the shard's ids file."""
         custom_id, _, heat = rest.partition("\t")
         custom_id = custom_id or wire
-        parts = parse_id(custom_id, self._pairs)
+        parts = self._parse(custom_id)
         if parts is None:
             return Meta(custom_id)
         persona, model, trial, text = parts
@@ -270,6 +260,17 @@ def account(run: Run, shards: Iterable[Shard], decode: Decode) -> Account:
     return found
 
 
+def uncollected(run: Run, shards: Iterable[Shard]) -> Account:
+    """The account of a run of which no batch has been collected yet: nothing but pending rows, without a table."""
+    found = Account(run.planned)
+    for shard in shards:
+        if shard.n == shard.root:
+            found.rows += shard.count
+            found.outcomes[PENDING] += shard.count
+            found.by_model.setdefault(shard.model, Counter())[PENDING] += shard.count
+    return found
+
+
 def write_rows(run: Run, shards: list[Shard], decode: Decode, texts: bool = True) -> Account:
     """Derive a run's table (and text files) from the raw files, whole or not at all; returns its account.
 
@@ -329,7 +330,7 @@ def write_summary(run: Run, shards: list[Shard], found: Account, now: float) -> 
     return summary
 
 
-def fetched_changes(shard: Shard, found: Scan, run: Run, absent: str, now: float) -> dict:
+def fetched_changes(shard: Shard, found: Scan, absent: str, files: dict[Path, str], now: float) -> dict:
     """What the journal notes when a batch has been collected and read."""
     tally = dict(found.tally)
     if found.absent:
@@ -340,5 +341,5 @@ def fetched_changes(shard: Shard, found: Scan, run: Run, absent: str, now: float
         "tally": tally,
         "absent": absent,
         "spent": found.spent,
-        "files": digests(run, shard.batch_id),
+        "files": {path.name: sha256 for path, sha256 in files.items()},
     }

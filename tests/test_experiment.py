@@ -15,7 +15,7 @@ from common import catalog, shards
 from common.errors import Usage
 from common.experiment import Experiment, narrow
 from common.experiment_file import load
-from common.ids import check_ids, make_id, parse_id
+from common.ids import check_ids, id_parser, make_id
 from common.records import Limits, Model
 from common.unique import BLOCK, Repeats
 
@@ -45,8 +45,8 @@ def test_the_documented_id() -> None:
 
 @given(visible, visible, st.integers(1, 10**6), visible)
 def test_an_id_is_read_back(persona: str, model: str, trial: int, text: str) -> None:
-    """What make_id makes, parse_id takes apart, also with underscores and digits everywhere."""
-    assert parse_id(make_id(persona, model, trial, text), [(persona, model)]) == (persona, model, trial, text)
+    """What make_id makes, id_parser takes apart, also with underscores and digits everywhere."""
+    assert id_parser([(persona, model)])(make_id(persona, model, trial, text)) == (persona, model, trial, text)
 
 
 few = st.lists(visible, min_size=1, max_size=3, unique=True)
@@ -66,13 +66,13 @@ def test_many_pairs_are_told_apart(study: Callable, personas: list, aliases: lis
         return
     pairs = [(p, a) for p in personas for a in aliases]
     for persona, alias in pairs:
-        assert parse_id(make_id(persona, alias, trial, text), pairs) == (persona, alias, trial, text)
+        assert id_parser(pairs)(make_id(persona, alias, trial, text)) == (persona, alias, trial, text)
 
 
 @given(st.text(max_size=30))
 def test_a_foreign_id_is_none_of_ours(custom_id: str) -> None:
     """An id that nobody made is None, or begins with a pair of ours."""
-    found = parse_id(custom_id, [("1", "gpt-4.1"), ("2", "o3")])
+    found = id_parser([("1", "gpt-4.1"), ("2", "o3")])(custom_id)
     assert found is None or custom_id.startswith(("p1_gpt-4.1_n", "p2_o3_n"))
 
 
@@ -82,7 +82,7 @@ NEARLY = ["", "p1_gpt-4.1_n01_", "p1_gpt-4.1_n_t1", "p1_gpt-4.1_nx1_t1", "p1_gpt
 @pytest.mark.parametrize("custom_id", NEARLY)
 def test_not_quite_an_id(custom_id: str) -> None:
     """Near misses are not taken for ids."""
-    assert parse_id(custom_id, [("1", "gpt-4.1")]) is None
+    assert id_parser([("1", "gpt-4.1")])(custom_id) is None
 
 
 def test_ids_that_begin_alike_are_refused(study: Callable) -> None:

@@ -46,4 +46,4 @@ def _no_id_check() -> None:
     """A batch found after a lost answer is believed without looking at the ids in its rows."""
     from common.lifecycle import Lifecycle
 
-    Lifecycle._disown = lambda self, shard: self._close(shard, self._batches[shard.n], self._scan(shard))
+    Lifecycle._disown = lambda self, shard: self._close(shard, self._batches[shard.n], self._scan(shard), {})
