@@ -37,7 +37,7 @@ def openai_batch() -> None:
     """Its README: add_to_batch, submit_wait_download."""
     from openai_batch import Batch
     from openai_batch.providers import Provider
-    with Batch(output_file="out.jsonl", error_file="err.jsonl", submission_input_file="in.jsonl",
+    with Batch(output_file="out.jsonl", error_file="err.jsonl",
                provider=Provider(name="local", base_url=BASE, api_key="local")) as batch:
         for text in QUESTIONS:
             batch.add_to_batch(model=MODEL, messages=[{"role": "user", "content": text}], max_completion_tokens=100)

@@ -42,7 +42,7 @@ def source(sdk: str, version: str) -> Path:
     return place
 
 
-def run_tests(sdk: str, control: str, base: str, mocks: bool = True, more: tuple[str, ...] = ()) -> tuple[dict[str, int], str]:
+def run_tests(sdk: str, control: str, base: str, mocks: bool = True, only: str = "") -> tuple[dict[str, int], str]:
     """Run one SDK's tests against `base`, seeding through `control`; returns counts and the end of pytest's words."""
     version, tail, files = SDKS[sdk]
     place = source(sdk, version)
@@ -51,7 +51,8 @@ def run_tests(sdk: str, control: str, base: str, mocks: bool = True, more: tuple
                       NO_MOCKS="0" if mocks else "1")
     leave = " or ".join(f"({words})" for words in NOT_OURS[sdk]) or "nothing_at_all"
     chosen = f"not ({leave})" if mocks else "results or content"
-    done = run([python, "-m", "pytest", "-q", "-p", "seeded_plugin", "-p", "no:cacheprovider", "--tb=short", "-n", "0", "-k", chosen, *more,
+    chosen = f"({chosen}) and ({only})" if only else chosen
+    done = run([python, "-m", "pytest", "-q", "-p", "seeded_plugin", "-p", "no:cacheprovider", "--tb=short", "-n", "0", "-k", chosen,
                 *(f"tests/api_resources/{name}" for name in files)], cwd=place, env=env)
     counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|errors?|skipped|deselected|xfailed)", done.stdout)}
     return counts, done.stdout[-12000:] + done.stderr[-2000:]

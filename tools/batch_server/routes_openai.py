@@ -51,7 +51,8 @@ def _accepted(form: Form, caller: Caller) -> File:
         raise ApiError(400, "'purpose' is a required property")
     if purpose not in PURPOSES:
         raise ApiError(400, f"'{purpose[:60]}' is not one of {list(PURPOSES)} - 'purpose'")
-    if purpose == "batch" and not form.filename.endswith(".jsonl"):
+    # A name without any ending is what SDKs send for bare bytes; widely used clients (curator, instructor) live on that.
+    if purpose == "batch" and "." in form.filename and not form.filename.endswith(".jsonl"):
         suffix = form.filename.rpartition(".")[2][:20]
         raise ApiError(400, f"Invalid file format for Batch API. Must be .jsonl, got .{suffix}")
     if size == 0:

@@ -52,7 +52,15 @@ def texts(body: dict, endpoint: str) -> list[str]:
     found: list[str] = []
     for key in ("system", "instructions", "messages", "input", "prompt"):
         if key in body:
-            _collect(body[key], found)
+            value = body[key]
+            if type(value) is list:
+                for item in value:  # by far the most common form, without a call for each level
+                    if type(item) is dict and type(item.get("content")) is str and "text" not in item:
+                        found.append(item["content"])
+                    else:
+                        _collect(item, found, 1)
+            else:
+                _collect(value, found)
     return found
 
 

@@ -13,6 +13,7 @@ NEW_REASONERS = re.compile(r"^(gpt-5\.\d|gpt-6)")
 EFFORT_OFF_BY_DEFAULT = re.compile(r"^gpt-5\.[124](-|$)")
 NO_SYSTEM = re.compile(r"^o1-(mini|preview)")
 SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs")
+CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 CLAUDE = re.compile(r"^claude-(?:(?P<a>\d)-(?P<b>\d)-[a-z]+|[a-z]+-(?P<c>\d)(?:-(?P<d>\d{1,2}))?|(?P<e>\d)-[a-z]+)(?:-\d{8})?(?:-latest)?$")
 PREFILL_ENDS = (4, 6)
 SAMPLING_ENDS = (4, 7)
@@ -88,6 +89,8 @@ def _check_messages(body: dict, model: str) -> None:
 
 
 def _check_sampling(body: dict, model: str) -> None:
+    if body.keys().isdisjoint(SAMPLING):
+        return
     refused = openai_family(model) == "reasoner" or reasons(model, body)
     for name in SAMPLING:
         value = body.get(name)
@@ -121,10 +124,12 @@ def _in_range(body: dict, name: str, low: float, high: float) -> None:
 
 
 def _check_caps(body: dict, model: str) -> None:
+    if body.keys().isdisjoint(CAPS):
+        return
     if body.get("max_tokens") is not None and openai_family(model) != "plain":
         raise ApiError(400, "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' "
                        "instead.", code="unsupported_parameter", param="max_tokens")
-    for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
+    for name in CAPS:
         value = body.get(name)
         if value is None:
             continue

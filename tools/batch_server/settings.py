@@ -35,7 +35,7 @@ class Settings:
     file_bytes: int = 512 * MB
     batch_file_bytes: int = 200 * MB
     message_batch_bytes: int = 256 * MB
-    chunk_rows: int = 2000
+    chunk_rows: int = 4000
     # Simulated seconds of each stage, after what people see on an idle account.
     validating: float = 10.0
     working: float = 30.0

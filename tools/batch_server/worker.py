@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 import sys
@@ -49,13 +50,14 @@ class Parts:
 
     def __init__(self, base: str):
         self.base, self.mine = base, f".{os.getpid()}"
-        self.out, self.err, self.ids = (Path(f"{base}{kind}{self.mine}").open("wb") for kind in (".out", ".err", ".ids"))
+        self.out, self.err, self.ids = (Path(f"{base}{kind}{self.mine}").open("wb", buffering=1 << 18) for kind in (".out", ".err", ".ids"))
 
     def keep(self) -> None:
         """Put the parts in place."""
         for kind, handle in ((".out", self.out), (".err", self.err), (".ids", self.ids)):
             handle.flush()
-            os.fsync(handle.fileno())
+            if handle.tell():
+                os.fsync(handle.fileno())
             handle.close()
             Path(handle.name).replace(f"{self.base}{kind}")
 
@@ -119,6 +121,7 @@ JOBS = {"answer": answer, "gaps": gaps, "check": check, "split": split_body}
 
 def main() -> None:
     """Work until stdin ends, which is also how a dead service stops its workers."""
+    gc.set_threshold(100_000, 50, 50)  # rows are trees without cycles: looking for some costs a tenth of the time
     try:
         for line in sys.stdin.buffer:
             job = orjson.loads(line)
