@@ -90,24 +90,29 @@ class Experiment:
                 render := Prompt(self.system, persona.keys, columns, self.path, "prompt.system"),
                 render(()) if not render.columns else None,
                 Prompt(self.user, persona.keys, columns, self.path, "prompt.user"),
+                self._heat(model, persona, limits, 0.0),
             )
             for persona in self.personas
         ]
-        takes = model.supports_temperature or (model.temperature_with_effort_none and self.reasoning_effort == "none")
+        modified = self.texts.modifier_column is not None
         for where, row in self.texts.rows():
             text_id = row[self.texts.id_column]
             if self.only_texts is not None and text_id not in self.only_texts:
                 continue
-            modifier = self._modifier(where, row)
-            for persona, system, constant, user in readers:
-                heat = None
-                if takes and persona.temperature is not None:
-                    heat = min(max(round(persona.temperature + modifier, 4), 0.0), limits.temperature_max)
+            modifier = self._modifier(where, row) if modified else 0.0
+            for persona, system, constant, user, heat in readers:
+                if modifier:
+                    heat = self._heat(model, persona, limits, modifier)
                 yield Cell(model, persona.id, text_id, system(row) if constant is None else constant, user(row), heat)
 
+    def _heat(self, model: Model, persona: Persona, limits: Limits, modifier: float) -> float | None:
+        """base + modifier, clipped to what the API takes; None where the model takes no temperature."""
+        takes = model.supports_temperature or (model.temperature_with_effort_none and self.reasoning_effort == "none")
+        if not takes or persona.temperature is None:
+            return None
+        return min(max(round(persona.temperature + modifier, 4), 0.0), limits.temperature_max)
+
     def _modifier(self, where: int, row: Sequence[str]) -> float:
-        if self.texts.modifier_column is None:
-            return 0.0
         value = row[self.texts.modifier_column]
         try:
             return float(value or 0)

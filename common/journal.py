@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
+from functools import cache
 from pathlib import Path
 
 import orjson
@@ -226,11 +227,18 @@ def _run(body: bytes, results: Path) -> Run:
 
 
 def _shard(body: bytes, folder: Path) -> Shard:
-    row = orjson.loads(body)
+    row = _known(Shard, orjson.loads(body))
     row["problems"] = tuple(row["problems"])
-    return Shard(**{**_known(Shard, row), "path": folder / "shards" / row["path"]})
+    row["path"] = folder / "shards" / row["path"]
+    return Shard(**row)
+
+
+@cache
+def _names(kind: type) -> frozenset[str]:
+    return frozenset(f.name for f in fields(kind))
 
 
 def _known(kind: type, row: dict) -> dict:
-    names = {f.name for f in fields(kind)}
-    return {key: value for key, value in row.items() if key in names}
+    """Without what an older version of the program has noted and this one does not know."""
+    names = _names(kind)
+    return row if row.keys() <= names else {key: value for key, value in row.items() if key in names}
