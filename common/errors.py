@@ -150,5 +150,5 @@ def row_class(status: int | None, *codes: str | None) -> str:
 
 def disk_error(error: Exception) -> str:
     """What went wrong with a file or the journal, with the file's name where it is known."""
-    where = f"{error.filename}: " if getattr(error, "filename", None) else ""
-    return where + (getattr(error, "strerror", None) or str(error))
+    where = getattr(error, "filename", None) or ("" if isinstance(error, OSError) else "journal.db in the results folder")
+    return f"{where}: " * bool(where) + (getattr(error, "strerror", None) or str(error))

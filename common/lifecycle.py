@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from common import results, shards
+from common import results, shards, verdicts
 from common.errors import POLICY, Broke, Busy, Denied, Policy, Refused, Unknown, Unreached, Usage
 from common.journal import Journal
 from common.providers.base import Provider
@@ -308,23 +308,16 @@ class Lifecycle:
 
     def _failed(self, shard: Shard, batch: Batch) -> None:
         """A batch whose input was turned down as a whole: nothing was tried, nothing is billed."""
-        problems = batch.problems
-        codes = {str(p.get("code") or "") for p in problems}
-        said = "; ".join(f"{p.get('code')}: {p.get('message')}" for p in problems[:3]) or "no reason was given"
-        if "token_limit_exceeded" in codes:
-            wait = backoff(shard.tries + 2, self.options.poll * 2)
-            self._tell("wait", shard, f"the queue for {shard.model} is full; its turn comes later ({wait:.0f} s)")
-            self._turned_down(shard, "staged", wait, said)
-        elif codes <= {"invalid_request", "file_not_found"} and {p.get("param") for p in problems} <= {
-            "file_id",
-            "input_file_id",
-        }:
-            if problems and shard.tries < self.options.retries:
+        said = "; ".join(f"{p.get('code')}: {p.get('message')}" for p in batch.problems[:3]) or "no reason was given"
+        match verdicts.of_refused_input(batch.problems):
+            case "later":
+                wait = backoff(shard.tries + 2, self.options.poll * 2)
+                self._tell("wait", shard, f"the queue for {shard.model} is full; its turn comes later ({wait:.0f} s)")
+                self._turned_down(shard, "staged", wait, said)
+            case "upload again" if shard.tries < self.options.retries:
                 self._turned_down(shard, "planned", backoff(shard.tries + 1, self.options.poll), said)
-            else:
-                self._give_up(shard, said, problems)
-        else:
-            self._give_up(shard, said, problems)
+            case _:
+                self._give_up(shard, said, batch.problems)
 
     def _give_up(self, shard: Shard, why: str, problems: Iterable[dict] = ()) -> None:
         """Refused for good. Where lines are named and --skip-invalid is on, the others go on as a new shard."""
@@ -394,13 +387,9 @@ class Lifecycle:
 
     def _close(self, shard: Shard, batch: Batch, found: results.Scan, files: dict[Path, str]) -> None:
         """Commit what an ended batch brought, together with the new shards for what is to be tried again."""
-        absent = {"expired": "expired", "cancelled": "cancelled"}.get(batch.status, "missing")
-        outcomes = {**found.unclean, **dict.fromkeys(found.absent, absent)}
-        if batch.succeeded > shard.count - len(outcomes) and found.absent:
-            # the provider says it has answered (and billed) more than it gave us: no blind second purchase
-            outcomes = found.unclean
+        absent, outcomes = verdicts.outcomes(shard, batch, found)
         changes = results.fetched_changes(shard, found, absent, files, self._clock())
-        note = self._complaints(shard, batch, found)
+        note = verdicts.complaints(shard, batch, found)
         more = self._followers(shard, outcomes)
         paid_stop = [wire for wire, outcome in outcomes.items() if POLICY[outcome] is Policy.PAUSE]
         shard = self._record(shard, "fetched", more=more, note=note, not_before=0.0, **changes)
@@ -415,41 +404,18 @@ class Lifecycle:
         if shard.stopped or self.run.stopped:
             return []
         young = self._clock() - self.run.created_at < self.options.retry_hours * 3600
-        by_policy: dict[Policy, set[str]] = {}
-        for wire, outcome in outcomes.items():
-            by_policy.setdefault(POLICY[outcome], set()).add(wire)
-        plans = []
-        if young and shard.attempt <= self.options.retries and Policy.AGAIN in by_policy:
-            plans.append((by_policy[Policy.AGAIN], None, backoff(shard.attempt, self.options.poll)))
-        if Policy.PAUSE in by_policy:  # money: as long as a person sees to it, there is no limit
-            plans.append((by_policy[Policy.PAUSE], None, 0.0))
-        is_first_cap = shard.max_tokens == self._shards[shard.root].max_tokens
-        if self.run.longer and is_first_cap and Policy.LONGER in by_policy:
-            plans.append((by_policy[Policy.LONGER], int(shard.max_tokens * self.run.longer), 0.0))
-        followers = []
-        for wires, cap, wait in plans:
-            followers.append(
-                shards.again(
-                    shard, self._next_n() + len(followers), wires,
-                    attempt=shard.attempt + 1, longer=cap, not_before=self._clock() + wait,
-                )
-            )  # fmt: skip
-        return followers
-
-    @staticmethod
-    def _complaints(shard: Shard, batch: Batch, found: results.Scan) -> str:
-        """What was odd about a batch's files, in one line; "" when nothing was."""
-        said = [f"{n} {kind} lines" for kind, n in sorted(found.bad.items())]
-        if found.first_bad:
-            said[-1] += f" (first: {found.first_bad.file} line {found.first_bad.line}: {found.first_bad.why})"
-        got = found.tally["succeeded"] + found.tally["truncated"] + found.tally["refused"] + found.tally["empty"]
-        if batch.total and (batch.succeeded != got or batch.total != shard.count):
-            said.append(
-                f"the provider counts {batch.succeeded} of {batch.total} succeeded, the files hold {got} of {shard.count}"
-            )
-        if found.absent:
-            said.append(f"{len(found.absent)} requests without a line")
-        return "; ".join(said)
+        groups = verdicts.to_send_again(
+            outcomes,
+            again=young and shard.attempt <= self.options.retries,
+            longer=bool(self.run.longer) and shard.max_tokens == self._shards[shard.root].max_tokens,
+        )
+        made = []
+        for policy, wires in groups.items():
+            wait = backoff(shard.attempt, self.options.poll) if policy is Policy.AGAIN else 0.0
+            cap = int(shard.max_tokens * self.run.longer) if policy is Policy.LONGER else None
+            n, attempt, not_before = self._next_n() + len(made), shard.attempt + 1, self._clock() + wait
+            made.append(shards.again(shard, n, wires, attempt=attempt, longer=cap, not_before=not_before))
+        return made
 
     # ---- money
 

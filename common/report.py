@@ -19,7 +19,8 @@ def usd(amount: float | None, simulated: bool = False) -> str:
     """An amount; "as if" where nothing was paid."""
     if amount is None:
         return "unknown"
-    return f"{'as if ' if simulated else ''}${amount:,.{2 if amount >= 1 else 4}f}"
+    shown = f"${amount:,.{2 if amount >= 1 else 4}f}" if amount >= 0.0001 or not amount else "under $0.0001"
+    return f"{'as if ' if simulated else ''}{shown}"
 
 
 def duration(seconds: float) -> str:

@@ -24,6 +24,7 @@ FLOORS = (
     {"settings", "journal", "rows", "ids", "experiment_file", "providers.base", "providers.sdk", "providers.openai", "providers.anthropic"},
     {"rawfile", "shards", "tables", "textfiles", "context", "notify", "local"},
     {"results", "convert", "report", "batch_owners"},
+    {"verdicts"},
     {"lifecycle", "batch_copies", "audit", "backup"},
     {"planning"},
     {"cleanup"},
