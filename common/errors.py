@@ -5,7 +5,8 @@
     ├─ Refused     4xx: asking again will not help                       not accepted
     │  ├─ Denied   the key is wrong or may not do this                   not accepted; the run stops
     │  └─ Broke    quota, balance or spending cap                        not accepted; the run pauses
-    ├─ Busy        429, queue full; may carry retry_after                not accepted → repeat anything
+    ├─ Busy        429, queue full; may carry retry_after                not accepted → repeat reads at once;
+    │                                                                    before another submit: one look all the same
     ├─ Unreached   DNS failure, connection refused                       not accepted → repeat anything
     └─ Unknown     timeout, 5xx, cut after sending                       MAYBE accepted → repeat reads; before
                                                                          another submit: find

@@ -71,6 +71,7 @@ class Lifecycle:
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._batches: dict[int, Batch] = {}  # the last look at each, by shard
         self._due: dict[int, float] = {}  # when a shard may be touched next (monotonic); absent: at once
+        self._unlikely: set[int] = set()  # shards whose create was answered "busy": one look, and it was not accepted
         self._looks: dict[int, tuple[int, float]] = {}  # searches in vain: how many, since when (monotonic)
         self._downloads: Counter[int] = Counter()
         self._shards: dict[int, Shard] = {}
@@ -204,9 +205,13 @@ class Lifecycle:
         except Unknown as error:
             self._tell("lost", shard, str(error))
             self._record(shard, "answer_lost", note=str(error))
-        except (Busy, Unreached) as error:
-            wish = getattr(error, "retry_after", None)
-            wait = backoff(shard.tries + 1, self.options.poll) if wish is None else wish
+        except Busy as error:
+            wait = backoff(shard.tries + 1, self.options.poll) if error.retry_after is None else error.retry_after
+            self._tell("wait", shard, f"{error}; trying again in {wait:.0f} s")
+            self._unlikely.add(shard.n)
+            self._record(shard, "busy", not_before=self._clock() + wait, note=str(error))
+        except Unreached as error:
+            wait = backoff(shard.tries + 1, self.options.poll)
             self._tell("wait", shard, f"{error}; trying again in {wait:.0f} s")
             self._turned_down(shard, "staged", wait, str(error))
         except Broke as error:
@@ -222,7 +227,8 @@ class Lifecycle:
             self._tell("submitted", shard)
 
     def _turned_down(self, shard: Shard, state: str, wait: float, note: str) -> Shard:
-        """Certainly not accepted: back for another try, under a tag of its own."""
+        """Not accepted: back for another try, under a tag of its own."""
+        self._unlikely.discard(shard.n)
         return self._record(
             shard,
             "turned_down",
@@ -258,6 +264,9 @@ class Lifecycle:
                 if other.tag == shard.tag:  # certainly ours; a mere likeness may be somebody else's paid work
                     self._tell("double", shard, f"batch {other.id} is a double of {first.id}: cancelling it")
                     self._cancel(other.id)
+            return
+        if shard.n in self._unlikely:
+            self._turned_down(shard, "staged", 0.0, shard.note)
             return
         looks, since = self._looks.get(shard.n, (0, self._monotonic()))
         self._looks[shard.n] = (looks + 1, since)

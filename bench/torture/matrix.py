@@ -57,6 +57,7 @@ CASES = [
     Case("create accepted, then the connection drops", (("create", rule(drop="after")),), says="found again"),
     Case("connection drops before the create is accepted", (("create", rule(drop="before")),), says="never made"),
     Case("every create accepted and dropped", (("create", rule(times=-1, drop="after")),)),
+    Case("create accepted, then a 429 that is a lie", (("create", rule(status=429, when="after", headers={"retry-after": "0.3"})),), says="found again"),
     Case("429 with Retry-After 1", (("create", rule(times=2, status=429, headers={"retry-after": "1"})),), says="trying again in 1 s"),
     Case("429 without Retry-After", (("create", rule(times=3, status=429)),)),
     Case(
