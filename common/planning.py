@@ -47,16 +47,14 @@ def choose_models(
     """
     host, today = account.host, date.today()
     judged = _retirement_counts(account) and not allow_retired
-    if not names:
-        found = [catalog.find(name, host.name) for name in group]
-        still = [m for m in found if m and not catalog.is_retired(m, today)]
-        if still:
-            return still, []
-        names = [m.alias for m in found if m]
-        if not names:
-            raise Usage(f"{host.title} is not known to have any of {', '.join(group)}; name models with --model")
+    members = [m for name in group if (m := catalog.find(name, host.name))]
+    alive = [m for m in members if not catalog.is_retired(m, today)]
+    if not names and not members:
+        raise Usage(f"{host.title} is not known to have any of {', '.join(group)}; name models with --model")
+    if not names and alive:
+        return alive, []
+    names = names or [m.alias for m in members]
     models, notices = [], []
-    alive = [m.alias for m in catalog.models() if m.provider == host.name and not catalog.is_retired(m, today)]
     for name in dict.fromkeys(names):
         model, notice = catalog.resolve(name, host.name)
         notices += [notice] if notice else []
@@ -64,7 +62,7 @@ def choose_models(
             instead = (
                 f"; its replacement is {model.replacement}"
                 if model.replacement
-                else f"; alive are {', '.join(alive) or 'none'}"
+                else f"; alive here: {', '.join(m.alias for m in alive) or 'none'}"
             )
             if judged:
                 raise Usage(
