@@ -35,7 +35,11 @@ def main() -> int:
         for done in as_completed(waiting):
             name, verdict = waiting[done], done.result()
             found.setdefault(name, Verdict()).add(verdict)
-            print(f"{time.monotonic() - begun:6.0f} s  {name}: {verdict.trials} trials, {verdict.failed} failed", file=sys.stderr, flush=True)
+            print(
+                f"{time.monotonic() - begun:6.0f} s  {name}: {verdict.trials} trials, {verdict.failed} failed",
+                file=sys.stderr,
+                flush=True,
+            )
             for failure in verdict.failures if not name.startswith("without") else ():
                 print(f"          {failure}", file=sys.stderr, flush=True)
     text = table(found, args.seed, time.monotonic() - begun)

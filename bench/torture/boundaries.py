@@ -43,7 +43,7 @@ def watch(counter: mmap.mmap, kill_at: int) -> None:
         around(os, name)
 
     class Connection(sqlite3.Connection):
-        def execute(self, sql: str, *args):  # noqa: D102
+        def execute(self, sql: str, *args):
             if sql.startswith(("BEGIN", "COMMIT")):
                 boundary()
                 value = super().execute(sql, *args)

@@ -29,7 +29,9 @@ def _once_attempted(world: World, act: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-def stranger(world: World, reference: dict[str, str], argv: tuple[str, ...], without: tuple[str, ...] = ()) -> list[str]:
+def stranger(
+    world: World, reference: dict[str, str], argv: tuple[str, ...], without: tuple[str, ...] = ()
+) -> list[str]:
     """Anthropic: our create never arrived, and a colleague makes a batch with as many requests at that moment.
 
     It must be looked at, recognised by its rows as not ours, left alone, and ours must be sent once.

@@ -57,12 +57,26 @@ CASES = [
     Case("create accepted, then the connection drops", (("create", rule(drop="after")),), says="found again"),
     Case("connection drops before the create is accepted", (("create", rule(drop="before")),), says="never made"),
     Case("every create accepted and dropped", (("create", rule(times=-1, drop="after")),)),
-    Case("create accepted, then a 429 that is a lie", (("create", rule(status=429, when="after", headers={"retry-after": "0.3"})),), says="found again"),
-    Case("429 with Retry-After 1", (("create", rule(times=2, status=429, headers={"retry-after": "1"})),), says="trying again in 1 s"),
+    Case(
+        "create accepted, then a 429 that is a lie",
+        (("create", rule(status=429, when="after", headers={"retry-after": "0.3"})),),
+        says="found again",
+    ),
+    Case(
+        "429 with Retry-After 1",
+        (("create", rule(times=2, status=429, headers={"retry-after": "1"})),),
+        says="trying again in 1 s",
+    ),
     Case("429 without Retry-After", (("create", rule(times=3, status=429)),)),
     Case(
-        "429 that asks for 600 s: the wait is announced, not cut short", (("look", rule(times=-1, status=429, headers={"retry-after": "600"})),
-        ("list", rule(times=-1, status=429, headers={"retry-after": "600"}))), first=(1,), says="429", options=("--patience", "5"),
+        "429 that asks for 600 s: the wait is announced, not cut short",
+        (
+            ("look", rule(times=-1, status=429, headers={"retry-after": "600"})),
+            ("list", rule(times=-1, status=429, headers={"retry-after": "600"})),
+        ),
+        first=(1,),
+        says="429",
+        options=("--patience", "5"),
     ),
     *BURSTS,
     Case("status answers drip slowly", (("look", rule(times=2, slow=2000)), ("list", rule(times=2, slow=2000)))),
@@ -70,36 +84,167 @@ CASES = [
     Case("a download is cut after its first bytes", (("fetch", rule(truncate=40)),)),
     Case(
         "lists lag 2 s behind and the create's answer is lost",
-        (("create", rule(drop="after")), ("list", rule(times=-1, lag=2))), options=("--grace", "4"), says="found again",
+        (("create", rule(drop="after")), ("list", rule(times=-1, lag=2))),
+        options=("--grace", "4"),
+        says="found again",
     ),
     Case("output repeats lines", (("fetch", rule(times=-1, lines={"duplicate": 3})),), says="duplicate"),
     Case("output has lines of other requests", (("fetch", rule(times=-1, lines={"foreign": 2})),), says="foreign"),
     Case("output has broken lines once", (("fetch", rule(lines={"malformed": 2})),)),
     Case("output misses lines once", (("fetch", rule(lines={"missing": 3})),)),
-    Case("the provider's counters lie", (("look", rule(times=-1, counts={"completed": 1, "failed": 0, "total": 8, "succeeded": 1})),
-         ("list", rule(times=-1, counts={"completed": 1, "failed": 0, "total": 8, "succeeded": 1}))), says="the provider counts", profiles=FILES),
-    Case("completed, but the output file is named late", (("look", rule(times=1, hide_output=True)), ("list", rule(times=1, hide_output=True))), profiles=FILES),
+    Case(
+        "the provider's counters lie",
+        (
+            ("look", rule(times=-1, counts={"completed": 1, "failed": 0, "total": 8, "succeeded": 1})),
+            ("list", rule(times=-1, counts={"completed": 1, "failed": 0, "total": 8, "succeeded": 1})),
+        ),
+        says="the provider counts",
+        profiles=FILES,
+    ),
+    Case(
+        "completed, but the output file is named late",
+        (("look", rule(times=1, hide_output=True)), ("list", rule(times=1, hide_output=True))),
+        profiles=FILES,
+    ),
     Case("a batch expires at 60 %", (("create", fate(expire_at=0.6)),)),
-    Case("every request of a batch fails for a passing reason", (("create", fate(rows={"share": 1, "status": 500, "times": 1})),)),
-    Case("a batch is cancelled by someone else", (("create", fate(cancel_at=0.4)),), first=(1,), last=1, short="cancelled", says="cancelled"),
-    Case("the input file vanishes once", (("create", fate(fail={"code": "invalid_request", "param": "file_id", "message": "file not found"})),), profiles=FILES),
-    Case("the queue is full once", (("create", fate(fail={"code": "token_limit_exceeded", "message": "Enqueued token limit reached"})),),
-         profiles=FILES, says="queue"),
-    Case("a batch is refused for a reason of its own", (("create", fate(fail={"code": "mismatched_model", "message": "no", "line": 2})),),
-         profiles=FILES, first=(1,), last=1, short="not_accepted", says="mismatched_model"),
-    Case("a bad line is taken out with --skip-invalid", (("create", fate(fail={"code": "invalid_request", "param": "body.model", "message": "no", "line": 2})),),
-         profiles=FILES, first=(1,), last=1, short="invalid_request|not_accepted", options=("--skip-invalid",)),
-    Case("the balance is empty at the create", (("create", rule(times=1, status=429, body={"error": {"code": "insufficient_quota", "type": "insufficient_quota",
-         "message": "You exceeded your current quota"}})),), profiles=FILES, first=(3,), says="quota"),
-    Case("the balance runs out inside a batch", (("create", fate(rows={"share": 0.3, "status": 429, "code": "insufficient_quota",
-         "type": "insufficient_quota", "message": "You exceeded your current quota", "times": 1})),), profiles=FILES, first=(3,), says="quota"),
-    Case("the spending limit of Anthropic", (("create", rule(times=1, status=429, body={"type": "error", "error": {"type": "rate_limit_error",
-         "message": "spend limit", "details": {"error_code": "enforced_spend_limit_reached"}}})),), profiles=("anthropic",), first=(3,), says="spend limit"),
+    Case(
+        "every request of a batch fails for a passing reason",
+        (("create", fate(rows={"share": 1, "status": 500, "times": 1})),),
+    ),
+    Case(
+        "a batch is cancelled by someone else",
+        (("create", fate(cancel_at=0.4)),),
+        first=(1,),
+        last=1,
+        short="cancelled",
+        says="cancelled",
+    ),
+    Case(
+        "the input file vanishes once",
+        (("create", fate(fail={"code": "invalid_request", "param": "file_id", "message": "file not found"})),),
+        profiles=FILES,
+    ),
+    Case(
+        "the queue is full once",
+        (("create", fate(fail={"code": "token_limit_exceeded", "message": "Enqueued token limit reached"})),),
+        profiles=FILES,
+        says="queue",
+    ),
+    Case(
+        "a batch is refused for a reason of its own",
+        (("create", fate(fail={"code": "mismatched_model", "message": "no", "line": 2})),),
+        profiles=FILES,
+        first=(1,),
+        last=1,
+        short="not_accepted",
+        says="mismatched_model",
+    ),
+    Case(
+        "a bad line is taken out with --skip-invalid",
+        (("create", fate(fail={"code": "invalid_request", "param": "body.model", "message": "no", "line": 2})),),
+        profiles=FILES,
+        first=(1,),
+        last=1,
+        short="invalid_request|not_accepted",
+        options=("--skip-invalid",),
+    ),
+    Case(
+        "the balance is empty at the create",
+        (
+            (
+                "create",
+                rule(
+                    times=1,
+                    status=429,
+                    body={
+                        "error": {
+                            "code": "insufficient_quota",
+                            "type": "insufficient_quota",
+                            "message": "You exceeded your current quota",
+                        }
+                    },
+                ),
+            ),
+        ),
+        profiles=FILES,
+        first=(3,),
+        says="quota",
+    ),
+    Case(
+        "the balance runs out inside a batch",
+        (
+            (
+                "create",
+                fate(
+                    rows={
+                        "share": 0.3,
+                        "status": 429,
+                        "code": "insufficient_quota",
+                        "type": "insufficient_quota",
+                        "message": "You exceeded your current quota",
+                        "times": 1,
+                    }
+                ),
+            ),
+        ),
+        profiles=FILES,
+        first=(3,),
+        says="quota",
+    ),
+    Case(
+        "the spending limit of Anthropic",
+        (
+            (
+                "create",
+                rule(
+                    times=1,
+                    status=429,
+                    body={
+                        "type": "error",
+                        "error": {
+                            "type": "rate_limit_error",
+                            "message": "spend limit",
+                            "details": {"error_code": "enforced_spend_limit_reached"},
+                        },
+                    },
+                ),
+            ),
+        ),
+        profiles=("anthropic",),
+        first=(3,),
+        says="spend limit",
+    ),
     Case("the key is refused", (("create", rule(status=401)),), first=(3,), says="401"),
-    Case("a row is refused for good", (("create", fate(rows={"share": 0.2, "status": 400, "code": "content_policy_violation",
-         "type": "invalid_request_error", "message": "no", "times": -1})),), profiles=FILES, first=(1,), last=1, short="refused|invalid_request"),
-    Case("no call is answered at all", (("*", rule(times=-1, drop="before")),), first=(1,), says="lost|reached", options=("--patience", "2")),
-]  # fmt: skip
+    Case(
+        "a row is refused for good",
+        (
+            (
+                "create",
+                fate(
+                    rows={
+                        "share": 0.2,
+                        "status": 400,
+                        "code": "content_policy_violation",
+                        "type": "invalid_request_error",
+                        "message": "no",
+                        "times": -1,
+                    }
+                ),
+            ),
+        ),
+        profiles=FILES,
+        first=(1,),
+        last=1,
+        short="refused|invalid_request",
+    ),
+    Case(
+        "no call is answered at all",
+        (("*", rule(times=-1, drop="before")),),
+        first=(1,),
+        says="lost|reached",
+        options=("--patience", "2"),
+    ),
+]
 
 
 def rules_of(pairs: tuple[tuple[str, dict], ...], profile: str) -> list[dict]:
@@ -108,7 +253,12 @@ def rules_of(pairs: tuple[tuple[str, dict], ...], profile: str) -> list[dict]:
 
 
 def try_case(
-    world: World, case: Case, profile: str, reference: dict[str, str], argv: tuple[str, ...], without: tuple[str, ...] = ()
+    world: World,
+    case: Case,
+    profile: str,
+    reference: dict[str, str],
+    argv: tuple[str, ...],
+    without: tuple[str, ...] = (),
 ) -> list[str]:
     """Play one case; what is wrong, as a list (empty: all as it must be)."""
     world.reset()

@@ -14,7 +14,13 @@ from bench.torture.kills import Verdict
 from bench.torture.matrix import CALLS, fate, rule
 from bench.torture.world import PROFILES, World
 
-PERMANENT = {"status": 400, "code": "content_policy_violation", "type": "invalid_request_error", "message": "no", "times": -1}
+PERMANENT = {
+    "status": 400,
+    "code": "content_policy_violation",
+    "type": "invalid_request_error",
+    "message": "no",
+    "times": -1,
+}
 FAULTS = [
     ("create", rule(status=500, when="after")),
     ("create", rule(drop="after")),
@@ -34,7 +40,9 @@ FAULTS = [
     ("create", fate(rows={"share": 0.3, **PERMANENT})),
 ]
 IDS = st.text(
-    st.characters(codec="utf-8", categories=("L", "N"), include_characters="-_. ,\"'/\\{}<>=+@あ面😀"), min_size=1, max_size=30
+    st.characters(codec="utf-8", categories=("L", "N"), include_characters="-_. ,\"'/\\{}<>=+@あ面😀"),
+    min_size=1,
+    max_size=30,
 ).filter(lambda name: name == name.strip() and name.isprintable())
 EXPERIMENTS = st.fixed_dictionaries(
     {
@@ -61,7 +69,9 @@ def write_experiment(folder: Path, shape: dict) -> Path:
         writer = csv.writer(file)
         writer.writerow(["id", "body"])
         writer.writerows([name, shape["text"]] for name in shape["rows"])
-    personas = "".join(f'[[persona]]\nid = "{n}"\nname = "Nr. {n}"\ntemperature = 0.5\n' for n in range(1, shape["personas"] + 1))
+    personas = "".join(
+        f'[[persona]]\nid = "{n}"\nname = "Nr. {n}"\ntemperature = 0.5\n' for n in range(1, shape["personas"] + 1)
+    )
     (folder / "experiment.toml").write_text(
         f'name = "random"\ntrials = {shape["trials"]}\nmax_tokens = 100\n'
         '[prompt]\nsystem = "You are {persona.name}."\nuser = "{body}\\nQ1. Joy(value): [0-100]\\nQ1. Joy(reason): [why]"\n'
@@ -77,14 +87,20 @@ def campaign(world: World, examples: int, number: int) -> Verdict:
 
     @seed(number)
     @settings(
-        max_examples=examples, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
     )
     @given(EXPERIMENTS, TROUBLE)
     def trial(shape: dict, trouble: dict) -> None:
         verdict.trials += 1
         wrong = try_one(world, shape, trouble, verdict)
         verdict.failed += bool(wrong)
-        verdict.failures += [f"seed {number}, {json.dumps([shape, trouble], ensure_ascii=False)}: {text}" for text in wrong]
+        verdict.failures += [
+            f"seed {number}, {json.dumps([shape, trouble], ensure_ascii=False)}: {text}" for text in wrong
+        ]
 
     trial()
     return verdict

@@ -136,7 +136,7 @@ class World:
     def table(self, profile: str) -> dict[str, dict]:
         """The rows of the only run's results.csv by custom_id; raises ValueError when there is none, or an id twice."""
         folder = self.results / PROFILES[profile][1]
-        tables = [p for p in folder.glob("*/results.csv")]
+        tables = list(folder.glob("*/results.csv"))
         if len(tables) != 1:
             raise ValueError(f"{len(tables)} tables")
         rows: dict[str, dict] = {}
