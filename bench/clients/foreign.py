@@ -25,7 +25,6 @@ class Client:
 
 
 CLIENTS = {
-    "openai_batch": Client(("openai-batch==0.3.4", "openai<3"), "Provider(base_url=..., api_key=...), as its --base-url option makes it; openai below 3, as it imports httpx without asking for it"),
     "batchwizard": Client(("batchwizard==0.5.0",), "OPENAI_BASE_URL, ANTHROPIC_BASE_URL and keys in the environment"),
     "inspect_ai": Client(("inspect_ai==0.3.285", "openai==3.54.0", "anthropic==2.12.0"), "OPENAI_BASE_URL, ANTHROPIC_BASE_URL and keys"),
     "litellm": Client(("litellm==1.106.2",), "api_base= and api_key="),

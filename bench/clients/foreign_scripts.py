@@ -33,19 +33,6 @@ def openai_rows() -> Path:
     return place
 
 
-def openai_batch() -> None:
-    """Its README: add_to_batch, submit_wait_download."""
-    from openai_batch import Batch
-    from openai_batch.providers import Provider
-    with Batch(output_file="out.jsonl", error_file="err.jsonl",
-               provider=Provider(name="local", base_url=BASE, api_key="local")) as batch:
-        for text in QUESTIONS:
-            batch.add_to_batch(model=MODEL, messages=[{"role": "user", "content": text}], max_completion_tokens=100)
-        result, output, _ = batch.submit_wait_download(interval=0.2)
-    lines = Path(output).read_text().splitlines()
-    done(f"{result.status}, {len(lines)} lines", result.status == "completed" and len(lines) == COUNT)
-
-
 def batchwizard() -> None:
     """Its README: `batchwizard process`, for both providers."""
     claude = Path("claude.jsonl")
@@ -140,5 +127,5 @@ def instructor() -> None:
 
 
 if __name__ == "__main__":
-    {function.__name__: function for function in (openai_batch, batchwizard, inspect_ai, litellm, autobatcher, any_llm, curator,
-                                                  instructor)}[sys.argv[1]]()
+    functions = (batchwizard, inspect_ai, litellm, autobatcher, any_llm, curator, instructor)
+    {function.__name__: function for function in functions}[sys.argv[1]]()

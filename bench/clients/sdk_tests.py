@@ -22,7 +22,7 @@ SDKS = {
 NOT_OURS = {
     "openai": {
         "Models and delete": "deletes a fine-tuned model, which has nothing to do with batches",
-        "(Files or Batches) and test_method_list_with_all_params": "asks for limit=0; the API's documentation says 1 to 10,000 and 1 to 100",
+        "(Files or Batches) and test_method_list_with_all_params": "asks for limit=0; documented are 1 to 10,000 and 1 to 100",
     },
     "anthropic": {},
 }

@@ -1,8 +1,9 @@
-"""Throws garbage at every route: never a 500, never a shape that the APIs do not have."""
+"""Throws garbage at every route: never a 500, never a shape that the APIs do not have. FUZZ_EXAMPLES=1000 throws more."""
 
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -15,7 +16,8 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st
                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=8)
 PATHS = ("/v1/files", "/v1/batches", "/kluster/v1/batches", "/kluster/v1/files", "/v1/messages", "/v1/messages/batches",
          "/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/completions", "/_control/faults", "/_control/clock")
-FUZZ = settings(max_examples=300, deadline=None, derandomize=True, phases=[Phase.generate], database=None,
+FUZZ = settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "60")),
+                deadline=None, derandomize=True, phases=[Phase.generate], database=None,
                 suppress_health_check=list(HealthCheck))
 
 

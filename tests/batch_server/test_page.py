@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
 from .conftest import HTTP, Service, chat_row, finished, submit
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIETLY = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+           "--disable-component-update", "--disable-sync", "--hide-scrollbars")
+HOSTILE = '<script>document.title="owned"</script><img src=x onerror="document.title=\'owned\'">'
 
 
 def test_the_page_shows_batches_and_faults_and_escapes_everything(service: Service):
@@ -22,3 +33,17 @@ def test_the_page_shows_batches_and_faults_and_escapes_everything(service: Servi
 def test_the_page_is_for_this_machine(service: Service):
     """A rebound name gets nothing."""
     assert HTTP.get(service.base + "/", headers={"host": "evil.example"}).status_code == 403
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here")
+def test_in_a_real_browser(service: Service, tmp_path: Path):
+    """Hostile models, metadata and faults stay text; on a phone's width it can be painted."""
+    client = service.openai()
+    submit(client, [chat_row(n, model=HOSTILE) for n in range(3)], metadata={HOSTILE[:60]: HOSTILE})
+    service.faults({"call": "*", "nth": 999, "action": {"body": {"x": HOSTILE}, "status": 500}})
+    picture, home = tmp_path / "phone.png", f"--user-data-dir={tmp_path / 'home'}"
+    dom = subprocess.run([CHROMIUM, *QUIETLY, home, "--window-size=390,900", f"--screenshot={picture}", "--dump-dom", service.base + "/"],
+                         capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "<title>Local batch service</title>" in dom and "&lt;script&gt;" in dom
+    assert "<script" not in dom and "<img" not in dom
+    assert picture.read_bytes()[:4] == b"\x89PNG"

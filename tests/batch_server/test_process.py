@@ -41,6 +41,17 @@ def test_one_service_per_state(start):
     assert second.returncode == 2 and str(service.facts["port"]) in second.stderr and second.stderr.count("\n") == 1
 
 
+def test_a_killed_services_address_is_gone_at_once(tmp_path):
+    """service.json of a dead service must not send clients to a port where somebody else may listen."""
+    stale = tmp_path / "service.json"
+    stale.write_text('{"port": 1}')
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert run("--port", str(taken.getsockname()[1]), "--state", str(tmp_path)).returncode == 2
+    assert not stale.exists()
+
+
 def test_port_taken(tmp_path):
     """One line, exit 2."""
     with socket.socket() as taken:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .clock import Clock
 from .rows import Context
+from .rules import queue_full
 from .settings import Profile, Settings
 from .state import Batch, File, State, new_id
 from .workers import Workers
@@ -55,17 +56,11 @@ class Engine:
 
     async def stop(self) -> None:
         """Stop all tasks; their batches go on at the next start."""
-        tasks = list(self.tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self.tasks.clear()
-        self.wake.clear()
+        await asyncio.gather(*(self.drop(batch_id) for batch_id in self.tasks))
 
     async def drop(self, batch_id: str) -> None:
         """Stop the task of one batch, if it has one."""
-        task = self.tasks.get(batch_id)
-        if task is not None:
+        if task := self.tasks.get(batch_id):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
@@ -128,16 +123,11 @@ class Engine:
     def _refused(self, batch: Batch, found: dict) -> list[dict]:
         """Reasons beside the file's own: a demanded failure, or the queue of prompt tokens is full."""
         if fail := batch.fate.get("fail"):
-            return [{"code": fail.get("code", "server_error"), "message": fail.get("message", "The batch failed."),
-                     "param": fail.get("param"), "line": fail.get("line")}]
+            return [{"code": "server_error", "message": "The batch failed.", "param": None, "line": None, **fail}]
         limit = self.settings.queue_limit
         queued = sum(other.prompt_tokens for other in self.state.live.values()
                      if other.account == batch.account and other.model == found["model"] and other.id != batch.id)
-        if not limit or queued + found["tokens"] <= limit:
-            return []
-        message = (f"Enqueued token limit reached for {found['model']} in organization org-simulated. Limit: {limit:,} enqueued "
-                   "tokens. Please try again once some in_progress batches have been completed.")
-        return [{"code": "token_limit_exceeded", "message": message, "param": None, "line": None}]
+        return [queue_full(found["model"], limit)] if limit and queued + found["tokens"] > limit else []
 
     # -- in progress ----------------------------------------------------------------------------
     def _index(self, batch: Batch) -> Path:
@@ -171,25 +161,29 @@ class Engine:
     async def _answer_all(self, batch: Batch, goal: int, begun: float, planned: float) -> None:
         """Answer rows as simulated time allows, several chunks at once, until all are done or the batch is stopped."""
         left, running = self._left(batch, goal), set()
-        while batch.status != "cancelling" and (left or running):
-            allowed = math.ceil(batch.total * min(1.0, (self.age(batch) - begun) / planned)) if self.paced else batch.total
-            while left and len(running) < self.in_flight and (chunk := self._take(left, allowed)):
-                running.add(asyncio.create_task(self._chunk(batch, *chunk)))
-            wait = asyncio.ensure_future(self.clock.pause(max(planned / 20, 0.02 * self.clock.speed), self.wake[batch.id]))
-            done, _ = await asyncio.wait({*running, wait}, return_when=asyncio.FIRST_COMPLETED)
-            wait.cancel()
-            running -= done
-            for task in done - {wait}:
-                task.result()
-            if not self.paced and self.age(batch) >= batch.window:
-                break
+        try:
+            while batch.status != "cancelling" and (left or running):
+                allowed = math.ceil(batch.total * min(1.0, (self.age(batch) - begun) / planned)) if self.paced else batch.total
+                while left and len(running) < self.in_flight and (chunk := self._take(left, allowed)):
+                    running.add(asyncio.create_task(self._chunk(batch, *chunk)))
+                wait = asyncio.ensure_future(self.clock.pause(max(planned / 20, 0.02 * self.clock.speed), self.wake[batch.id]))
+                done, _ = await asyncio.wait({*running, wait}, return_when=asyncio.FIRST_COMPLETED)
+                wait.cancel()
+                running -= done
+                for task in done - {wait}:
+                    task.result()
+                if not self.paced and self.age(batch) >= batch.window:
+                    break
+        except asyncio.CancelledError:  # the service stops: nothing may go on behind its back
+            await self._let_end(running, 0)
+            raise
         await self._let_end(running)
 
-    async def _let_end(self, running: set[asyncio.Task]) -> None:
+    async def _let_end(self, running: set[asyncio.Task], patience: float = IN_FLIGHT_PATIENCE) -> None:
         """What is in flight may end, if it does so soon."""
         if not running:
             return
-        done, late = await asyncio.wait(running, timeout=IN_FLIGHT_PATIENCE)
+        done, late = await asyncio.wait(running, timeout=patience)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)

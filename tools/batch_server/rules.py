@@ -54,6 +54,13 @@ def known_model(model: object) -> bool:
     return isinstance(model, str) and 0 < len(model) <= 256 and "no-such-model" not in model
 
 
+def queue_full(model: str, limit: int) -> dict:
+    """The error of a batch that finds the queue of prompt tokens full."""
+    message = (f"Enqueued token limit reached for {model} in organization org-simulated. Limit: {limit:,} enqueued tokens. "
+               "Please try again once some in_progress batches have been completed.")
+    return {"code": "token_limit_exceeded", "message": message, "param": None, "line": None}
+
+
 def check_openai(body: dict, endpoint: str) -> None:
     """Raise the ApiError with which the API would answer this body."""
     model = body.get("model")

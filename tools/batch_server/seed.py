@@ -10,7 +10,6 @@ import orjson
 
 from .engine import KEEP_OUTPUT, Engine
 from .errors import ApiError
-from .shapes import STAGES
 from .state import FINAL, Batch, File, State, sync_file
 
 # An id becomes a folder's name here, so that it has to be a harmless one.
@@ -83,12 +82,12 @@ def _add_batch(item: dict, state: State, engine: Engine) -> None:
     output = _file(state, engine, {"id": f"{item['id']}-output", "profile": profile, "purpose": "batch_output"}, content)
     state.write(("delete from files where id = ?", (output.id,)))
     state.add_files(output)
-    count = len(item.get("lines", []))
+    count = len(item.get("lines", [])) if status in FINAL else 0
     batch = Batch(
         item["id"], output.account, profile, now, now - engine.clock.jumped, engine.clock.jumped, status, "", "",
         endpoint="/v1/messages" if profile == "anthropic" else "/v1/chat/completions", metadata=item.get("metadata"),
         input_file=None if profile == "anthropic" else f"{item['id']}-input", total=count, version="2026-10-21",
-        fate={"stuck": True}, times={name: now for name in STAGES[:1] + ((status,) if status != "in_progress" else ())})
+        fate={"stuck": True}, times=dict.fromkeys(("in_progress", status), now))
     if batch.final and status != "failed":
         batch.ok, batch.outcome, batch.output_file = count, status, output.id
     state.add_batch(batch)

@@ -38,6 +38,7 @@ def run(settings: Settings) -> None:
     """Serve until told to stop; raises CannotStart."""
     settings.state.mkdir(parents=True, exist_ok=True)
     lock = _lock(settings.state)
+    (settings.state / "service.json").unlink(missing_ok=True)  # a killed service's: nobody listens there any more
     listener = _listen(settings)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

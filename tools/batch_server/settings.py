@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MB = 1024 * 1024
+MB = 1_000_000  # the vendors do not say which megabyte they mean: with the smaller one, what passes here passes there
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -76,4 +77,13 @@ class Workers:
         """Let all workers go; their parts are only kept when whole, so nothing is harmed."""
         for process in self._all:
             self._end(process)
-        await asyncio.gather(*(process.wait() for process in self._all))
+        await asyncio.gather(*map(_buried, self._all))
+
+
+async def _buried(process: asyncio.subprocess.Process) -> None:
+    """Wait for the end of a process and of its pipes: a pipe that outlives the event loop complains with a traceback."""
+    process.stdin.close()
+    with suppress(BrokenPipeError, ConnectionResetError):
+        await process.stdin.wait_closed()
+    await process.stdout.read()
+    await process.wait()
