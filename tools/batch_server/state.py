@@ -107,6 +107,18 @@ class State:
         self.db.execute("pragma synchronous=full")
         self.db.executescript(SCHEMA)
         self.live: dict[str, Batch] = {b.id: b for b in self._batches("final = 0 and gone = 0 order by seq", ())}
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what a kill left between its making and its commit: bytes and folders that nothing refers to."""
+        used = {blob for (blob,) in self.read("select json_extract(doc, '$.blob') from files where gone = 0")}
+        used |= {batch.blob for batch in self.live.values()}
+        for path in (self.folder / "blobs").iterdir():
+            if path.name not in used and not path.name.startswith("billed-"):
+                path.unlink()
+        for path in (self.folder / "work").iterdir():
+            if path.name not in self.live:
+                shutil.rmtree(path, ignore_errors=True)
 
     def close(self) -> None:
         """Close the database; nothing is pending by design."""
