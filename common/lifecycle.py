@@ -372,10 +372,7 @@ class Lifecycle:
             self._disown(shard)
             return
         self._downloads[shard.n] += 1
-        holes = found.bad["malformed"] + found.bad["truncated"] or (
-            found.absent and batch.status in ("completed", "ended")
-        )
-        if holes and self._downloads[shard.n] < DOWNLOADS:
+        if verdicts.has_holes(batch, found) and self._downloads[shard.n] < DOWNLOADS:
             self._batches.pop(shard.n, None)  # a new look: an output file may be named late
             self._wait(shard, self.options.poll)
             return

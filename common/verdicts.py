@@ -24,11 +24,23 @@ def of_refused_input(problems: Iterable[Mapping[str, object]]) -> str:
     return "give up"
 
 
+def answered(found: Scan) -> int:
+    """How many rows a provider should count as succeeded, by the files."""
+    return sum(found.tally[outcome] for outcome in ANSWERED)
+
+
+def has_holes(batch: Batch, found: Scan) -> bool:
+    """Whether the files seem to lack what is there to be had, so that they should be fetched again."""
+    broken = found.bad["malformed"] + found.bad["truncated"] + found.bad["too long"]
+    whole = batch.status in ("completed", "ended")
+    return bool(broken or (found.absent and (whole or batch.succeeded > answered(found))))
+
+
 def outcomes(shard: Shard, batch: Batch, found: Scan) -> tuple[str, dict[str, str]]:
     """The outcome of rows that no file mentions, and the outcomes by id of all rows whose policy is to be applied."""
     absent = {"expired": "expired", "cancelled": "cancelled"}.get(batch.status, "missing")
     unclean = {**found.unclean, **dict.fromkeys(found.absent, absent)}
-    if found.absent and batch.succeeded > shard.count - len(unclean):
+    if found.absent and batch.succeeded > answered(found):
         # the provider says that it has answered (and billed) more than it gave us: no blind second purchase
         return absent, found.unclean
     return absent, unclean
@@ -50,7 +62,7 @@ def complaints(shard: Shard, batch: Batch, found: Scan) -> str:
     said = [f"{n} {kind} lines" for kind, n in sorted(found.bad.items())]
     if found.first_bad:
         said[-1] += f" (first: {found.first_bad.file} line {found.first_bad.line}: {found.first_bad.why})"
-    got = sum(found.tally[outcome] for outcome in ANSWERED)
+    got = answered(found)
     if batch.total and (batch.succeeded != got or batch.total != shard.count):
         counted = f"the provider counts {batch.succeeded} of {batch.total} succeeded"
         said.append(f"{counted}, the files hold {got} of {shard.count}")
