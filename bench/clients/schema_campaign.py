@@ -14,9 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
+
+import jsonschema
+import yaml
+from anthropic import Anthropic
 
 from . import sdk_tests
 from .common import foreign_env, free_port, run, service, venv, wait_for_port
@@ -75,6 +80,30 @@ def schemathesis(schemas: dict[str, Path], calls: int, examples: int) -> bool:
     return well
 
 
+def result_rows(schema: Path) -> bool:
+    """Every kind of row of a Message Batch's results, which proxies do not look into, against the description."""
+    description = yaml.safe_load(schema.read_text())
+    row_schema = {**description, "$ref": "#/components/schemas/MessageBatchIndividualResponse"}
+    check = jsonschema.Draft202012Validator(row_schema)
+    kinds, bad = Counter(), []
+    for fate in ({}, {"expire_at": 0.5}, {"cancel_at": 0.5}, {"rows": {"share": 0.5, "status": 529, "times": -1}}):
+        with service("--cut-share", "0.3", speed=20000) as facts, Anthropic(base_url=facts["base_url"], api_key="k") as client:
+            rules = json.dumps([{"call": "messages.batches.create", "action": {"fate": fate}}]).encode()
+            urlopen(f"{facts['base_url']}/_control/faults", rules, timeout=20).close()
+            batch = client.messages.batches.create(requests=[{"custom_id": f"r{n}", "params": {
+                "model": "claude-haiku-4-5", "max_tokens": 99, "messages": [{"role": "user", "content": f"{n}"}]}} for n in range(100)])
+            while batch.processing_status != "ended":
+                time.sleep(0.05)
+                batch = client.messages.batches.retrieve(batch.id)
+            request = Request(batch.results_url, headers={"x-api-key": "k", "anthropic-version": "2026-10-21"})
+            with urlopen(request, timeout=20) as answer:
+                rows = [json.loads(line) for line in answer]
+            kinds.update(row["result"]["type"] for row in rows)
+            bad += [error.message for row in rows for error in check.iter_errors(row)]
+    print(f"result rows against the description: {dict(kinds)}, {len(bad)} wrong {bad[:3] or ''}")
+    return not bad and len(kinds) == 4
+
+
 @contextmanager
 def prism(command: str, schema: Path, base: str):
     """The validating proxy in front of the service; yields its address."""
@@ -117,6 +146,7 @@ def main() -> int:
     args = parser.parse_args()
     schemas = {"openai": args.openai.resolve(), "anthropic": args.anthropic.resolve()}
     well = schemathesis(schemas, args.calls, args.examples) if args.calls else True
+    well = result_rows(schemas["anthropic"]) and well
     if args.prism:
         well = through_prism(args.prism, schemas) and well
     return 0 if well else 1
