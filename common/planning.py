@@ -120,7 +120,7 @@ def plan(
     digest = experiment.digest(
         models=[[m.alias, m.id] for m in models], address=account.identity, host=account.host.name, provider=folder
     )
-    run = _existing(journal, folder, experiment.name, digest, run_name)
+    run = _existing(journal, folder, digest, run_name)
     if run is not None and run.planned:
         return Planned(run, tuple(models), journal.shards(run), is_new=False)
     if run is None:
@@ -129,20 +129,13 @@ def plan(
         return _write(journal, provider, account, run, experiment, models, skip_invalid)
 
 
-def _existing(journal: Journal, folder: str, name: str, digest: str, run_name: str | None) -> Run | None:
+def _existing(journal: Journal, folder: str, digest: str, run_name: str | None) -> Run | None:
     if run_name is None:
-        return next(
-            (r for r in journal.runs(folder) if r.digest == digest and r.name == f"{name}-{digest[: _tail(r.name)]}"),
-            None,
-        )
+        return next((run for run in journal.runs(folder) if run.digest == digest and not run.named), None)
     run = journal.run(f"{folder}/{run_name}")
     if run is not None and run.digest != digest:
         raise Usage(f"run {run_name} belongs to another experiment, model set or address; choose another --run name")
     return run
-
-
-def _tail(run_name: str) -> int:
-    return len(run_name.rpartition("-")[2])
 
 
 def _new(
@@ -154,7 +147,8 @@ def _new(
     digest: str,
     name: str | None,
 ) -> Run:
-    names = [name] if name else [f"{experiment.name}-{digest[:size]}" for size in (6, 12, 24)]
+    named = name is not None
+    names = [name] if named else [f"{experiment.name}-{digest[:size]}" for size in (6, 12, 24)]
     name = next(n for n in names if journal.run(f"{folder}/{n}") is None)
     run = Run(
         key=f"{folder}/{name}",
@@ -169,6 +163,7 @@ def _new(
         created_at=time.time(),
         models=tuple(m.alias for m in models),
         longer=experiment.cut_off_factor,
+        named=named,
     )
     try:
         (run.folder / "shards").mkdir(parents=True, exist_ok=True)

@@ -178,6 +178,7 @@ class Run:
     folder: Path
     created_at: float
     models: tuple[str, ...]  # aliases as typed
+    named: bool = False  # by --run; else its name follows from its digest
     planned: int = 0  # requests; 0 until planning is complete
     skipped: int = 0  # requests left out by --skip-invalid
     longer: float | None = None  # factor on max_tokens for rows that were cut off; None: they stay as they are
