@@ -43,7 +43,7 @@ def retry_failed(session: Session, name: str) -> int:
     found = session.known_run(name)
     session.own_account(found)
     with session.journal.lock(found):
-        found = session.journal.save_run(replace(found, stopped=False, paused=""), "retry_failed")
+        found = session.journal.save_run(replace(session.journal.run(found.key), stopped=False, paused=""), "retry_failed")
         count = session.lifecycle(found, lambda *args, **more: None).retry_failed()
     session.say(f"{count:,} rows of run {found.name} are sent once more")
     return _drive(session, found)

@@ -91,7 +91,8 @@ class Session:
         return run
 
     def lifecycle(self, run: Run, tell: Callable[..., None]) -> Lifecycle:
-        """What drives a run, as the options say."""
+        """What drives a run, as the options say. The caller holds its lock; what it read before that may be old."""
+        run = self.journal.run(run.key)
         args, here = self.args, settings.is_loopback(self.account.base_url)
         options = Options(
             parallel=args.parallel,

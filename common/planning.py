@@ -126,6 +126,9 @@ def plan(
     if run is None:
         run = _new(journal, account, folder, experiment, models, digest, run_name)
     with journal.lock(run):
+        run = journal.run(run.key)
+        if run.planned:  # by another process, between our look and our lock
+            return Planned(run, tuple(models), journal.shards(run), is_new=False)
         return _write(journal, provider, account, run, experiment, models, skip_invalid)
 
 
