@@ -16,7 +16,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st
                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=8)
 PATHS = ("/v1/files", "/v1/batches", "/kluster/v1/batches", "/kluster/v1/files", "/v1/messages", "/v1/messages/batches",
          "/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/completions", "/_control/faults", "/_control/clock")
-FUZZ = settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "60")),
+FUZZ = settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "25")),
                 deadline=None, derandomize=True, phases=[Phase.generate], database=None,
                 suppress_health_check=list(HealthCheck))
 
