@@ -44,7 +44,7 @@ def retry_failed(session: Session, name: str) -> int:
     session.own_account(found)
     with session.journal.lock(found):
         found = session.journal.save_run(replace(session.journal.run(found.key), stopped=False, paused=""), "retry_failed")
-        count = session.lifecycle(found, lambda *args, **more: None).retry_failed()
+        count = session.lifecycle(found).retry_failed()
     session.say(f"{count:,} rows of run {found.name} are sent once more")
     return _drive(session, found)
 
@@ -134,8 +134,8 @@ def _drive(session: Session, found: Run) -> int:
         found = journal.run(found.key)
         session.own_account(found)
         events = journal.event_count(found)
-        show = Progress(found, journal.shards(found), args.json)
-        life = session.lifecycle(found, show)
+        life = session.lifecycle(found)
+        show = life.tell = Progress(found, life.shards, args.json)
         ending = "is finished"
         try:
             life.resume()

@@ -6,7 +6,7 @@ import argparse
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,8 +90,11 @@ class Session:
             raise Usage(f"no run {name!r}; runs of {self.script.folder}: {known}")
         return run
 
-    def lifecycle(self, run: Run, tell: Callable[..., None]) -> Lifecycle:
-        """What drives a run, as the options say. The caller holds its lock; what it read before that may be old."""
+    def lifecycle(self, run: Run) -> Lifecycle:
+        """What drives a run, as the options say; set its `tell` to hear of it.
+
+        The caller holds the run's lock; what it read before that may be old, so it is read again.
+        """
         run = self.journal.run(run.key)
         args, here = self.args, settings.is_loopback(self.account.base_url)
         options = Options(
@@ -105,7 +108,7 @@ class Session:
         )
         models = {m.alias: m for m in planning.models_of(run)}
         account = self.account.key_digest(self.journal.salt)
-        return Lifecycle(run, self.provider, self.journal, models, options, account=account, tell=tell)
+        return Lifecycle(run, self.provider, self.journal, models, options, account=account)
 
     def derive(self, run: Run) -> dict:
         """Make table, texts and summary anew from what has been collected; returns the summary."""

@@ -21,9 +21,7 @@ def status(session: Session, name: str) -> int:
         return _foreign_status(session, name)
     run, shards = found
     session.own_account(run)
-    looks = _collect(session, run, shards)
-    chosen = {s.n for s in shards}
-    shards = [s for s in session.journal.shards(run) if s.n in chosen]
+    looks, shards = _collect(session, run, shards)
     summary = report.summary_of(run)
     rows = [_row(s, looks.get(s.n)) for s in shards]
     if session.args.json:
@@ -34,8 +32,11 @@ def status(session: Session, name: str) -> int:
     return OK if all(s.state == "fetched" for s in shards) else UNFINISHED
 
 
-def _collect(session: Session, run: Run, shards: list[Shard]) -> dict[int, Batch]:
-    """One look at the given shards' batches, by shard; collects what has ended unless another process does so."""
+def _collect(session: Session, run: Run, shards: list[Shard]) -> tuple[dict[int, Batch], list[Shard]]:
+    """One look at the given shards' batches, by shard, and the shards after it.
+
+    What has ended is collected, unless another process is at work on the run.
+    """
     looks: dict[int, Batch] = {}
 
     def tell(kind: str, shard: Shard | None = None, text: str = "", batch: Batch | None = None) -> None:
@@ -49,12 +50,15 @@ def _collect(session: Session, run: Run, shards: list[Shard]) -> dict[int, Batch
             stack.enter_context(session.journal.lock(run))
         except Usage:  # its own process is at work and collects; we only look
             by_id = {s.batch_id: s.n for s in shards if s.state == "submitted"}
-            return {by_id[b.id]: b for b in session.provider.status(by_id)} if by_id else {}
+            return ({by_id[b.id]: b for b in session.provider.status(by_id)} if by_id else {}), shards
         before = session.journal.states(run)
-        session.lifecycle(run, tell).collect([s.n for s in shards])
+        life = session.lifecycle(run)
+        life.tell = tell
+        life.collect([s.n for s in shards])
         if session.journal.states(run) != before:
             session.derive(run)
-    return looks
+    chosen = {s.n for s in shards}
+    return looks, [s for s in life.shards if s.n in chosen]
 
 
 def _row(shard: Shard, batch: Batch | None) -> dict:
@@ -160,7 +164,8 @@ def cancel(session: Session, name: str) -> int:
             session.say(text)
 
     with session.journal.lock(run):
-        life = session.lifecycle(run, tell)
+        life = session.lifecycle(run)
+        life.tell = tell
         if name == run.name:
             asked = life.cancel()
         elif shards[0].state == "submitted":

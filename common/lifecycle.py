@@ -49,7 +49,7 @@ class Lifecycle:
 
     `account` is the salted digest of the key that the provider speaks with; the run is tied to it.
 
-    `tell(kind, shard, text, batch)` hears of everything that a person may want to see.
+    `tell(kind, shard, text, batch)`, to be set by the caller, hears of everything that a person may want to see.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class Lifecycle:
         options: Options,
         *,
         account: str = "",
-        tell: Callable[..., None] = lambda kind, shard=None, text="", batch=None: None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.run, self.journal, self.options = run, journal, options
-        self._provider, self._models, self._tell, self._account = provider, models, tell, account
+        self._provider, self._models, self._account = provider, models, account
+        self.tell: Callable[..., None] = lambda kind, shard=None, text="", batch=None: None
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._batches: dict[int, Batch] = {}  # the last look at each, by shard
         self._due: dict[int, float] = {}  # when a shard may be touched next (monotonic); absent: at once
@@ -81,6 +81,11 @@ class Lifecycle:
             self._keep(shard)
         self._interval = options.poll
         self._next_poll = 0.0
+
+    @property
+    def shards(self) -> list[Shard]:
+        """All shards of the run as they stand now."""
+        return list(self._shards.values())
 
     # ---- the loop
 
@@ -138,7 +143,7 @@ class Lifecycle:
         except Refused as error:
             if error.status not in (400, 404, 409):
                 raise
-            self._tell("late", text=f"batch {batch_id} has ended before it could be cancelled")
+            self.tell("late", text=f"batch {batch_id} has ended before it could be cancelled")
 
     def retry_failed(self) -> int:
         """Plan new shards for every row without a clean answer, whatever its class; returns how many rows."""
@@ -203,16 +208,16 @@ class Lifecycle:
         try:
             batch_id = self._provider.submit(shard)
         except Unknown as error:
-            self._tell("lost", shard, str(error))
+            self.tell("lost", shard, str(error))
             self._record(shard, "answer_lost", note=str(error))
         except Busy as error:
             wait = backoff(shard.tries + 1, self.options.poll) if error.retry_after is None else error.retry_after
-            self._tell("wait", shard, f"{error}; trying again in {wait:.0f} s")
+            self.tell("wait", shard, f"{error}; trying again in {wait:.0f} s")
             self._unlikely.add(shard.n)
             self._record(shard, "busy", not_before=self._clock() + wait, note=str(error))
         except Unreached as error:
             wait = backoff(shard.tries + 1, self.options.poll)
-            self._tell("wait", shard, f"{error}; trying again in {wait:.0f} s")
+            self.tell("wait", shard, f"{error}; trying again in {wait:.0f} s")
             self._turned_down(shard, "staged", wait, str(error))
         except Broke as error:
             self._turned_down(shard, "staged", 0.0, str(error))
@@ -224,7 +229,7 @@ class Lifecycle:
             self._refused(shard, error)
         else:
             shard = self._record(shard, "submitted", state="submitted", batch_id=batch_id, note="")
-            self._tell("submitted", shard)
+            self.tell("submitted", shard)
 
     def _turned_down(self, shard: Shard, state: str, wait: float, note: str) -> Shard:
         """Not accepted: back for another try, under a tag of its own."""
@@ -259,10 +264,10 @@ class Lifecycle:
                 shard, "adopted", state="submitted", batch_id=first.id, adopted=True,
                 note="found at the provider after its answer was lost",
             )  # fmt: skip
-            self._tell("adopted", shard)
+            self.tell("adopted", shard)
             for other in rest:
                 if other.tag == shard.tag:  # certainly ours; a mere likeness may be somebody else's paid work
-                    self._tell("double", shard, f"batch {other.id} is a double of {first.id}: cancelling it")
+                    self.tell("double", shard, f"batch {other.id} is a double of {first.id}: cancelling it")
                     self._cancel(other.id)
             return
         if shard.n in self._unlikely:
@@ -273,7 +278,7 @@ class Lifecycle:
         # this process's own steady clock: after a jump of the wall clock a batch could seem long overdue
         if looks + 1 >= LOOKS and self._monotonic() - since >= self.options.grace:
             del self._looks[shard.n]
-            self._tell("again", shard, "the lost batch was never made; submitting again")
+            self.tell("again", shard, "the lost batch was never made; submitting again")
             self._turned_down(shard, "staged", 0.0, "")
         else:
             self._wait(shard, min(self.options.grace, self.options.poll))
@@ -300,7 +305,7 @@ class Lifecycle:
             self._looks.pop(shard.n, None)
             changed |= batch != self._batches.get(shard.n)
             self._batches[shard.n] = batch
-            self._tell("batch", shard, batch=batch)
+            self.tell("batch", shard, batch=batch)
             if batch.failed:
                 self._failed(shard, batch)
             elif batch.ended:
@@ -321,7 +326,7 @@ class Lifecycle:
         match verdicts.of_refused_input(batch.problems):
             case "later":
                 wait = backoff(shard.tries + 2, self.options.poll * 2)
-                self._tell("wait", shard, f"the queue for {shard.model} is full; its turn comes later ({wait:.0f} s)")
+                self.tell("wait", shard, f"the queue for {shard.model} is full; its turn comes later ({wait:.0f} s)")
                 self._turned_down(shard, "staged", wait, said)
             case "upload again" if shard.tries < self.options.retries:
                 self._turned_down(shard, "planned", backoff(shard.tries + 1, self.options.poll), said)
@@ -348,7 +353,7 @@ class Lifecycle:
             note=why,
             problems=tuple(named[:1000]),
         )
-        self._tell("refused", shard, why)
+        self.tell("refused", shard, why)
 
     # ---- collecting
 
@@ -388,7 +393,7 @@ class Lifecycle:
         """The rows are not what we asked: the batch was somebody else's. Keep their file out of our results."""
         for path in results.raw_paths(self.run, shard.batch_id):
             path.unlink(missing_ok=True)
-        self._tell("disowned", shard, f"batch {shard.batch_id} answers other requests: it is not ours; looking on")
+        self.tell("disowned", shard, f"batch {shard.batch_id} answers other requests: it is not ours; looking on")
         self._record(shard, "disowned", state="submitting", batch_id="", adopted=False, note="")
 
     def _close(self, shard: Shard, batch: Batch, found: results.Scan, files: dict[Path, str]) -> None:
@@ -399,7 +404,7 @@ class Lifecycle:
         more = self._followers(shard, outcomes)
         paid_stop = [wire for wire, outcome in outcomes.items() if POLICY[outcome] is Policy.PAUSE]
         shard = self._record(shard, "fetched", more=more, note=note, not_before=0.0, **changes)
-        self._tell("fetched", shard, note)
+        self.tell("fetched", shard, note)
         if paid_stop:
             self._pause(
                 f"{len(paid_stop)} rows of batch {shard.batch_id}: {found.examples.get('quota') or 'quota used up'}"
@@ -439,7 +444,7 @@ class Lifecycle:
 
     def _pause(self, why: str, by_cap: bool = False) -> None:
         self.run = self.journal.save_run(replace(self.run, paused=why), "paused", cap=by_cap)
-        self._tell("paused", text=why)
+        self.tell("paused", text=why)
 
     def _stopped(self) -> bool:
         return bool(self.run.paused or self.run.stopped)
@@ -491,7 +496,7 @@ class Lifecycle:
             seconds=self.options.patience,
             start=min(1.0, self.options.poll),
             sleep=self._sleep,
-            told=lambda text: self._tell("wait", text=text),
+            told=lambda text: self.tell("wait", text=text),
         )
 
     def _rest(self) -> None:
