@@ -18,7 +18,7 @@ from common.providers.base import Provider
 from common.records import Batch, Host
 from common.retry import Pace
 
-BLOCK = 1 << 20
+SLOW_AFTER, SLOWEST = 60.0, 1000.0  # after so many seconds a download must have had so many bytes a second
 CONNECT, READ = 10.0, 120.0  # seconds: for a connection, and between two pieces of an answer
 MONEY = {"insufficient_quota", "billing_hard_limit_reached", "enforced_spend_limit_reached", "insufficient_balance"}
 
@@ -164,10 +164,17 @@ class SdkProvider(Provider):
             yield batch
 
     def _stream(self, response, path: Path) -> str:
-        """The body of a streamed response → a file, whole or not at all; its sha256. Raises Unknown when it is cut."""
-        digest = hashlib.sha256()
+        """The body of a streamed response → a file, whole or not at all; its sha256.
+
+        Raises Unknown when it is cut, or when it only drips: a timeout between two pieces does not end that.
+        """
+        digest, got, begun = hashlib.sha256(), 0, time.monotonic()
         with whole_file(path) as file:
-            for block in response.iter_bytes(BLOCK):
+            for block in response.iter_bytes():
                 digest.update(block)
                 file.write(block)
+                got += len(block)
+                seconds = time.monotonic() - begun
+                if seconds > SLOW_AFTER and got < SLOWEST * seconds:
+                    raise Unknown(f"{self.host.title} sent only {got:,} bytes in {seconds:.0f} s; the download is begun anew")
         return digest.hexdigest()
