@@ -79,6 +79,8 @@ class Lifecycle:
         self._committed = 0.0  # USD: spent by what is collected, at most spent by what is in flight
         for shard in journal.shards(run):
             self._keep(shard)
+            # the wall clock may have jumped since an earlier process noted this
+            self._wait(shard, min(shard.not_before - clock(), LONGEST_NOTED_WAIT))
         self._interval = options.poll
         self._next_poll = 0.0
 
@@ -214,7 +216,7 @@ class Lifecycle:
             wait = backoff(shard.tries + 1, self.options.poll) if error.retry_after is None else error.retry_after
             self.tell("wait", shard, f"{error}; trying again in {wait:.0f} s")
             self._unlikely.add(shard.n)
-            self._record(shard, "busy", not_before=self._clock() + wait, note=str(error))
+            self._record(shard, "busy", wait=wait, note=str(error))
         except Unreached as error:
             wait = backoff(shard.tries + 1, self.options.poll)
             self.tell("wait", shard, f"{error}; trying again in {wait:.0f} s")
@@ -241,7 +243,7 @@ class Lifecycle:
             batch_id="",
             tag=shards.new_tag(shard.run, shard.n),
             tries=shard.tries + 1,
-            not_before=self._clock() + wait,
+            wait=wait,
             note=note,
         )
 
@@ -403,15 +405,17 @@ class Lifecycle:
         note = verdicts.complaints(shard, batch, found)
         more = self._followers(shard, outcomes)
         paid_stop = [wire for wire, outcome in outcomes.items() if POLICY[outcome] is Policy.PAUSE]
-        shard = self._record(shard, "fetched", more=more, note=note, not_before=0.0, **changes)
+        shard = self._record(shard, "fetched", more=[new for new, _ in more], note=note, **changes)
+        for new, wait in more:
+            self._wait(new, wait)
         self.tell("fetched", shard, note)
         if paid_stop:
             self._pause(
                 f"{len(paid_stop)} rows of batch {shard.batch_id}: {found.examples.get('quota') or 'quota used up'}"
             )
 
-    def _followers(self, shard: Shard, outcomes: dict[str, str]) -> list[Shard]:
-        """New shards for the rows that their class's policy sends again."""
+    def _followers(self, shard: Shard, outcomes: dict[str, str]) -> list[tuple[Shard, float]]:
+        """New shards for the rows that their class's policy sends again, each with its wait in seconds."""
         if shard.stopped or self.run.stopped:
             return []
         young = self._clock() - self.run.created_at < self.options.retry_hours * 3600
@@ -425,7 +429,7 @@ class Lifecycle:
             wait = backoff(shard.attempt, self.options.poll) if policy is Policy.AGAIN else 0.0
             cap = int(shard.max_tokens * self.run.longer) if policy is Policy.LONGER else None
             n, attempt, not_before = self._next_n() + len(made), shard.attempt + 1, self._clock() + wait
-            made.append(shards.again(shard, n, wires, attempt=attempt, longer=cap, not_before=not_before))
+            made.append((shards.again(shard, n, wires, attempt=attempt, longer=cap, not_before=not_before), wait))
         return made
 
     # ---- money
@@ -458,11 +462,18 @@ class Lifecycle:
 
     # ---- small things
 
-    def _record(self, shard: Shard, kind: str, more: Iterable[Shard] = (), **changes: object) -> Shard:
+    def _record(
+        self, shard: Shard, kind: str, more: Iterable[Shard] = (), wait: float | None = None, **changes: object
+    ) -> Shard:
+        """Commit an event; `wait`: seconds for which the shard is then left alone."""
+        if wait is not None:
+            changes["not_before"] = self._clock() + wait
         more = list(more)
         shard = self.journal.record(shard, kind, more, **changes)
         for one in (shard, *more):
             self._keep(one)
+        if wait is not None:
+            self._wait(shard, wait)  # on the steady clock; what the journal notes is for another process
         return shard
 
     def _keep(self, shard: Shard) -> None:
@@ -471,11 +482,6 @@ class Lifecycle:
             self._states[before.state] -= 1
             self._committed -= _commitment(before)
         self._shards[shard.n] = shard
-        if before is None or before.not_before != shard.not_before:
-            # on the steady clock: the wall clock may jump, and a note of an earlier process may be of another time
-            self._wait(
-                shard, min(shard.not_before - self._clock(), LONGEST_NOTED_WAIT if before is None else float("inf"))
-            )
         self._states[shard.state] += 1
         self._committed += _commitment(shard)
 

@@ -12,7 +12,7 @@ from bench.torture.kills import SMALL, Verdict
 from bench.torture.world import World
 
 PROFILES = ("openai", "anthropic", "kluster")
-JUMPS = [(after, sign * seconds) for after in (3, 25, 40) for seconds in (3600.0, 3 * 86400.0) for sign in (1, -1)]
+JUMPS = [(after, sign * seconds) for after in (3, 25, 40, 50) for seconds in (3600.0, 3 * 86400.0) for sign in (1, -1)]
 LOST_AND_WAIT = [
     ("create", matrix.rule(drop="after")),
     ("create", matrix.rule(nth=2, status=429, headers={"retry-after": "1"})),
