@@ -42,25 +42,26 @@ def read_raw(
     decode: Callable[[dict], Result] = sniff,
     seen: set[str] | None = None,
     known: Container[str] | None = None,
+    longest: int = LONGEST,
 ) -> Iterator[tuple[int, Result | Problem]]:
     """(line number, Result or Problem) for each line that is not empty; raises OSError as the disk does.
 
     The first line of an id counts; `seen` may be shared by files that belong together. With `known`, an id that is
-    not in it is foreign. Memory: one line and the ids.
+    not in it is foreign. A line of more than `longest` bytes is skipped. Memory: one line and the ids.
     """
     seen = set() if seen is None else seen
     with open(path, "rb", buffering=BLOCK) as file:
         number, rest = 0, False
-        for line in iter(partial(file.readline, LONGEST), b""):
+        for line in iter(partial(file.readline, longest), b""):
             if rest:  # of a line that was too long
                 rest = not line.endswith(b"\n")
                 continue
             number += 1
             if number == 1:
                 line = line.removeprefix(b"\xef\xbb\xbf")
-            if len(line) == LONGEST and not line.endswith(b"\n"):
+            if len(line) == longest and not line.endswith(b"\n"):
                 rest = True
-                yield number, Problem(number, "too long", f"longer than {LONGEST >> 20} MB", path.name)
+                yield number, Problem(number, "too long", f"longer than {longest:,} bytes", path.name)
             elif not line.isspace() and line:
                 yield number, _result(line, number, path.name, decode, seen, known)
 

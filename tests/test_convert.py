@@ -10,7 +10,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from common import rawfile
 from common.answers import Question
 from common.context import PlainContext
 from common.convert import Meta, Problem, Record, Tally, convert, read_raw, records, safe_name, write_csv, write_texts
@@ -95,12 +94,11 @@ def test_half_an_emoji_does_not_lose_a_paid_answer(tmp_path):
     assert read(path)[0].text == "cut ?"
 
 
-def test_a_line_too_long(tmp_path, monkeypatch):
+def test_a_line_too_long(tmp_path):
     """A line beyond the limit is skipped whole, and the next one is read with its right number."""
-    monkeypatch.setattr(rawfile, "LONGEST", 4096)
     path = tmp_path / "x.jsonl"
     path.write_bytes(line("a", "x" * 10_000) + line("b"))
-    problem, result = read(path)
+    problem, result = (item for _, item in read_raw(path, longest=4096))
     assert (problem.kind, problem.line, result.custom_id) == ("too long", 1, "b")
 
 
