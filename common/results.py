@@ -184,7 +184,9 @@ def _merged(run: Run, family: list[Shard], decode: Decode) -> Iterator[tuple[str
             for wire in ids(shard):
                 last.setdefault(wire, shard)
     for wire, rest in pending.items():
-        result, batch_id = failed.get(wire) or _absent(wire, last.get(wire, family[0]))
+        asked = last.get(wire, family[0])
+        is_over = asked.state in ("fetched", "refused")  # else it is being asked again, whatever came before
+        result, batch_id = (failed.get(wire) if is_over else None) or _absent(wire, asked)
         yield wire, rest, result, 1 + tries[wire], batch_id
 
 

@@ -12,7 +12,7 @@ import pytest
 from bench.torture import kills, lookalikes, matrix, random_runs
 from bench.torture.jobs import LOST_AND_WAIT
 from bench.torture.kills import SMALL
-from bench.torture.world import PROFILES, World
+from bench.torture.world import PROFILES, QUICK, World
 
 ALL = ("openai", "anthropic", "kluster")
 # each case of the matrix once, the profiles taking turns; `make torture` plays all of them on all
@@ -141,6 +141,20 @@ def test_expired_rows_keep_what_is_paid(calm: World, references: dict) -> None:
     attempts = {row["attempts"] for row in calm.table("openai").values()}
     assert attempts == {"1", "2"}
     assert max(calm.billed().values()) == 1
+
+
+def test_a_row_on_its_second_way_is_pending(calm: World) -> None:
+    """A row that failed and is being asked again counts as pending, not as failed for good."""
+    calm.reset()
+    calm.control("faults", [
+        {"call": "batches.create", "times": 1, "action": {"fate": {"rows": {"share": 1, "status": 500, "times": 1}}}},
+        {"call": "batches.create", "nth": 2, "times": 1, "action": {"status": 401}},
+    ])  # fmt: skip
+    argv = ["--batch", "--model", "gpt-4.1-mini", "--limit", "2", *QUICK]
+    assert calm.run("openai", argv=argv)["code"] == 3  # the key was refused on the second way
+    summary = json.loads(next((calm.results / "openai").glob("literary-*/summary.json")).read_text())
+    assert summary["outcomes"] == {"pending": 2}
+    assert calm.run("openai", argv=argv)["code"] == 0
 
 
 def test_audit_notices_a_changed_file(calm: World) -> None:
