@@ -11,7 +11,6 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import le
 from typing import NamedTuple
 
 
@@ -101,7 +100,8 @@ class Checker:
         self.questions = tuple(questions)
         self._asked = _asked_format(self.questions)
         self._all_asked = ("asked",) * len(self.questions)
-        self._lows, self._highs = [q.minimum for q in self.questions], [q.maximum for q in self.questions]
+        # what is within all ranges at once needs no look at each
+        self._low, self._high = max((q.minimum for q in questions), default=0.0), min((q.maximum for q in questions), default=0.0)
         self._names = _by_name(self.questions)
         self._starts = re.compile(rf"\n|{_any(q.id for q in self.questions)}")
         self._head, self._follow = _heads(self.questions)
@@ -116,7 +116,7 @@ class Checker:
         if match:
             found = match.groups()
             values = tuple(map(float, found[::2]))
-            if all(map(le, self._lows, values)) and all(map(le, values, self._highs)):
+            if (self._low <= min(values) and max(values) <= self._high) or all(map(_within, self.questions, values)):
                 return Checked("success", values, found[1::2], self._all_asked, ())
         return self._search(text)
 
@@ -125,7 +125,7 @@ class Checker:
         folded = _fold(text)
         values: list[list[_Found]] = [[] for _ in self.questions]
         reasons: list[str] = [""] * len(self.questions)
-        loose: list[str] = [""] * len(self.questions)  # reasons that merely stand behind their value
+        behind: list[list[slice]] = [[] for _ in self.questions]  # where a reason may stand without its label
         hits = self._hits(folded)
         problems = [hit.raw for hit in hits if hit.question < 0]
         hits = [hit for hit in hits if hit.question >= 0]
@@ -133,8 +133,8 @@ class Checker:
             n = hit.question
             if hit.form != "reason":
                 values[n].append(_Found(hit.form, hit.number, hit.raw))
-                if hit.number is not None and not loose[n]:
-                    loose[n] = self._loose_reason(text[hit.end : following], folded[hit.end : following])
+                if hit.number is not None:
+                    behind[n].append(slice(hit.end, following))
                 continue
             if _PLACEHOLDER.fullmatch(folded[hit.end : following].strip(_EDGE)):
                 # The format echoed back: the number above such a reason is an example, if another one follows.
@@ -142,7 +142,10 @@ class Checker:
                     values[n][-1] = values[n][-1]._replace(raw="")
             else:
                 reasons[n] = reasons[n] or text[hit.end : following].strip(_EDGE)
-        return self._judge(values, [r or spare for r, spare in zip(reasons, loose)], problems)
+        for n, places in enumerate(behind):
+            loose = (self._loose_reason(text[place], folded[place]) for place in places)
+            reasons[n] = reasons[n] or next(filter(None, loose), "")
+        return self._judge(values, reasons, problems)
 
     def _hits(self, folded: str) -> list[_Hit]:
         """All heads in order. They can only begin a line, stand at an id, or follow a value: only there we look."""
@@ -194,23 +197,28 @@ class Checker:
         return Checked(status, tuple(values), tuple(reasons), tuple(patterns), tuple(problems))
 
 
+def _within(question: Question, number: float) -> bool:
+    return question.minimum <= number <= question.maximum
+
+
 def _value(match: re.Match[str], folded: str, number: int, question: Question) -> _Hit:
     """The head of a value together with what stands behind it, readable or not."""
     form = "quoted" if match["open"] and match["open"] in "「『\"" else "bracketed" if match["open"] else match.lastgroup
     form = form or "plain"
     at = match.end()
-    end = folded.find("\n", at)
-    rest = folded[at : end if end >= 0 else len(folded)]
     value = None if _LIST.match(folded, at) else _NUMBER.match(folded, at) or _ALONE.match(folded, at)
     scale = value and (value["of"] and float(value["of"]) != question.maximum or value["percent"] and question.maximum != 100)
-    if not value or scale:
-        placeholder = _PLACEHOLDER.fullmatch(rest.strip()) or rest.strip(" 。") in (f"{question.minimum:g}-{question.maximum:g}", "数値")
-        return _Hit(number, form, match.start(), at, None, "" if placeholder else rest.strip()[:40])
-    return _Hit(number, form, match.start(), value.end(), float(value["n"]), value["n"])
+    if value and not scale:
+        return _Hit(number, form, match.start(), value.end(), float(value["n"]), value["n"])
+    rest = folded[at:].partition("\n")[0].strip()
+    placeholder = _PLACEHOLDER.fullmatch(rest) or rest.strip(" 。") in (f"{question.minimum:g}-{question.maximum:g}", "数値")
+    return _Hit(number, form, match.start(), at, None, "" if placeholder else rest[:40])
 
 
 def _choose(question: Question, candidates: list[_Found]) -> tuple[float | None, str, list[str]]:
     """One value out of all that were given for a question: the first that is no echo. With pattern and troubles."""
+    if len(candidates) == 1 and candidates[0].number is not None and _within(question, candidates[0].number):
+        return candidates[0].number, candidates[0].form, []
     numbers = [c for c in candidates if c.number is not None]
     numbers = [c for c in numbers if c.raw] or numbers
     troubles = [f"“{c.raw}” is not one number" for c in candidates if c.number is None and c.raw]
@@ -221,7 +229,7 @@ def _choose(question: Question, candidates: list[_Found]) -> tuple[float | None,
     if others:
         told = ", ".join(f"{n:g}" for n in sorted(others)[:5])
         troubles.append(f"{first.number:g} was taken, but {told} was given too")
-    if not question.minimum <= first.number <= question.maximum:
+    if not _within(question, first.number):
         return None, "", [f"{first.number:g} is outside {question.minimum:g}–{question.maximum:g}", *troubles]
     return first.number, first.form, troubles
 

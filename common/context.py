@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class PlainContext:
         self.questions = experiment.questions if experiment else ()
         self._personas = {p.id: p.name for p in experiment.personas} if experiment else {}
         self._titles = _titles(experiment) if experiment else {}
+        self._model_id = lru_cache(1024)(self._model_id)
 
     def describe(self, custom_id: str) -> Meta:
         """What the id itself says."""
@@ -41,11 +42,12 @@ class PlainContext:
         if not match:
             return Meta(custom_id)
         persona, model, trial, text = match.groups()
-        known = _alias(model, self._providers)
-        return Meta(
-            custom_id, model, known.id if known else "", persona, self._personas.get(persona, ""), int(trial),
-            text, self._titles.get(text, ""),
-        )  # fmt: skip
+        name, title = self._personas.get(persona, ""), self._titles.get(text, "")
+        return Meta(custom_id, model, self._model_id(model), persona, name, int(trial), text, title)
+
+    def _model_id(self, alias: str) -> str:
+        known = _alias(alias, self._providers)
+        return known.id if known else ""
 
     def model(self, name: str) -> Model | None:
         """The catalog's row for an alias or for the id that the API reported."""

@@ -7,7 +7,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -138,6 +137,8 @@ def _sibling(file: Path) -> Path | None:
 def _run(jobs: Sequence[Job], workers: int) -> Iterable[Done]:
     if workers == 1 or len(jobs) == 1:
         return map(_convert, jobs)
+    from concurrent.futures import ProcessPoolExecutor  # only needed here
+
     with ProcessPoolExecutor(min(workers, len(jobs))) as pool:
         return list(pool.map(_convert, jobs))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 from common.records import Model, Usage
 
 MILLION = 1_000_000
@@ -16,21 +19,30 @@ def rates(model: Model) -> tuple[float | None, float | None, float | None]:
     return model.input * share, cached * share, model.output * share
 
 
-def _long_context(model: Model, prompt_tokens: int) -> tuple[float, float]:
-    """The factors on input and output price beyond the model's long-context limit (api facts, E.1 and E.3)."""
-    if model.long_context_over is None or prompt_tokens <= model.long_context_over:
-        return 1.0, 1.0
-    return (5.0, 5.0) if model.provider == "anthropic" else (2.0, 1.5)
+def pricing(model: Model) -> Callable[[Usage], float | None]:
+    """A function usage → USD of one answer at batch price; None where a price is unknown.
+
+    Beyond a model's long-context limit its prices rise by factors (api facts, E.1 and E.3).
+    """
+    into, cached, out = rates(model)
+    if into is None:
+        return lambda usage: None
+    limit = math.inf if model.long_context_over is None else model.long_context_over
+    more_in, more_out = (5.0, 5.0) if model.provider == "anthropic" else (2.0, 1.5)
+
+    def price(usage: Usage) -> float:
+        read, from_cache, written, _ = usage
+        paid = (read - from_cache) * into + from_cache * cached
+        if read > limit:
+            return (paid * more_in + written * out * more_out) / MILLION
+        return (paid + written * out) / MILLION
+
+    return price
 
 
 def cost(model: Model, usage: Usage) -> float | None:
     """What one answer cost in USD at batch price, from the tokens that the provider counted."""
-    into, cached, out = rates(model)
-    if into is None:
-        return None
-    more_in, more_out = _long_context(model, usage.input)
-    paid = (usage.input - usage.cached) * into + usage.cached * cached
-    return (paid * more_in + usage.output * out * more_out) / MILLION
+    return pricing(model)(usage)
 
 
 def ceiling(model: Model, prompt_tokens: int, max_tokens: int) -> float | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from common.answers import Checked, Checker, Question
-from common.costs import cost
-from common.records import Model, Result
+from common.costs import pricing
+from common.errors import SUCCEEDED
+from common.records import Model, Result, Usage
 
 UNKNOWN = "unknown"
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -70,14 +71,17 @@ class Recorder:
     def __init__(self, context: Context) -> None:
         self.context = context
         self._check = Checker(context.questions).check if context.questions else lambda text: None
-        self._model = lru_cache(1024)(context.model)
+        self._price = lru_cache(1024)(self._pricing)
         c = context
         self._rest = (c.batch_id, c.provider, c.experiment, c.run)
 
+    def _pricing(self, alias: str, reported: str) -> Callable[[Usage], float | None]:
+        model = self.context.model(alias or reported) or (self.context.model(reported) if reported else None)
+        return pricing(model) if model else lambda usage: None
+
     def __call__(self, result: Result) -> Record:
         meta = self.context.describe(result.custom_id)
-        model = self._model(meta.model or result.model) or (self._model(result.model) if result.model else None)
-        price = cost(model, result.usage) if model else None
+        price = self._price(meta.model, result.model)(result.usage)
         return Record(meta, result, self._check(result.text), self.context.attempts, price, *self._rest)
 
 
@@ -100,25 +104,26 @@ def columns(questions: Sequence[Question]) -> tuple[tuple[str, type], ...]:
     return (*_FRONT, *asked, *_BACK)
 
 
-def cells(record: Record, questions: int) -> list:
-    """The row of a record, in the order of `columns` for that many questions; None is an empty cell."""
-    meta, result, checked, attempts, price, batch_id, provider, experiment, run = record
-    custom_id, model, model_id, persona, persona_name, trial, text, text_title, temperature = meta
-    row = [experiment, run, provider, model, result.model or model_id, persona, persona_name, text, text_title, trial]
-    row += (None if temperature == UNKNOWN else temperature, custom_id, result.outcome, checked.status if checked else "")
-    if checked:
-        for of_question in zip(checked.values, checked.reasons, checked.patterns):
-            row += of_question
-    else:
-        row += (None, "", "") * questions
-    row.append(result.finish_reason)
-    row.append(attempts)
-    row += result.usage
-    row += (price, result.code, "" if result.outcome == "succeeded" else result.message, iso(result.created))
-    row += (batch_id, result.simulated, result.text)
-    return row
+def by_column(block: Sequence[Record], questions: Sequence[Question]) -> list[Sequence]:
+    """A block of records as the values of each column, in the order of `columns`; None is an empty cell."""
+    metas, results, checks, attempts, costs, batch_ids, providers, experiments, runs = zip(*block)
+    ids, models, model_ids, personas, persona_names, trials, texts, titles, temperatures = zip(*metas)
+    _, outcomes, answers, reported, finishes, usages, codes, messages, simulated, created = zip(*results)
+    found = [
+        experiments, runs, providers, models, [told or known for told, known in zip(reported, model_ids)], personas,
+        persona_names, texts, titles, trials, [None if heat == UNKNOWN else heat for heat in temperatures], ids, outcomes,
+    ]  # fmt: skip
+    n = len(questions)
+    statuses, *asked, _ = zip(*[checked or ("", (None,) * n, ("",) * n, ("",) * n, ()) for checked in checks])
+    found.append(statuses)
+    found += chain.from_iterable(zip(*(zip(*of_row) for of_row in asked)))  # value, reason, pattern; question by question
+    failures = [message if outcome != SUCCEEDED else "" for message, outcome in zip(messages, outcomes)]
+    return [
+        *found, finishes, attempts, *zip(*usages), costs, codes, failures, [*map(iso, created)], batch_ids, simulated, answers,
+    ]  # fmt: skip
 
 
+@lru_cache(4096)
 def iso(seconds: float) -> str:
     """Unix seconds as ISO 8601 in UTC; "" for 0 or for a time that no calendar has."""
     if not -_FAR < seconds < _FAR or not seconds:
@@ -132,13 +137,8 @@ def _day(number: int) -> str:
     return str(date.fromordinal(number + _EPOCH))
 
 
-def blocks(records: Iterable[Record], size: int, questions: int) -> Iterator[list[list]]:
-    """Rows of cells in lists of at most `size`."""
-    block: list[list] = []
-    for record in records:
-        block.append(cells(record, questions))
-        if len(block) == size:
-            yield block
-            block = []
-    if block:
-        yield block
+def blocks(records: Iterable[Record], size: int, questions: Sequence[Question]) -> Iterator[list[Sequence]]:
+    """The columns of at most `size` records at a time."""
+    records = iter(records)
+    while block := list(islice(records, size)):
+        yield by_column(block, questions)

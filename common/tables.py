@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
+from itertools import repeat
 from pathlib import Path
 
 import orjson
@@ -14,17 +15,20 @@ from common.jsonl import whole_file
 from common.rows import Record, blocks, columns
 
 ROW_GROUP = 2_000  # 5,000 take 50 MB more at the same speed
-_CSV_BLOCK = 500
+_CSV_BLOCK = 100  # columns of 100 answers still fit into the processor's cache
 # What a spreadsheet may take for a formula, also behind blanks and characters that are removed below.
-_FORMULA = re.compile(r"[\s\x00-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060\ufeff]*[=+\-@\t\r＝＋－＠]")
+_BLANK = r"[\s\x00-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060\ufeff]"
+_START = r"[=+\-@\t\r＝＋－＠]"
+_FORMULA = re.compile(f"{_BLANK}*{_START}")
+_PERHAPS_FORMULA = re.compile(f"{_BLANK}|{_START}").match
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
-CONTROLS = bytes(c for c in (*range(32), 127) if c not in b"\n\t")
+CONTROLS = bytes(c for c in (*range(32), 127) if c not in b"\n\t")  # NUL first
 _C1 = re.compile(rb"\xc2[\x80-\x9f]")
 
 
-def without_controls(data: bytes) -> bytes:
+def without_controls(data: bytes, which: bytes = CONTROLS) -> bytes:
     """UTF-8 text without control characters other than newline and tab."""
-    data = data.translate(None, CONTROLS)
+    data = data.translate(None, which)
     return _C1.sub(b"", data) if b"\xc2" in data else data
 
 
@@ -35,45 +39,59 @@ def defused(cell: str) -> str:
     return cell
 
 
-def _quoted(cell: str) -> str:
-    """A text cell as CSV writes it. By hand, because the csv module looks at each character of each answer."""
-    if not ("A" <= cell < "\x7f" or "\u3040" <= cell < "\ua000"):  # a letter or a Japanese character begins no formula
-        cell = defused(cell)
-    if '"' in cell:
-        return '"' + cell.replace('"', '""') + '"'
-    return f'"{cell}"' if "," in cell or "\n" in cell or "\r" in cell else cell
+def _texts(cells: Sequence[str], prose: bool = False) -> list[bytes]:
+    """A column of text cells as CSV writes them, in quotes where they must be; prose always.
+
+    A column is searched as one text, since the csv module, or any loop, would look at each character of each answer.
+    """
+    if any(map(_PERHAPS_FORMULA, {cell[:1] for cell in cells})):
+        cells = [defused(cell) for cell in cells]
+    text = without_controls("\0".join(cells).encode("utf-8", "replace"), CONTROLS[1:]).replace(b'"', b'""')
+    if prose:
+        parts = (b'"%b"' % text.replace(b"\0", b'"\0"')).split(b"\0")
+    else:
+        parts = text.split(b"\0")
+        if _SPECIAL(text):
+            parts = [b'"%b"' % part if _SPECIAL(part) else part for part in parts]
+    # a cell with a NUL of its own loses it, like all control characters
+    return parts if len(parts) == len(cells) else _texts([cell.replace("\0", "") for cell in cells], prose)
 
 
-def _number(cell: float | None) -> str:
-    return "" if cell is None else str(cell)
-
-
-_ENCODERS = {
-    str: _quoted,
-    int: _number,
-    float: lambda cell: "" if cell is None else format(cell, ".15g"),
-    bool: lambda cell: "true" if cell else "false",
+_SPECIAL = re.compile(rb'[",\n]').search
+_FORMATS = {
+    int: lambda cell: b"" if cell is None else b"%d" % cell,
+    float: lambda cell: b"" if cell is None else format(cell, ".15g").encode(),
+    bool: lambda cell: b"true" if cell else b"false",
 }
-_SELDOM_THE_SAME = ("_reason", "answer", "error_message", "custom_id", "created")
+_SELDOM_THE_SAME = ("custom_id", "created", "error_message")
+
+
+def _encoder(name: str, kind: type) -> Callable[[Sequence], Iterable[bytes]]:
+    """What makes the cells of a column: values → CSV."""
+    prose = name == "answer" or (name.endswith("_reason") and name != "finish_reason")
+    if prose or name in _SELDOM_THE_SAME:
+        return partial(_texts, prose=prose)
+    one = lru_cache(1024)((lambda cell: _texts((cell,))[0]) if kind is str else _FORMATS[kind])
+
+    def column(cells: Sequence) -> Iterable[bytes]:
+        alike = cells.count(cells[0]) == len(cells)  # as in most columns
+        return repeat(one(cells[0]), len(cells)) if alike else map(one, cells)
+
+    return column
 
 
 def write_csv(records: Iterable[Record], path: Path, questions: Sequence[Question] = ()) -> int:
     """Write a CSV that spreadsheets open (UTF-8 with BOM) and return its number of rows. Raises OSError."""
     header = columns(questions)
-    encoders = [
-        _ENCODERS[kind] if name.endswith(_SELDOM_THE_SAME) else lru_cache(1024)(_ENCODERS[kind]) for name, kind in header
-    ]
+    encoders = [_encoder(*column) for column in header]
     count = 0
     with whole_file(path) as file:
-        file.write(b"\xef\xbb\xbf" + _lines([",".join(_quoted(name) for name, _ in header)]))
-        for block in blocks(records, _CSV_BLOCK, len(questions)):
-            file.write(_lines(",".join([encode(cell) for encode, cell in zip(encoders, row)]) for row in block))
-            count += len(block)
+        file.write(b"\xef\xbb\xbf%b\n" % b",".join(_texts([name for name, _ in header])))
+        for block in blocks(records, _CSV_BLOCK, questions):
+            rows = map(b",".join, zip(*[encode(cells) for encode, cells in zip(encoders, block)]))
+            file.write(b"%b\n" % b"\n".join(rows))
+            count += len(block[0])
     return count
-
-
-def _lines(lines: Iterable[str]) -> bytes:
-    return without_controls(("\n".join(lines) + "\n").encode("utf-8", "replace"))
 
 
 def write_jsonl(records: Iterable[Record], path: Path, questions: Sequence[Question] = ()) -> int:
@@ -81,9 +99,10 @@ def write_jsonl(records: Iterable[Record], path: Path, questions: Sequence[Quest
     names = [name for name, _ in columns(questions)]
     count = 0
     with whole_file(path) as file:
-        for block in blocks(records, _CSV_BLOCK, len(questions)):
-            file.writelines(orjson.dumps(dict(zip(names, row)), option=orjson.OPT_APPEND_NEWLINE) for row in block)
-            count += len(block)
+        for block in blocks(records, _CSV_BLOCK, questions):
+            rows = (dict(zip(names, row)) for row in zip(*block))
+            file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+            count += len(block[0])
     return count
 
 
@@ -96,8 +115,8 @@ def write_parquet(records: Iterable[Record], path: Path, questions: Sequence[Que
     schema = pa.schema([(name, types[kind]) for name, kind in columns(questions)])
     count = 0
     with whole_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for block in blocks(records, ROW_GROUP, len(questions)):
-            arrays = [pa.array(column, type=field.type) for column, field in zip(zip(*block), schema)]
+        for block in blocks(records, ROW_GROUP, questions):
+            arrays = [pa.array(cells, type=field.type) for cells, field in zip(block, schema)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=ROW_GROUP)
-            count += len(block)
+            count += len(block[0])
     return count

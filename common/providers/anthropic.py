@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from common.errors import SUCCEEDED, Refused, Unknown, row_class
-from common.providers.base import Holding, count, table
+from common.providers.base import Holding, natural, table
 from common.providers.sdk import CONNECT, READ, SdkProvider
 from common.records import Batch, Cell, Result, Shard, Usage
 
@@ -65,14 +65,14 @@ def _answer(custom_id: str, message: object) -> Result:
     else:
         outcome = SUCCEEDED if text else "empty"
     usage = table(message, "usage")
-    read, written = count(usage, "cache_read_input_tokens"), count(usage, "cache_creation_input_tokens")
+    read, written = natural(usage.get("cache_read_input_tokens")), natural(usage.get("cache_creation_input_tokens"))
     return Result(
         custom_id,
         outcome,
         text,
         str(message.get("model") or ""),
         stop,
-        Usage(count(usage, "input_tokens") + read + written, read, count(usage, "output_tokens")),
+        Usage(natural(usage.get("input_tokens")) + read + written, read, natural(usage.get("output_tokens"))),
         message="" if outcome == SUCCEEDED else f"stop_reason {stop}",
         simulated=bool(message.get("simulated")),
     )
@@ -86,9 +86,9 @@ def to_batch(raw: dict) -> Batch:
         id=str(raw["id"]),
         status=status,
         ended=status == "ended",
-        total=sum(count(counts, key) for key in counts),
-        succeeded=count(counts, "succeeded"),
-        errored=sum(count(counts, key) for key in ("errored", "canceled", "expired")),
+        total=sum(map(natural, counts.values())),
+        succeeded=natural(counts.get("succeeded")),
+        errored=sum(natural(counts.get(key)) for key in ("errored", "canceled", "expired")),
         output=raw.get("results_url") or "",
         created_at=_unix(raw.get("created_at")),
         expires_at=_unix(raw.get("expires_at")),

@@ -86,7 +86,6 @@ def table(of: Mapping, key: str) -> dict:
     return found if isinstance(found, dict) else {}
 
 
-def count(of: Mapping, key: str) -> int:
-    """The count under a key of a foreign object; 0 where there is none, or something that is no count."""
-    found = of.get(key)
+def natural(found: object) -> int:
+    """A count as a foreign object gives it; 0 where there is none, or something that is no count."""
     return found if type(found) is int and found > 0 else 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from common.errors import SUCCEEDED, Refused, row_class
-from common.providers.base import Holding, count, table
+from common.providers.base import Holding, natural, table
 from common.providers.sdk import CONNECT, READ, SdkProvider
 from common.records import Batch, Cell, Result, Shard, Usage
 
@@ -84,22 +84,22 @@ def _answer(custom_id: str, body: dict) -> Result:
         str(body.get("model") or ""),
         str(finish),
         _usage(body.get("usage")),
-        message="" if outcome == SUCCEEDED else f"finish_reason {finish}",
-        simulated=bool(body.get("simulated")),
-        created=unix(body.get("created")),
+        "",
+        "" if outcome == SUCCEEDED else f"finish_reason {finish}",
+        bool(body.get("simulated")),
+        unix(body.get("created")),
     )
 
 
 def _usage(usage: object) -> Usage:
     if not isinstance(usage, dict):
         return Usage()
-    details = table(usage, "prompt_tokens_details")
-    hidden = table(usage, "completion_tokens_details")
+    read, written = table(usage, "prompt_tokens_details"), table(usage, "completion_tokens_details")
     return Usage(
-        count(usage, "prompt_tokens"),
-        count(details, "cached_tokens"),
-        count(usage, "completion_tokens"),
-        count(hidden, "reasoning_tokens"),
+        natural(usage.get("prompt_tokens")),
+        natural(read.get("cached_tokens")),
+        natural(usage.get("completion_tokens")),
+        natural(written.get("reasoning_tokens")),
     )
 
 
@@ -128,9 +128,9 @@ def to_batch(raw: dict) -> Batch:
         status=status,
         ended=status in ENDED,
         failed=status == "failed",
-        total=count(counts, "total"),
-        succeeded=count(counts, "completed"),
-        errored=count(counts, "failed"),
+        total=natural(counts.get("total")),
+        succeeded=natural(counts.get("completed")),
+        errored=natural(counts.get("failed")),
         output=raw.get("output_file_id") or "",
         errors_file=raw.get("error_file_id") or "",
         created_at=unix(raw.get("created_at")),
