@@ -16,7 +16,7 @@ from common.errors import BatchError, Denied, Refused, Unknown, Usage, disk_erro
 from common.journal import Journal
 from common.lifecycle import FINAL, Lifecycle, Options
 from common.providers.base import Holding, Provider
-from common.providers.sdk import one_line
+from common.providers.wire import one_line
 from common.records import Batch, Run, Shard
 from common.retry import patiently
 

@@ -19,7 +19,8 @@ from common.cli_session import provider_of
 from common.errors import Usage
 from common.exits import OK, UNFINISHED, guarded
 from common.journal import Journal
-from common.providers.sdk import one_line
+from common.providers.base import Provider
+from common.providers.wire import one_line
 
 SCRIPTS = {
     "openai": "openai_example.py",
@@ -84,11 +85,11 @@ def _main(tool: Tool, args: argparse.Namespace) -> int:
     settings.load_env()
     _check(tool, args)
     folder = settings.results_folder(args.results)
-    with _account(tool, args, folder) as account, _journal(folder) as journal:
+    with _account(tool, args, folder) as account, closing(provider_of(account)) as provider, _journal(folder) as journal:
         planning.check_open(account)
         if warning := settings.check_key(account, tool.path):
             print(f"warning: {warning}", file=sys.stderr)
-        return _Command(tool, args, folder, account, journal).go()
+        return _Command(tool, args, folder, account, provider, journal).go()
 
 
 def _check(tool: Tool, args: argparse.Namespace) -> None:
@@ -119,12 +120,13 @@ class _Command:
     """One command with its account and journal open."""
 
     def __init__(
-        self, tool: Tool, args: argparse.Namespace, folder: Path, account: settings.Account, journal: Journal | None
-    ) -> None:
+        self, tool: Tool, args: argparse.Namespace, folder: Path, account: settings.Account,
+        provider: Provider, journal: Journal | None,
+    ) -> None:  # fmt: skip
         self.tool, self.args, self.folder, self.account = tool, args, folder, account
         here = settings.is_loopback(account.base_url)
         self.cleanup = Cleanup(
-            provider_of(account), journal, folder / "backups" / tool.name, tool.folders,
+            provider, journal, folder / "backups" / tool.name, tool.folders,
             {"provider": tool.name, "host": account.host.name, "address": account.identity},
             patience=args.patience, poll=0.2 if here else 5.0, wait=WAIT,
         )  # fmt: skip

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -28,7 +28,7 @@ def provider_of(account: settings.Account) -> Provider:
         from common.providers.anthropic import Anthropic as kind
     else:
         from common.providers.openai import OpenAIShaped as kind
-    return kind(account.host, account.base_url, account.key)
+    return kind(account.host, account.base_url, account.key, account.headers)
 
 
 def again(script: Script, arguments: Sequence[str]) -> str:
@@ -45,11 +45,8 @@ class Session:
     arguments: Sequence[str]
     results: Path
     account: settings.Account
+    provider: Provider
     journal: Journal
-    provider: Provider = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.provider = provider_of(self.account)
 
     # ---- account and money
 
@@ -148,8 +145,12 @@ class Session:
 def opened(script: Script, args: argparse.Namespace, arguments: Sequence[str]) -> Iterator[Session]:
     """A session for the length of a command: the local service or the environment's account, and the journal."""
     folder = settings.results_folder(args.results)
-    with _account(script, args, folder) as account, closing(Journal(folder)) as journal:
-        yield Session(script, args, arguments, folder, account, journal)
+    with (
+        _account(script, args, folder) as account,
+        closing(provider_of(account)) as provider,
+        closing(Journal(folder)) as journal,
+    ):
+        yield Session(script, args, arguments, folder, account, provider, journal)
 
 
 @contextmanager

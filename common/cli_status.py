@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from common import planning, report, results
 from common.cli_session import Session
 from common.errors import Refused, Usage
-from common.providers.sdk import one_line
+from common.providers.wire import one_line
 from common.records import Batch, Run, Shard
 
 OK, UNFINISHED = 0, 1

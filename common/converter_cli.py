@@ -16,7 +16,7 @@ from common.convert import SHOWN, Context, Tally, convert
 from common.errors import BatchError, Usage
 from common.experiment_file import load
 from common.journal import Journal
-from common.providers.sdk import one_line
+from common.providers.wire import one_line
 from common.results import RunContext
 
 FORMATS = {"text": "_texts", "csv": ".csv", "parquet": ".parquet", "jsonl": ".rows.jsonl"}

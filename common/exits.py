@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 
 from common.errors import BatchError, Refused, Usage, disk_error
-from common.providers.sdk import one_line
+from common.providers.wire import one_line
 
 OK, UNFINISHED, INPUT, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
 

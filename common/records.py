@@ -58,6 +58,7 @@ class Host:
     key_variable: str
     limits: Limits
     key_prefixes: tuple[str, ...] = ()
+    header_variables: Mapping[str, str] = field(default_factory=dict)  # header → variable that holds it, sent if set
     closed_on: str = ""
     closed_why: str = ""
     window: str = "24h"

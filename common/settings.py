@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -26,6 +27,7 @@ class Account:
     host: Host
     base_url: str
     key: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)  # what the account wants sent along, such as its project
 
     @property
     def identity(self) -> str:
@@ -95,7 +97,9 @@ def account(host_name: str) -> Account:
     if host.name in ("kluster", catalog.LENT):
         host = _planned(host)
     host = _at_own_rate(host)
-    return Account(host, base_url, os.environ.get(host.key_variable, "").strip())
+    named = {header: os.environ.get(variable, "").strip() for header, variable in host.header_variables.items()}
+    headers = {header: value for header, value in named.items() if value.isascii() and value.isprintable() and value}
+    return Account(host, base_url, os.environ.get(host.key_variable, "").strip(), headers)
 
 
 def _parts(url: str) -> SplitResult | None:

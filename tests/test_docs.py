@@ -147,7 +147,7 @@ def test_every_setting_is_in_the_example() -> None:
     """.env.example names each variable that the settings read, and none that nobody reads."""
     sources = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "common").glob("*.py")}
     read = {name: set(re.findall(r"environ\.get\(\"([A-Z_]+)\"", source)) for name, source in sources.items()}
-    hosts = {variable for host in catalog.hosts().values() for variable in (host.url_variable, host.key_variable)}
+    hosts = {v for host in catalog.hosts().values() for v in (host.url_variable, host.key_variable, *host.header_variables.values())}
     named = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
     assert read["settings.py"] | hosts <= named <= hosts.union(*read.values())
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 
 def apply(without: Iterable[str]) -> None:
     """Remove the named safeguards in this process: "write-ahead", "single-send", "lock" or "id-check"."""
     for name in without:
-        {"write-ahead": _no_write_ahead, "single-send": _sdk_retries, "id-check": _no_id_check}[name]()
+        {"write-ahead": _no_write_ahead, "single-send": _sends_again, "id-check": _no_id_check}[name]()
 
 
 def _no_write_ahead() -> None:
@@ -28,18 +29,22 @@ def _no_write_ahead() -> None:
     Lifecycle._record = record
 
 
-def _sdk_retries() -> None:
-    """The SDKs send a create again on their own, as they do by default."""
-    import anthropic
-    import openai
+def _sends_again() -> None:
+    """A create whose answer was lost is sent again at once, up to three times in all, as both SDKs do by default."""
+    from common.errors import Unknown
+    from common.providers.anthropic import Anthropic
+    from common.providers.openai import OpenAIShaped
 
-    for kind in (openai.OpenAI, anthropic.Anthropic):
-        real = kind.__init__
+    for kind in (OpenAIShaped, Anthropic):
+        real = kind.submit
 
-        def init(self, *args, real=real, **kwargs):
-            real(self, *args, **{**kwargs, "max_retries": 2})
+        def submit(self, shard, real=real):
+            for _ in range(2):
+                with suppress(Unknown):
+                    return real(self, shard)
+            return real(self, shard)
 
-        kind.__init__ = init
+        kind.submit = submit
 
 
 def _no_id_check() -> None:

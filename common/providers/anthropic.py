@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
@@ -11,12 +11,13 @@ import orjson
 
 from common.errors import SUCCEEDED, Refused, Unknown, row_class
 from common.providers.base import Holding, natural, table
-from common.providers.sdk import CONNECT, READ, SdkProvider
-from common.records import Batch, Cell, Result, Shard, Usage
+from common.providers.sdk import SdkProvider
+from common.providers.wire import BLOCK, CONNECT, READ, segment
+from common.records import Batch, Cell, Host, Result, Shard, Usage
 
+VERSION = "2026-10-21"
 TEMPERATURE_VERSION = "2023-06-01"  # the last API version that accepts sampling parameters
 NONE_YET = "(no batch yet)"
-BLOCK = 1 << 20
 
 
 def encode(cell: Cell, max_tokens: int, effort: str = "") -> tuple[bytes, bytes]:
@@ -102,7 +103,7 @@ def _unix(value: str | None) -> float:
 def body_of(path: Path) -> Iterator[bytes]:
     """The create call's JSON body from a shard file, in blocks: its lines joined by commas, never held whole."""
     yield b'{"requests":['
-    with open(path, "rb") as file:
+    with open(path, "rb", buffering=0) as file:
         held = b""
         while block := file.read(BLOCK):
             # JSON text holds no raw newline, so each one ends a request; the file's last one must not become a comma
@@ -118,30 +119,30 @@ class Anthropic(SdkProvider):
     encode = staticmethod(encode)
     decode = staticmethod(decode)
     to_batch = staticmethod(to_batch)
+    batches, page, cursor = "v1/messages/batches", {"limit": 1000}, "after_id"
+
+    def __init__(self, host: Host, base_url: str, key: str, headers: Mapping[str, str]) -> None:
+        super().__init__(host, base_url, key, {"anthropic-version": VERSION, **headers})
 
     def _make_client(self):
         import anthropic
         import httpx2
 
-        # max_retries=0: the SDK would send a create three times on a lost answer, without an idempotency key.
         return anthropic.Anthropic(
-            api_key=self._key, base_url=self._base_url, max_retries=0, timeout=httpx2.Timeout(READ, connect=CONNECT)
-        )
+            api_key=self._key, base_url=self._base_url, default_headers=self._headers, max_retries=0,
+            timeout=httpx2.Timeout(READ, connect=CONNECT),
+        )  # fmt: skip
 
     def stage(self, shard: Shard) -> str:
         """Nothing to upload: the requests travel inside the create call. What is noted instead is the account's newest
         batch, because a lost one can be known only as newer than that, whatever the clocks say."""
-        return next((batch.id for batch in self.listing()), NONE_YET)
+        newest = self._wire.ask("GET", self.batches, params={"limit": 1})
+        return next((batch.id for batch in self._read(newest.get("data"))), NONE_YET)
 
     def submit(self, shard: Shard) -> str:
-        # The SDK's own create would hold and transform all requests; its client sends our bytes as they are.
         size = shard.bytes - 1 + len(b'{"requests":[') + len(b"]}")
         headers = {"Content-Type": "application/json", "Content-Length": str(size), **shard.headers}
-        with self._call():
-            made = self._client.post(
-                "/v1/messages/batches", cast_to=object, content=body_of(shard.path), options={"headers": headers}
-            )
-            return made["id"]
+        return self._named(self._wire.ask("POST", self.batches, headers, content=body_of(shard.path)))
 
     def find(self, shard: Shard) -> Iterable[Batch]:
         newer = takewhile(lambda batch: batch.id != shard.ref, self.listing())
@@ -151,18 +152,11 @@ class Anthropic(SdkProvider):
         with self._call():
             self._client.messages.batches.cancel(batch_id)
 
-    def _first_page(self):
-        return self._client.messages.batches.list(limit=1000)
-
-    def _retrieve(self, batch_id: str):
-        return self._client.messages.batches.retrieve(batch_id)
-
     def download(self, batch: Batch, output: Path, errors: Path) -> dict[Path, str]:
         if not batch.output:
             raise Refused(f"batch {batch.id} has ended but offers no results (they are kept for 29 days)", 404)
-        self._pace.wait()  # the SDK looks at the batch first, so these are two requests
-        with self._call(), self._client.messages.batches.with_streaming_response.results(batch.id) as response:
-            return {output: self._stream(response, output)}
+        # not the address that the answer names: a key goes nowhere but to the address that the user has set
+        return {output: self._wire.fetch(f"{self.batches}/{segment(batch.id)}/results", output)}
 
     def holdings(self, batch: Batch) -> list[Holding]:
         with self._call():

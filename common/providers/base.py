@@ -75,6 +75,9 @@ class Provider(ABC):
     def holdings(self, batch: Batch) -> list[Holding]:
         """What the host keeps of an ended batch: the batch object itself, and its files."""
 
+    def close(self) -> None:  # noqa: B027  most have nothing to close
+        """Let go of connections."""
+
     @abstractmethod
     def remove(self, ref: str) -> None:
         """Delete a holding that is `deletable`. One that is no longer there is no error."""

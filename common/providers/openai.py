@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import orjson
 
 from common.errors import SUCCEEDED, Refused, row_class
 from common.providers.base import Holding, natural, table
-from common.providers.sdk import CONNECT, READ, SdkProvider
+from common.providers.sdk import SdkProvider
+from common.providers.wire import BLOCK, CONNECT, READ, segment
 from common.records import Batch, Cell, Result, Shard, Usage
 
 ENDPOINT = "/v1/chat/completions"
@@ -141,12 +145,23 @@ def to_batch(raw: dict) -> Batch:
     )
 
 
+def _form(purpose: str, name: str) -> tuple[str, bytes, bytes]:
+    """An upload's multipart form: its content type, and what stands before and after the file's bytes."""
+    edge = secrets.token_hex(16)
+    head = (
+        f'--{edge}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\n{purpose}\r\n'
+        f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: application/jsonl\r\n\r\n'
+    )
+    return f"multipart/form-data; boundary={edge}", head.encode(), f"\r\n--{edge}--\r\n".encode()
+
+
 class OpenAIShaped(SdkProvider):
     """One account at one host of the OpenAI shape."""
 
     encode = staticmethod(encode)
     decode = staticmethod(decode)
     to_batch = staticmethod(to_batch)
+    batches, page, cursor = "batches", {"limit": 100}, "after"
 
     def _make_client(self):
         import httpx2
@@ -154,22 +169,25 @@ class OpenAIShaped(SdkProvider):
 
         # max_retries=0: the SDK would send a create three times on a lost answer, without an idempotency key.
         return openai.OpenAI(
-            api_key=self._key, base_url=self._base_url, max_retries=0, timeout=httpx2.Timeout(READ, connect=CONNECT)
-        )
+            api_key=self._key, base_url=self._base_url, default_headers=self._headers, max_retries=0,
+            timeout=httpx2.Timeout(READ, connect=CONNECT),
+        )  # fmt: skip
 
     def stage(self, shard: Shard) -> str:
-        with self._call(), open(shard.path, "rb") as file:
-            return self._client.files.create(file=(shard.path.name, file), purpose=self.host.upload_purpose).id
+        kind, head, tail = _form(self.host.upload_purpose, shard.path.name)
+        headers = {"Content-Type": kind, "Content-Length": str(len(head) + shard.bytes + len(tail))}
+        with open(shard.path, "rb", buffering=0) as file:
+            body = chain((head,), iter(partial(file.read, BLOCK), b""), (tail,))
+            return self._named(self._wire.ask("POST", "files", headers, content=body))
 
     def submit(self, shard: Shard) -> str:
-        with self._call():
-            made = self._client.batches.create(
-                input_file_id=shard.ref,
-                endpoint=ENDPOINT,
-                completion_window=self.host.window,
-                metadata={"tag": shard.tag, "run": shard.run},
-            )
-            return made.to_dict(warnings=False)["id"]
+        wish = {
+            "input_file_id": shard.ref,
+            "endpoint": ENDPOINT,
+            "completion_window": self.host.window,
+            "metadata": {"tag": shard.tag, "run": shard.run},
+        }
+        return self._named(self._wire.ask("POST", self.batches, json=wish))
 
     def find(self, shard: Shard) -> Iterable[Batch]:
         # The whole list, because no clock can be trusted to say where to stop, and this is seldom asked.
@@ -179,19 +197,9 @@ class OpenAIShaped(SdkProvider):
         with self._call():
             self._client.batches.cancel(batch_id)
 
-    def _first_page(self):
-        return self._client.batches.list(limit=100)
-
-    def _retrieve(self, batch_id: str):
-        return self._client.batches.retrieve(batch_id)
-
     def download(self, batch: Batch, output: Path, errors: Path) -> dict[Path, str]:
-        got = {}
-        for file_id, path in ((batch.output, output), (batch.errors_file, errors)):
-            if file_id:
-                with self._call(), self._client.files.with_streaming_response.content(file_id) as response:
-                    got[path] = self._stream(response, path)
-        return got
+        files = ((batch.output, output), (batch.errors_file, errors))
+        return {path: self._wire.fetch(f"files/{segment(file_id)}/content", path) for file_id, path in files if file_id}
 
     def holdings(self, batch: Batch) -> list[Holding]:
         with self._call():
