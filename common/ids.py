@@ -52,13 +52,14 @@ def check_ids(experiment: Experiment, models: Sequence[Model]) -> bool:
             )
     folded, texts = Repeats(), experiment.texts
     seen: set[str] = set()
-    for where, row in texts.rows():
-        text_id = row[texts.id_column]
-        if not text_id or not text_id.isprintable() or text_id != text_id.strip():
-            raise Usage(f"{texts.source}, row {where}: the text id is {text_id!r}; expected visible characters")
-        folded.add(text_id.casefold())
-        if experiment.only_texts and text_id in experiment.only_texts:
-            seen.add(text_id)
+    rows = texts.rows()
+    while block := list(islice(rows, 1000)):
+        ids = [row[texts.id_column] for _, row in block]
+        if not all(ids) or not "".join(ids).isprintable() or ids != list(map(str.strip, ids)):
+            where, bad = next((where, i) for (where, _), i in zip(block, ids) if not i or not i.isprintable() or i != i.strip())
+            raise Usage(f"{texts.source}, row {where}: the text id is {bad!r}; expected visible characters")
+        folded.add(map(str.casefold, ids))
+        seen.update((experiment.only_texts or frozenset()).intersection(ids))
     if missing := (experiment.only_texts or frozenset()) - seen:
         raise Usage(f"{texts.source}: no text {', '.join(sorted(missing))}; --text names ids of {_some_ids(texts)}")
     if alike := folded.found():

@@ -14,7 +14,9 @@ import secrets
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
@@ -27,6 +29,7 @@ from common.records import Cell, Limits, Model, Shard
 from common.tokens import PER_MESSAGE, estimate
 
 BLOCK = 1 << 20
+GROUP = 64  # requests that are packed at a time
 UNSAFE = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -42,10 +45,19 @@ def wire_id(custom_id: str, limits: Limits) -> str:
     return f"{UNSAFE.sub('-', custom_id)[:47]}-{hashlib.sha256(custom_id.encode()).hexdigest()[:16]}"
 
 
-class _Writer:
-    """One open shard: lines in, a finished pair of files and their figures out."""
+class _Request(NamedTuple):
+    """A request as a shard keeps it: its line, its line of the ids file, its prompt tokens and USD at most."""
 
-    def __init__(self, folder: Path, n: int) -> None:
+    line: bytes
+    id_line: str
+    tokens: int = 0
+    most: float | None = 0.0
+
+
+class _Writer:
+    """One open shard: requests in, a finished pair of files and their figures out."""
+
+    def __init__(self, folder: Path, n: int, limits: Limits | None = None) -> None:
         self.path = folder / f"shard-{n:05d}.jsonl"
         self._part = self.path.with_suffix(".jsonl.part")
         self._file = open(self._part, "wb", buffering=0)
@@ -54,15 +66,28 @@ class _Writer:
         self._lines: list[bytes] = []
         self._ids: list[str] = []
         self._flushed = 0  # bytes
+        self._most_requests = limits.requests if limits and limits.requests is not None else math.inf
+        self._most_bytes = limits.bytes if limits and limits.bytes is not None else math.inf
         self.n, self.count, self.bytes, self.tokens, self.reserve = n, 0, 0, 0, 0.0
 
-    def add(self, line: bytes, id_line: str) -> None:
-        self._lines.append(line)
-        self._ids.append(id_line)
-        self.count += 1
-        self.bytes += len(line)
+    def add(self, requests: list[_Request]) -> list[_Request]:
+        """Take as many of the first requests as fit; returns the others."""
+        lines, id_lines, tokens, most = zip(*requests)
+        size = sum(map(len, lines))
+        if self.count + len(lines) > self._most_requests or self.bytes + size > self._most_bytes:
+            sizes = accumulate(map(len, lines), initial=self.bytes)
+            fit = min(self._most_requests - self.count, sum(size <= self._most_bytes for size in sizes) - 1)
+            if fit < len(lines):
+                return [*(self.add(requests[:fit]) if fit else ()), *requests[fit:]]
+        self._lines += lines
+        self._ids += id_lines
+        self.count += len(lines)
+        self.bytes += size
+        self.tokens += sum(tokens)
+        self.reserve = None if self.reserve is None or None in most else self.reserve + sum(most)
         if self.bytes - self._flushed >= BLOCK:
             self._flush()
+        return []
 
     def _flush(self) -> None:
         block = b"".join(self._lines)
@@ -82,6 +107,7 @@ class _Writer:
             file.close()
         os.replace(self._part, self.path)
         sync_folder(self.path.parent)
+        _own[self.path] = _stamp(self.path)
         return self._sha.hexdigest()
 
     def abandon(self) -> None:
@@ -89,6 +115,16 @@ class _Writer:
         self._ids_file.close()
         self._part.unlink(missing_ok=True)
         self.path.with_suffix(".ids").unlink(missing_ok=True)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes about a file when anybody writes to it, or puts another one in its place."""
+    found = os.stat(path)
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+# The shards that this very process has written, with their stamps: they need no second reading before they are sent.
+_own: dict[Path, tuple[int, ...]] = {}
 
 
 def _write_all(file, block: bytes) -> None:
@@ -113,46 +149,59 @@ class Plan:
 
     def cut(self, cells: Iterable[Cell], cap: int, first: int, at_most: int | None) -> Iterator[Shard]:
         """Shards of one model's cells, numbered from `first`; at most `at_most` requests. One shard is open at a time."""
-        writer = model = None
-        left = at_most if at_most is not None else -1
-        most_requests = math.inf if self.limits.requests is None else self.limits.requests
-        most_bytes = math.inf if self.limits.bytes is None else self.limits.bytes
-        count = lru_cache(64)(estimate)  # of system prompts, which a data set repeats
+        writer, model = None, None
         try:
-            for cell in cells:
-                if left == 0:
-                    break
-                if cell.model is not model:
-                    model = cell.model
-                    most_of = lru_cache(4096)(partial(ceiling, model, max_tokens=cap))
-                trials = self.trials if left < 0 else min(self.trials, left)
-                left -= trials if left > 0 else 0
-                head, tail = self.provider.encode(cell, cap, self.effort)
-                tokens = count(cell.system) + estimate(cell.user) + 2 * PER_MESSAGE
-                most = most_of(tokens)
-                before, after = id_parts(cell.persona, model.alias, cell.text)
-                for trial in range(1, trials + 1):
-                    custom_id = f"{before}{trial:02d}{after}"
-                    wire = wire_id(custom_id, self.limits)
-                    id_line = f"{wire}\t{'' if wire == custom_id else custom_id}\t{cell.temperature}\n"
-                    line = head + orjson.dumps(wire)[1:-1] + tail
-                    if len(line) > most_bytes:
-                        self._reject(custom_id, f"{len(line):,} bytes; one batch may hold {most_bytes:,}")
-                        continue
-                    if writer and (writer.count >= most_requests or writer.bytes + len(line) > most_bytes):
+            for model, requests in self._groups(cells, cap, at_most):
+                while requests:
+                    writer = writer or _Writer(self.folder, first, self.limits)
+                    requests = writer.add(requests)
+                    if requests:
                         yield self._shard(writer, model, cap)
                         first, writer = first + 1, None
-                    if writer is None:
-                        writer = _Writer(self.folder, first)
-                    writer.add(line, id_line)
-                    writer.tokens += tokens
-                    writer.reserve = None if most is None or writer.reserve is None else writer.reserve + most
             if writer:
                 yield self._shard(writer, model, cap)
                 writer = None
         finally:
             if writer:
                 writer.abandon()
+
+    def _groups(self, cells: Iterable[Cell], cap: int, at_most: int | None) -> Iterator[tuple[Model, list[_Request]]]:
+        """The requests of one model's cells that fit into a batch at all, GROUP or somewhat more at a time."""
+        left = math.inf if at_most is None else at_most
+        most_bytes = math.inf if self.limits.bytes is None else self.limits.bytes
+        legal, encode, escaped = _legal(self.limits.custom_id), self.provider.encode, orjson.dumps
+        count = lru_cache(64)(estimate)  # of system prompts, which a data set repeats
+        model, group = None, []
+        for cell in cells:
+            if left <= 0:
+                break
+            of_model, persona, text, system, user, heat = cell
+            if of_model is not model:
+                model = of_model
+                most_of = lru_cache(4096)(partial(ceiling, model, max_tokens=cap))
+            trials = min(self.trials, left)
+            left -= trials
+            head, tail = encode(cell, cap, self.effort)  # all trials ask the same
+            tokens = count(system) + estimate(user) + 2 * PER_MESSAGE
+            most = most_of(tokens)
+            before, after = id_parts(persona, model.alias, text)
+            for trial in range(1, trials + 1):
+                custom_id = f"{before}{trial:02d}{after}"
+                if legal(custom_id):
+                    wire, id_line = custom_id, f"{custom_id}\t\t{heat}\n"
+                else:
+                    wire = wire_id(custom_id, self.limits)
+                    id_line = f"{wire}\t{custom_id}\t{heat}\n"
+                line = head + escaped(wire)[1:-1] + tail
+                if len(line) > most_bytes:
+                    self._reject(custom_id, f"{len(line):,} bytes; one batch may hold {most_bytes:,}")
+                    continue
+                group.append((line, id_line, tokens, most))
+                if len(group) == GROUP:
+                    yield model, group
+                    group = []
+        if group:
+            yield model, group
 
     def _reject(self, custom_id: str, why: str) -> None:
         self.skipped += 1
@@ -196,6 +245,8 @@ def ids(shard: Shard) -> dict[str, str]:
 def check(shard: Shard) -> None:
     """Make sure that a shard's file is still what was planned. Raises Usage."""
     try:
+        if _own.get(shard.path) == _stamp(shard.path):
+            return
         with open(shard.path, "rb") as file:
             same = hashlib.file_digest(file, "sha256").hexdigest() == shard.sha256
     except FileNotFoundError:
@@ -230,7 +281,7 @@ def again(
         ):
             for line, row in zip(lines, rows, strict=True):
                 if row.partition("\t")[0] in keep:
-                    writer.add(change(line), row)
+                    writer.add([_Request(change(line), row)])
         if not writer.count:
             writer.abandon()
             return None

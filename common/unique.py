@@ -2,53 +2,58 @@
 
 from __future__ import annotations
 
-import heapq
 import tempfile
 from array import array
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 BLOCK = 100_000
+PARTS = 64
+_BOUNDS = [(n << 58) - (1 << 63) for n in range(1, PARTS)]  # that part the range of 64-bit numbers evenly
 
 
 class Repeats:
-    """Collects the hashes of strings in sorted blocks, spilled to a temporary file; equal neighbours are repeats."""
+    """Collects the hashes of strings; those of equal strings meet in the same part of the range of all hashes.
+
+    Sorted blocks of them are spilled to a temporary file, from which a part of all blocks is read at a time.
+    """
 
     def __init__(self) -> None:
         self._hashes: list[int] = []
         self._file = None
-        self._blocks = 0
+        self._cuts: list[list[int]] = []  # of each block on the disk: where its parts begin, and the end
 
-    def add(self, text: str) -> None:
-        """Note one string. 64-bit hashes: a false repeat is possible, so look again before you complain."""
-        self._hashes.append(hash(text))
-        if len(self._hashes) == BLOCK:
+    def add(self, texts: Iterable[str]) -> None:
+        """Note some strings. 64-bit hashes: a false repeat is possible, so look again before you complain."""
+        self._hashes += map(hash, texts)
+        while len(self._hashes) >= BLOCK:
             self._spill()
 
     def _spill(self) -> None:
         if self._file is None:
             self._file = tempfile.TemporaryFile()
-        self._hashes.sort()
-        array("q", self._hashes).tofile(self._file)
-        self._hashes.clear()
-        self._blocks += 1
+        block = array("q", sorted(self._hashes[:BLOCK]))
+        block.tofile(self._file)
+        self._cuts.append([0, *(bisect_left(block, bound) for bound in _BOUNDS), BLOCK])
+        del self._hashes[:BLOCK]
 
-    def _block(self, n: int) -> Iterator[int]:
-        step = 4096
-        for start in range(0, BLOCK, step):
-            part = array("q")
-            self._file.seek((n * BLOCK + start) * part.itemsize)
-            part.frombytes(self._file.read(min(step, BLOCK - start) * part.itemsize))
-            yield from part
+    def _parts(self) -> Iterator[list[int]]:
+        """All hashes, a sorted part of their range at a time."""
+        self._hashes.sort()
+        cuts = [0, *(bisect_left(self._hashes, bound) for bound in _BOUNDS), len(self._hashes)]
+        for n in range(PARTS):
+            part = array("q", self._hashes[cuts[n] : cuts[n + 1]])
+            for block, starts in enumerate(self._cuts):
+                self._file.seek((block * BLOCK + starts[n]) * part.itemsize)
+                part.frombytes(self._file.read((starts[n + 1] - starts[n]) * part.itemsize))
+            yield sorted(part)
 
     def found(self, at_most: int = 20) -> set[int]:
         """The hashes that occurred more than once, the first few of them. The last call: it lets go of the file."""
-        if self._file is not None:
-            self._file.flush()
-        last, repeats = None, set()
-        for value in heapq.merge(sorted(self._hashes), *(self._block(n) for n in range(self._blocks))):
-            if value == last and len(repeats) < at_most:
-                repeats.add(value)
-            last = value
+        repeats: set[int] = set()
+        for part in self._parts():
+            repeats.update(one for one, other in pairwise(part) if one == other)
         if self._file is not None:
             self._file.close()
-        return repeats
+        return set(sorted(repeats)[:at_most])

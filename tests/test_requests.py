@@ -232,7 +232,7 @@ def test_the_create_body(tmp_path_factory: pytest.TempPathFactory, rows: list[di
     """The body of Anthropic's create call is the JSON of the shard's lines, wherever the blocks of reading end."""
     path = tmp_path_factory.mktemp("b") / "shard.jsonl"
     path.write_bytes(b"".join(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n" for row in rows))
-    body = b"".join(anthropic.body_of(path))
+    body = b"".join(anthropic.body_of(path, path.stat().st_size, block))
     assert json.loads(body) == {"requests": [json.loads(row) for row in path.read_bytes().splitlines()]}
     assert len(body) == path.stat().st_size - 1 + len(b'{"requests":[') + len(b"]}")
 
@@ -244,7 +244,7 @@ def test_the_create_body_at_a_blocks_end(tmp_path: Path, short: int) -> None:
     first = b'{"a":"b"}\n'
     path.write_bytes(first + b'{"x":"' + b"y" * (anthropic.BLOCK - len(first) - 9 + short) + b'"}\n')
     assert path.stat().st_size == anthropic.BLOCK + short
-    body = b"".join(anthropic.body_of(path))
+    body = b"".join(anthropic.body_of(path, path.stat().st_size))
     assert [*json.loads(body)] == ["requests"] and len(json.loads(body)["requests"]) == 2
     assert len(body) == path.stat().st_size - 1 + len(b'{"requests":[') + len(b"]}")
 
@@ -255,7 +255,7 @@ def test_a_block_may_end_at_a_newline(tmp_path: Path) -> None:
     first = b'{"x":"' + b"y" * (anthropic.BLOCK - 9) + b'"}\n'
     assert len(first) == anthropic.BLOCK
     path.write_bytes(first + b'{"a":"b"}\n')
-    assert len(json.loads(b"".join(anthropic.body_of(path)))["requests"]) == 2
+    assert len(json.loads(b"".join(anthropic.body_of(path, path.stat().st_size)))["requests"]) == 2
 
 
 # ---- output lines

@@ -100,17 +100,18 @@ def _unix(value: str | None) -> float:
     return datetime.fromisoformat(value).timestamp() if value else 0.0
 
 
-def body_of(path: Path) -> Iterator[bytes]:
-    """The create call's JSON body from a shard file, in blocks: its lines joined by commas, never held whole."""
-    yield b'{"requests":['
+OPEN, CLOSE = b'{"requests":[', b"]}"
+
+
+def body_of(path: Path, size: int, block: int = BLOCK) -> Iterator[bytes]:
+    """The create call's JSON body from a shard file of `size` bytes, in blocks: its lines joined by commas."""
+    yield OPEN
+    left = size - 1  # the last newline ends no request but the file
     with open(path, "rb", buffering=0) as file:
-        held = b""
-        while block := file.read(BLOCK):
-            # JSON text holds no raw newline, so each one ends a request; the file's last one must not become a comma
-            block = held + block.replace(b"\n", b",")
-            held, block = block[-1:], block[:-1]
-            yield block
-    yield held.rstrip(b",") + b"]}"
+        while part := file.read(min(left, block)):
+            left -= len(part)
+            yield part.replace(b"\n", b",")  # JSON text holds no raw newline, so each one ends a request
+    yield CLOSE
 
 
 class Anthropic(SdkProvider):
@@ -140,9 +141,9 @@ class Anthropic(SdkProvider):
         return next((batch.id for batch in self._read(newest.get("data"))), NONE_YET)
 
     def submit(self, shard: Shard) -> str:
-        size = shard.bytes - 1 + len(b'{"requests":[') + len(b"]}")
+        size = len(OPEN) + shard.bytes - 1 + len(CLOSE)
         headers = {"Content-Type": "application/json", "Content-Length": str(size), **shard.headers}
-        return self._named(self._wire.ask("POST", self.batches, headers, content=body_of(shard.path)))
+        return self._named(self._wire.ask("POST", self.batches, headers, content=body_of(shard.path, shard.bytes)))
 
     def find(self, shard: Shard) -> Iterable[Batch]:
         newer = takewhile(lambda batch: batch.id != shard.ref, self.listing())

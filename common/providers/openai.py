@@ -19,6 +19,7 @@ from common.providers.wire import BLOCK, CONNECT, READ, segment
 from common.records import Batch, Cell, Result, Shard, Usage
 
 ENDPOINT = "/v1/chat/completions"
+AFTER_ID = b'","method":"POST","url":"%b","body":' % ENDPOINT.encode()
 # All final states of the OpenAI API; hosts of its shape write them in capitals or with other words.
 ENDED = {"completed", "failed", "expired", "cancelled", "canceled", "success", "timeout_exceeded"}
 
@@ -37,9 +38,7 @@ def encode(cell: Cell, max_tokens: int, effort: str = "") -> tuple[bytes, bytes]
     if effort and model.reasoning:
         body["reasoning_effort"] = effort
     body[model.max_tokens_param] = max_tokens
-    head = b'{"custom_id":"'
-    tail = b'","method":"POST","url":"%b","body":%b}\n' % (ENDPOINT.encode(), orjson.dumps(body))
-    return head, tail
+    return b'{"custom_id":"', AFTER_ID + orjson.dumps(body) + b"}\n"
 
 
 def decode(line: dict) -> Result:
