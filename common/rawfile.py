@@ -57,16 +57,30 @@ def read_raw(
                 rest = not line.endswith(b"\n")
                 continue
             number += 1
-            if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
             if len(line) == longest and not line.endswith(b"\n"):
                 rest = True
                 yield number, Problem(number, "too long", f"longer than {longest:,} bytes", path.name)
-            elif not line.isspace() and line:
-                yield number, _result(line, number, path.name, decode, seen, known)
+                continue
+            try:
+                item = decode(orjson.loads(line))
+            except _MISSHAPEN:
+                item = _second_look(line, number, path.name, decode)
+                if item is None:
+                    continue
+            if type(item) is Result:
+                if item.custom_id in seen or (known is not None and item.custom_id not in known) or max(item.usage) > _MOST_TOKENS:
+                    item = _unwanted(item, number, path.name, seen)
+                else:
+                    seen.add(item.custom_id)
+            yield number, item
 
 
-def _result(line: bytes, number: int, name: str, decode, seen: set[str], known) -> Result | Problem:
+def _second_look(line: bytes, number: int, name: str, decode: Callable[[dict], Result]) -> Result | Problem | None:
+    """What a line is that did not pass at once; None for an empty one."""
+    if number == 1:
+        line = line.removeprefix(b"\xef\xbb\xbf")
+    if line.isspace() or not line:
+        return None
     try:
         parsed = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -78,18 +92,18 @@ def _result(line: bytes, number: int, name: str, decode, seen: set[str], known) 
     if not isinstance(parsed, dict):
         return Problem(number, "foreign", "not a JSON object", name)
     try:
-        result = decode(parsed)
+        return decode(parsed)
     except _MISSHAPEN as error:
         return Problem(number, "foreign", str(error) if type(error) is ValueError else f"unexpected shape: {error!r}", name)
-    custom_id = result.custom_id
+
+
+def _unwanted(result: Result, number: int, name: str, seen: Container[str]) -> Problem:
+    """Why a row of the right shape does not count."""
     if max(result.usage) > _MOST_TOKENS:
         return Problem(number, "foreign", f"impossible token counts: {max(result.usage)}", name)
-    if custom_id in seen:
-        return Problem(number, "duplicate", f"{custom_id!r} was there already", name)
-    if known is not None and custom_id not in known:
-        return Problem(number, "foreign", f"{custom_id!r} was not asked for in this batch", name)
-    seen.add(custom_id)
-    return result
+    if result.custom_id in seen:
+        return Problem(number, "duplicate", f"{result.custom_id!r} was there already", name)
+    return Problem(number, "foreign", f"{result.custom_id!r} was not asked for in this batch", name)
 
 
 def _with_half_characters(line: bytes) -> object:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import orjson
 
 from common import catalog
 from common.answers import Checker, Question
-from common.costs import cost
+from common.costs import pricing
 from common.errors import SUCCEEDED
 from common.experiment import Experiment
 from common.ids import id_parser
@@ -62,7 +63,7 @@ class Scan:
 
 def scan(shard: Shard, run: Run, model: Model, decode: Decode) -> Scan:
     """Read a collected batch. Memory: the ids of one shard. Raises OSError."""
-    found, expected, seen = Scan(), ids(shard), set()
+    found, expected, seen, price_of = Scan(), ids(shard), set(), pricing(model)
     for path in _existing(run, shard.batch_id):
         for _, row in read_raw(path, decode, seen, expected):
             if isinstance(row, Problem):
@@ -71,7 +72,7 @@ def scan(shard: Shard, run: Run, model: Model, decode: Decode) -> Scan:
                 continue
             found.tally[row.outcome] += 1
             found.simulated += row.simulated
-            price = cost(model, row.usage)
+            price = price_of(row.usage)
             found.spent = None if price is None or found.spent is None else found.spent + price
             if row.outcome != SUCCEEDED:
                 found.unclean[row.custom_id] = row.outcome
@@ -124,15 +125,20 @@ class RunContext:
         """What an id on the wire stands for."""
         return self.meta(custom_id, self._ids.get(custom_id, ""))
 
+    @staticmethod
+    @lru_cache(1024)
+    def _rest(rest: str) -> tuple[str, float | str | None]:
+        custom_id, _, heat = rest.partition("\t")
+        return custom_id, None if heat == "None" else float(heat) if heat else "unknown"
+
     def meta(self, wire: str, rest: str) -> Meta:
         """What an id on the wire stands for, with the rest of its line in the shard's ids file."""
-        custom_id, _, heat = rest.partition("\t")
+        custom_id, temperature = self._rest(rest)
         custom_id = custom_id or wire
         parts = self._parse(custom_id)
         if parts is None:
             return Meta(custom_id)
         persona, model, trial, text = parts
-        temperature = None if heat == "None" else float(heat) if heat else "unknown"
         return Meta(
             custom_id, model, self._models[model], persona, self._personas[persona], trial, text,
             self._texts.get(text, ""), temperature,
@@ -146,17 +152,17 @@ def records(run: Run, shards: Iterable[Shard], decode: Decode) -> Iterator[Recor
     """
     context = RunContext(run)
     check = Checker(context.questions).check if context.questions else lambda text: None
+    of_run = run.provider, run.experiment, run.name
     ordered = sorted(shards, key=lambda s: (s.root, s.n))
     for _, group in groupby(ordered, key=lambda s: s.root):
         family = list(group)
         model = context.model(family[0].model)
+        price_of = pricing(model) if model else lambda usage: None
         for wire, rest, result, attempts, batch_id in _merged(run, family, decode):
-            price = cost(model, result.usage) if model else None
             meta = context.meta(wire, rest)
-            result = result._replace(custom_id=meta.custom_id)
-            yield Record(
-                meta, result, check(result.text), attempts, price, batch_id, run.provider, run.experiment, run.name
-            )
+            if meta.custom_id != wire:
+                result = result._replace(custom_id=meta.custom_id)
+            yield Record(meta, result, check(result.text), attempts, price_of(result.usage), batch_id, *of_run)
 
 
 def _merged(run: Run, family: list[Shard], decode: Decode) -> Iterator[tuple[str, str, Result, int, str]]:
@@ -177,7 +183,7 @@ def _merged(run: Run, family: list[Shard], decode: Decode) -> Iterator[tuple[str
                         row = row._replace(created=shard.fetched_at)
                     if row.outcome == SUCCEEDED or row.text:
                         rest = pending.pop(row.custom_id)
-                        yield row.custom_id, rest, row, 1 + tries[row.custom_id], shard.batch_id
+                        yield row.custom_id, rest, row, 1 + tries.get(row.custom_id, 0), shard.batch_id
                     else:
                         failed.setdefault(row.custom_id, (row, shard.batch_id))
         if len(family) > 1 and shard is not family[0]:
@@ -187,7 +193,7 @@ def _merged(run: Run, family: list[Shard], decode: Decode) -> Iterator[tuple[str
         asked = last.get(wire, family[0])
         is_over = asked.state in ("fetched", "refused")  # else it is being asked again, whatever came before
         result, batch_id = (failed.get(wire) if is_over else None) or _absent(wire, asked)
-        yield wire, rest, result, 1 + tries[wire], batch_id
+        yield wire, rest, result, 1 + tries.get(wire, 0), batch_id
 
 
 def _absent(wire: str, shard: Shard) -> tuple[Result, str]:
@@ -209,18 +215,26 @@ class Account:
     """planned = succeeded + failed(by class) + expired + cancelled + missing (+ pending while it runs)."""
 
     planned: int
-    rows: int = 0
-    outcomes: Counter = field(default_factory=Counter)
     validation: Counter = field(default_factory=Counter)
     retried: int = 0
     simulated: int = 0
-    by_model: dict[str, Counter] = field(default_factory=dict)
+    by_model: dict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))
     tokens: Counter = field(default_factory=Counter)
+
+    @property
+    def outcomes(self) -> Counter:
+        """Rows by outcome."""
+        return sum(self.by_model.values(), Counter())
+
+    @property
+    def rows(self) -> int:
+        """All rows."""
+        return self.outcomes.total()
 
     @property
     def adds_up(self) -> bool:
         """Whether every planned request has exactly one row."""
-        return self.rows == self.planned == sum(self.outcomes.values())
+        return self.rows == self.planned
 
     @property
     def succeeded(self) -> int:
@@ -228,16 +242,15 @@ class Account:
 
     def add(self, record: Record) -> None:
         """Count one row."""
-        outcome, model = record.result.outcome, record.meta.model
-        self.rows += 1
-        self.outcomes[outcome] += 1
-        self.by_model.setdefault(model, Counter())[outcome] += 1
-        self.retried += record.attempts > 1
-        self.simulated += record.result.simulated
-        self.tokens["input"] += record.result.usage.input
-        self.tokens["output"] += record.result.usage.output
-        if record.checked and outcome != PENDING:
-            self.validation[record.checked.status] += 1
+        meta, result, checked, attempts, *_ = record
+        outcome, usage = result.outcome, result.usage
+        self.by_model[meta.model][outcome] += 1
+        self.retried += attempts > 1
+        self.simulated += result.simulated
+        self.tokens["input"] += usage.input
+        self.tokens["output"] += usage.output
+        if checked and outcome != PENDING:
+            self.validation[checked.status] += 1
 
     def as_dict(self) -> dict:
         """For summary.json and --json."""
@@ -267,9 +280,7 @@ def uncollected(run: Run, shards: Iterable[Shard]) -> Account:
     found = Account(run.planned)
     for shard in shards:
         if shard.n == shard.root:
-            found.rows += shard.count
-            found.outcomes[PENDING] += shard.count
-            found.by_model.setdefault(shard.model, Counter())[PENDING] += shard.count
+            found.by_model[shard.model][PENDING] += shard.count
     return found
 
 
