@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from bench import inputs
-from bench.measure import Sample, median, must, python
+from bench.measure import Sample, interleaved, median, must, python
 from bench.plan_rows import LIMITS
 from bench.rows import Bench, Row, Target
 
@@ -69,7 +69,7 @@ def one_file(bench: Bench) -> list[Row]:
 
 
 def many_files(bench: Bench) -> list[Row]:
-    """10,000,000 lines in files of 50,000 (scaled down unless --full), on one core and on two."""
+    """10,000,000 lines in files of 50,000 (scaled down unless --full, then once), on one core and on all."""
     whole, each = 10_000_000, bench.size(50_000, 1_000)
     lines = whole if bench.full else bench.size(200_000, 4_000)
     experiment = inputs.study(bench.place("study"))
@@ -79,7 +79,8 @@ def many_files(bench: Bench) -> list[Row]:
         files.append(first.with_name(f"batch_{n}_output.jsonl"))
         os.link(first, files[-1])  # the same content under many names: the disk need not hold 18 GB
     cores = os.cpu_count() or 1
-    samples = bench.race(
+    samples = interleaved(
+        1 if bench.full else bench.runs,
         one=lambda: converted(bench, [first], "csv", experiment, each),
         ours=lambda: converted(bench, files, "csv", experiment, lines, cores),
         limit=lambda: converted(bench, files, "csv", experiment, lines),

@@ -23,7 +23,7 @@ from common.records import Run, Shard
 
 
 def provider_of(account: settings.Account) -> Provider:
-    """The provider that speaks an account's shape. Its SDK is imported at its first call."""
+    """The provider that speaks an account's shape."""
     if account.host.api == "anthropic":
         from common.providers.anthropic import Anthropic as kind
     else:

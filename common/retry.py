@@ -6,11 +6,12 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
-
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_before_delay
+from typing import TYPE_CHECKING, TypeVar
 
 from common.errors import Busy, Unknown, Unreached
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 T = TypeVar("T")
 LONGEST = 60.0  # seconds between two tries when the provider names no time
@@ -34,6 +35,8 @@ def patiently(
     A wait never begins that would end after `seconds`; `Retry-After` is honoured, whatever its length. Then the last
     error is raised as it is. Other errors are raised at once.
     """
+
+    from tenacity import Retrying, retry_if_exception_type, stop_before_delay  # late: --help and --dry-run call nobody
 
     def wait(state: RetryCallState) -> float:
         wish = getattr(state.outcome.exception(), "retry_after", None)

@@ -1,4 +1,4 @@
-"""What the environment says: .env, keys, addresses, folders. A key leaves here only into an SDK's client."""
+"""What the environment says: .env, keys, addresses, folders. A key leaves here only into a provider's headers."""
 
 from __future__ import annotations
 

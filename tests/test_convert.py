@@ -231,6 +231,26 @@ def test_csv_round_trip(pairs):
     assert back == [(_visible(defused(i)), _visible(defused(text))) for i, text in pairs]
 
 
+def test_csv_of_many_blocks(tmp_path):
+    """Cells that differ, cells all alike, quotes, commas, formulas and NULs come back from wherever a block of rows ends."""
+    answers = ["plain", 'a "b", c', "=1+1", "two\nlines", "\0x", "本", ""]
+    rows = [
+        Record(Meta(f"id{n}", trial=n, temperature=None if n % 3 else 0.5, persona="p, q" if n > 150 else ""),
+               Result(f"id{n}", "succeeded", answers[n % 7], usage=Usage(n % 2)), None, cost=n / 7)
+        for n in range(333)
+    ]  # fmt: skip
+    path = tmp_path / "t.csv"
+    assert write_csv(iter(rows), path) == 333
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        back = list(csv.DictReader(file))
+    for n, row in enumerate(back):
+        assert row["custom_id"] == f"id{n}"
+        assert (row["trial"], row["input_tokens"], row["persona"]) == (str(n), str(n % 2), "p, q" if n > 150 else "")
+        assert (row["temperature"], row["simulated"]) == ("" if n % 3 else "0.5", "false")
+        assert row["answer"] == _visible(defused(answers[n % 7]))
+        assert float(row["cost_usd"]) == pytest.approx(n / 7)
+
+
 def _visible(text):
     return "".join(c for c in text if c in "\n\t" or not (ord(c) < 32 or 127 <= ord(c) < 160))
 

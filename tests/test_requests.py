@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -201,6 +202,11 @@ def test_a_shard_that_was_touched(tmp_path: Path) -> None:
     """A planned file that was changed or removed is never sent."""
     (shard,) = cut(plan(tmp_path / "s", "openai", WIDE), [cell(model("gpt-4.1"))])
     shards.check(shard)
+    before = shard.path.stat()
+    shard.path.write_bytes(shard.path.read_bytes().replace(b"gpt", b"GPT"))
+    os.utime(shard.path, ns=(before.st_atime_ns, before.st_mtime_ns))  # as long and as old as it was
+    with pytest.raises(shards.Usage, match="was changed after planning"):
+        shards.check(shard)
     shard.path.write_bytes(shard.path.read_bytes() + b"\n")
     with pytest.raises(shards.Usage, match="was changed after planning"):
         shards.check(shard)

@@ -166,7 +166,6 @@ class OpenAIShaped(SdkProvider):
         import httpx2
         import openai
 
-        # max_retries=0: the SDK would send a create three times on a lost answer, without an idempotency key.
         return openai.OpenAI(
             api_key=self._key, base_url=self._base_url, default_headers=self._headers, max_retries=0,
             timeout=httpx2.Timeout(READ, connect=CONNECT),

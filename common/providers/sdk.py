@@ -35,7 +35,7 @@ class SdkProvider(Provider):
 
     @abstractmethod
     def _make_client(self):
-        """The SDK's client. Must be made with max_retries=0."""
+        """The SDK's client. Must be made with max_retries=0: left alone, an SDK sends each call up to three times."""
 
     @staticmethod
     @abstractmethod
