@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from bench import inputs
+from bench import inputs, peers
 from bench.measure import Sample, must, python
 from bench.plan_rows import LIMITS, study
 from bench.rows import Bench, Row, Target
@@ -41,19 +41,14 @@ def submit_and_collect(bench: Bench) -> list[Row]:
     """50,000 requests from the experiment to checked rows, over loopback."""
     requests = bench.size(50_000, 1_000)
     experiment = inputs.study(bench.place("study"))
-    entries = {
-        "ours": lambda: collected(bench, experiment, requests),
-        "limit": lambda: _bare(bench, experiment, requests),
-    }
-    if bench.peers:
-        from bench import peers
-
-        entries |= peers.entries(bench, experiment, requests)
-    samples = bench.race(**entries)
+    samples = bench.race(ours=lambda: collected(bench, experiment, requests), limit=lambda: _bare(bench, experiment, requests))
+    others = peers.measured(bench, experiment, requests) if bench.peers else {}
     bench.place("sent")
-    ours, limit = samples.pop("ours"), samples.pop("limit")
     work = f"submit and collect {requests:,} requests"
-    return [Row(work, ours, Target("≤ 1.5 × limit, ≤ 80 MB", 1.5, 80), limit, "orjson + http.client script, nothing kept", peers=samples)]
+    return [
+        Row(work, samples["ours"], Target("≤ 1.5 × limit, ≤ 80 MB", 1.5, 80), samples["limit"],
+            "orjson + http.client script, nothing kept", peers=others)
+    ]  # fmt: skip
 
 
 def anthropic(bench: Bench) -> list[Row]:

@@ -174,7 +174,7 @@ class Wire:
         try:
             yield
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise no_answer(self._title, error) from None
+            raise without_key(no_answer(self._title, error), self._key) from None
 
 
 def without_key(error: BatchError, key: str) -> BatchError:
