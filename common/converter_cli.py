@@ -15,9 +15,7 @@ from common.context import PlainContext, batch_id_of
 from common.convert import SHOWN, Context, Tally, convert
 from common.errors import BatchError, Usage
 from common.experiment_file import load
-from common.journal import Journal
 from common.providers.wire import one_line
-from common.results import RunContext
 
 FORMATS = {"text": "_texts", "csv": ".csv", "parquet": ".parquet", "jsonl": ".rows.jsonl"}
 
@@ -48,6 +46,9 @@ def find_context(path: Path) -> Context | None:
     results = path.resolve().parent.parent.parent
     if not (results / "journal.db").is_file():
         return None
+    from common.journal import Journal  # a file that lies elsewhere needs neither
+    from common.results import RunContext
+
     with closing(Journal(results)) as journal:
         found = journal.owner(batch_id_of(path))
     return RunContext(*found) if found else None

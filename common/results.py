@@ -64,19 +64,21 @@ class Scan:
 def scan(shard: Shard, run: Run, model: Model, decode: Decode) -> Scan:
     """Read a collected batch. Memory: the ids of one shard. Raises OSError."""
     found, expected, seen, price_of = Scan(), ids(shard), set(), pricing(model)
+    tally, spent = found.tally, 0.0
     for path in _existing(run, shard.batch_id):
         for _, row in read_raw(path, decode, seen, expected):
             if isinstance(row, Problem):
                 found.bad[row.kind] += 1
                 found.first_bad = found.first_bad or row
                 continue
-            found.tally[row.outcome] += 1
+            outcome, price = row.outcome, price_of(row.usage)
+            tally[outcome] += 1
             found.simulated += row.simulated
-            price = price_of(row.usage)
-            found.spent = None if price is None or found.spent is None else found.spent + price
-            if row.outcome != SUCCEEDED:
-                found.unclean[row.custom_id] = row.outcome
-                found.examples.setdefault(row.outcome, row.message)
+            spent = None if price is None or spent is None else spent + price
+            if outcome != SUCCEEDED:
+                found.unclean[row.custom_id] = outcome
+                found.examples.setdefault(outcome, row.message)
+    found.spent = spent
     found.absent = [wire for wire in expected if wire not in seen]
     return found
 

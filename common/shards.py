@@ -171,6 +171,7 @@ class Plan:
         most_bytes = math.inf if self.limits.bytes is None else self.limits.bytes
         legal, encode, escaped = _legal(self.limits.custom_id), self.provider.encode, orjson.dumps
         count = lru_cache(64)(estimate)  # of system prompts, which a data set repeats
+        rest_of = lru_cache(64)("{}\n".format)
         model, group = None, []
         for cell in cells:
             if left <= 0:
@@ -185,13 +186,14 @@ class Plan:
             tokens = count(system) + estimate(user) + 2 * PER_MESSAGE
             most = most_of(tokens)
             before, after = id_parts(persona, model.alias, text)
+            rest = rest_of(heat)
             for trial in range(1, trials + 1):
                 custom_id = f"{before}{trial:02d}{after}"
                 if legal(custom_id):
-                    wire, id_line = custom_id, f"{custom_id}\t\t{heat}\n"
+                    wire, id_line = custom_id, f"{custom_id}\t\t{rest}"
                 else:
                     wire = wire_id(custom_id, self.limits)
-                    id_line = f"{wire}\t{custom_id}\t{heat}\n"
+                    id_line = f"{wire}\t{custom_id}\t{rest}"
                 line = head + escaped(wire)[1:-1] + tail
                 if len(line) > most_bytes:
                     self._reject(custom_id, f"{len(line):,} bytes; one batch may hold {most_bytes:,}")

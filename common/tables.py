@@ -44,7 +44,9 @@ def _texts(cells: Sequence[str], prose: bool = False) -> list[bytes]:
 
     A column is searched as one text, since the csv module, or any loop, would look at each character of each answer.
     """
-    if any(map(_PERHAPS_FORMULA, {cell[:1] for cell in cells})):
+    low, high = min(cells), max(cells)
+    letters = low >= "A" and high < "\x7f" or low >= "\u3001" and high < "\ua000"  # Latin or Japanese: they begin no formula
+    if not letters and any(map(_PERHAPS_FORMULA, {cell[:1] for cell in cells})):
         cells = [defused(cell) for cell in cells]
     text = without_controls("\0".join(cells).encode("utf-8", "replace"), CONTROLS[1:]).replace(b'"', b'""')
     if prose:
@@ -88,8 +90,8 @@ def write_csv(records: Iterable[Record], path: Path, questions: Sequence[Questio
     with whole_file(path) as file:
         file.write(b"\xef\xbb\xbf%b\n" % b",".join(_texts([name for name, _ in header])))
         for block in blocks(records, _CSV_BLOCK, questions):
-            rows = map(b",".join, zip(*[encode(cells) for encode, cells in zip(encoders, block)]))
-            file.write(b"%b\n" % b"\n".join(rows))
+            *cells, last = [encode(cells) for encode, cells in zip(encoders, block)]
+            file.writelines(map(b",".join, zip(*cells, [cell + b"\n" for cell in last])))
             count += len(block[0])
     return count
 

@@ -97,12 +97,12 @@ def _answer(custom_id: str, body: dict) -> Result:
 def _usage(usage: object) -> Usage:
     if not isinstance(usage, dict):
         return Usage()
-    read, written = table(usage, "prompt_tokens_details"), table(usage, "completion_tokens_details")
+    read, written = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     return Usage(
         natural(usage.get("prompt_tokens")),
-        natural(read.get("cached_tokens")),
+        natural(read.get("cached_tokens")) if isinstance(read, dict) else 0,
         natural(usage.get("completion_tokens")),
-        natural(written.get("reasoning_tokens")),
+        natural(written.get("reasoning_tokens")) if isinstance(written, dict) else 0,
     )
 
 
