@@ -12,6 +12,7 @@ from bench.picture import draw
 from bench.rows import Bench, Row
 
 HEAD = "| work | seconds | spread | peak RSS, MB | limit, s | ratio | target | met | |\n|---|--:|---|--:|--:|--:|---|---|---|"
+BY_HAND = "<!-- what follows is written by hand -->"
 INTRO = """# Performance
 
 Written by `python -m bench --write`; `make bench` prints the same table. Every row is the median of {runs} runs that took
@@ -62,13 +63,15 @@ def numbers(bench: Bench) -> str:
 
 
 def write(folder: Path, rows: Sequence[Row], bench: Bench) -> None:
-    """docs/performance.md and docs/performance.svg."""
+    """docs/performance.md, but for what stands there by hand behind the figures, and docs/performance.svg."""
     (folder / "performance.svg").write_text(draw(bench.curves), encoding="utf-8")
     page = INTRO.format(
         runs=bench.runs, day=date.today(), machine=machine(), system=platform.platform(terse=True), python=platform.python_version(),
         table=table(rows), numbers=numbers(bench),
     )  # fmt: skip
-    (folder / "performance.md").write_text(page, encoding="utf-8")
+    path = folder / "performance.md"
+    by_hand = path.read_text(encoding="utf-8").partition(BY_HAND)[2] if path.exists() else ""
+    path.write_text(page + "\n" + BY_HAND + (by_hand or "\n"), encoding="utf-8")
 
 
 def machine() -> str:

@@ -97,9 +97,19 @@ def account(host_name: str) -> Account:
     if host.name in ("kluster", catalog.LENT):
         host = _planned(host)
     host = _at_own_rate(host)
-    named = {header: os.environ.get(variable, "").strip() for header, variable in host.header_variables.items()}
-    headers = {header: value for header, value in named.items() if value.isascii() and value.isprintable() and value}
-    return Account(host, base_url, os.environ.get(host.key_variable, "").strip(), headers)
+    return Account(host, base_url, os.environ.get(host.key_variable, "").strip(), _headers(host))
+
+
+def _headers(host: Host) -> dict[str, str]:
+    """What the account wants sent along. Raises Usage for what no header may hold."""
+    found = {}
+    for header, variable in host.header_variables.items():
+        value = os.environ.get(variable, "").strip()
+        if not value.isascii() or not value.isprintable():
+            raise Usage(f"{variable} holds characters that no header may have; copy it again into .env")
+        if value:
+            found[header] = value
+    return found
 
 
 def _parts(url: str) -> SplitResult | None:

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
 
 import orjson
 
@@ -45,13 +44,8 @@ def wire_id(custom_id: str, limits: Limits) -> str:
     return f"{UNSAFE.sub('-', custom_id)[:47]}-{hashlib.sha256(custom_id.encode()).hexdigest()[:16]}"
 
 
-class _Request(NamedTuple):
-    """A request as a shard keeps it: its line, its line of the ids file, its prompt tokens and USD at most."""
-
-    line: bytes
-    id_line: str
-    tokens: int = 0
-    most: float | None = 0.0
+# A request on its way into a shard: its line, its line of the ids file, its prompt tokens, and USD at most.
+_Request = tuple[bytes, str, int, float | None]
 
 
 class _Writer:
@@ -78,7 +72,9 @@ class _Writer:
             sizes = accumulate(map(len, lines), initial=self.bytes)
             fit = min(self._most_requests - self.count, sum(size <= self._most_bytes for size in sizes) - 1)
             if fit < len(lines):
-                return [*(self.add(requests[:fit]) if fit else ()), *requests[fit:]]
+                if fit:
+                    self.add(requests[:fit])
+                return requests[fit:]
         self._lines += lines
         self._ids += id_lines
         self.count += len(lines)
@@ -166,13 +162,13 @@ class Plan:
                 writer.abandon()
 
     def _groups(self, cells: Iterable[Cell], cap: int, at_most: int | None) -> Iterator[tuple[Model, list[_Request]]]:
-        """The requests of one model's cells that fit into a batch at all, GROUP or somewhat more at a time."""
+        """The requests of one model's cells that fit into a batch at all, at most GROUP and about BLOCK bytes at a time."""
         left = math.inf if at_most is None else at_most
         most_bytes = math.inf if self.limits.bytes is None else self.limits.bytes
         legal, encode, escaped = _legal(self.limits.custom_id), self.provider.encode, orjson.dumps
         count = lru_cache(64)(estimate)  # of system prompts, which a data set repeats
         rest_of = lru_cache(64)("{}\n".format)
-        model, group = None, []
+        model, group, size = None, [], 0
         for cell in cells:
             if left <= 0:
                 break
@@ -199,9 +195,10 @@ class Plan:
                     self._reject(custom_id, f"{len(line):,} bytes; one batch may hold {most_bytes:,}")
                     continue
                 group.append((line, id_line, tokens, most))
-                if len(group) == GROUP:
+                size += len(line)
+                if len(group) == GROUP or size >= BLOCK:
                     yield model, group
-                    group = []
+                    group, size = [], 0
         if group:
             yield model, group
 
@@ -283,7 +280,7 @@ def again(
         ):
             for line, row in zip(lines, rows, strict=True):
                 if row.partition("\t")[0] in keep:
-                    writer.add([_Request(change(line), row)])
+                    writer.add([(change(line), row, 0, 0.0)])
         if not writer.count:
             writer.abandon()
             return None

@@ -17,7 +17,7 @@ import pytest
 from conftest import Commands
 
 from common import catalog, settings
-from common.errors import Broke, Busy, Denied, Refused, Unknown, Unreached
+from common.errors import Broke, Busy, Denied, Refused, Unknown, Unreached, Usage
 from common.providers.anthropic import Anthropic
 from common.providers.openai import OpenAIShaped
 from common.providers.wire import segment
@@ -212,11 +212,13 @@ def test_what_cannot_be_an_id_is_not_asked_for(name: str) -> None:
 
 
 def test_the_accounts_headers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Organization and project go to OpenAI as the environment says; nothing that could be two headers does."""
+    """Organization and project go to OpenAI as the environment says; what could be two headers is refused."""
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
-    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj\r\nX: y")
     assert settings.account("openai").headers == {"OpenAI-Organization": "org-1"}
     assert settings.account("anthropic").headers == {}
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj\r\nX: y")
+    with pytest.raises(Usage, match="OPENAI_PROJECT_ID"):
+        settings.account("openai")
 
 
 @pytest.mark.parametrize(("script", "model"), [("openai_example.py", "gpt-4.1"), ("claude_example.py", "claude-haiku-4-5")])

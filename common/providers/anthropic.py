@@ -90,7 +90,7 @@ def to_batch(raw: dict) -> Batch:
         total=sum(map(natural, counts.values())),
         succeeded=natural(counts.get("succeeded")),
         errored=sum(natural(counts.get(key)) for key in ("errored", "canceled", "expired")),
-        output=raw.get("results_url") or "",
+        output=str(raw.get("results_url") or ""),
         created_at=_unix(raw.get("created_at")),
         expires_at=_unix(raw.get("expires_at")),
     )

@@ -134,12 +134,12 @@ def to_batch(raw: dict) -> Batch:
         total=natural(counts.get("total")),
         succeeded=natural(counts.get("completed")),
         errored=natural(counts.get("failed")),
-        output=raw.get("output_file_id") or "",
-        errors_file=raw.get("error_file_id") or "",
+        output=str(raw.get("output_file_id") or ""),
+        errors_file=str(raw.get("error_file_id") or ""),
         created_at=unix(raw.get("created_at")),
         expires_at=unix(raw.get("expires_at")),
-        ref=raw.get("input_file_id") or "",
-        tag=metadata.get("tag") or "",
+        ref=str(raw.get("input_file_id") or ""),
+        tag=str(metadata.get("tag") or ""),
         problems=tuple(p for p in problems if isinstance(p, dict)),
     )
 

@@ -91,7 +91,8 @@ def no_answer(title: str, error: BaseException) -> BatchError:
 class Wire:
     """One host's API over one httpx2 client (the library beneath both SDKs), made at the first call.
 
-    Nothing is repeated here. Every call raises only the errors of errors.py, without the key in their text.
+    Nothing is repeated here, and nothing but a GET is sent on to where an answer points. Every call raises only the
+    errors of errors.py, without the key in their text.
     """
 
     def __init__(self, title: str, base_url: str, key: str, pace: Pace, headers: Mapping[str, str]) -> None:
@@ -102,7 +103,7 @@ class Wire:
     def ask(self, method: str, path: str, headers: Mapping[str, str] | None = None, **more: object) -> dict:
         """The JSON object that a call answers; `more` is httpx2's: params, json, or content in blocks."""
         with self._call() as client:
-            response = client.request(method, path, headers=headers, **more)
+            response = client.request(method, path, headers=headers, follow_redirects=method == "GET", **more)
             self._check(response)
             found = orjson.loads(response.content)
             if not isinstance(found, dict):
@@ -153,7 +154,7 @@ class Wire:
 
         if self._made is None:
             timeout = httpx2.Timeout(READ, connect=CONNECT)
-            self._made = httpx2.Client(base_url=self._base_url, headers=self._headers, timeout=timeout)
+            self._made = httpx2.Client(base_url=self._base_url, headers=self._headers, timeout=timeout, verify=self._trust())
         self._pace.wait()
         try:
             with self.reading():
@@ -167,6 +168,12 @@ class Wire:
         else:
             return
         raise without_key(found, self._key) from None
+
+    def _trust(self):
+        """Whose certificates count. On plain http, which never leaves this machine, nobody's, and none need be read."""
+        import ssl
+
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if self._base_url.startswith("http:") else True
 
     @contextmanager
     def reading(self) -> Iterator[None]:
