@@ -98,6 +98,7 @@ def _launch() -> None:
     begun = time.monotonic()
     pid = os.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell ignores it for what it starts in the background
         os.execvp(command[0], command)
     if after:
         signal.signal(signal.SIGALRM, lambda *_: os.kill(pid, signal.SIGINT))
