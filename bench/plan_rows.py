@@ -55,7 +55,7 @@ def studies(bench: Bench) -> list[Row]:
             small = found[0]
             times = 20 if not bench.quick else 10
             factor, bytes_alone = row.cpu / small.cpu / times, median(row.limit) / median(small.limit) / times
-            own = factor < 1.15 * max(1, bytes_alone) and row.rss - small.rss < 8
+            own = factor < 1.15 and row.rss - small.rss < 8
             note = f"{factor:.2f} × linear from 50,000; moving the bytes alone: {bytes_alone:.2f} ×"
             row = Row(row.work, row.ours, Target(row.target.said, own=own), row.limit, row.limit_is, note)
         found.append(row)

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-BUFFER = 1 << 18  # bytes
+BUFFER = 1 << 18  # bytes; so that many rows of a table are one write
 
 
 @contextmanager
