@@ -22,13 +22,13 @@ _START = r"[=+\-@\t\r＝＋－＠]"
 _FORMULA = re.compile(f"{_BLANK}*{_START}")
 _PERHAPS_FORMULA = re.compile(f"{_BLANK}|{_START}").match
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
-CONTROLS = bytes(c for c in (*range(32), 127) if c not in b"\n\t")  # NUL first
+CONTROLS = bytes(c for c in (*range(32), 127) if c not in b"\n\t")
 _C1 = re.compile(rb"\xc2[\x80-\x9f]")
 
 
-def without_controls(data: bytes, which: bytes = CONTROLS) -> bytes:
+def without_controls(data: bytes) -> bytes:
     """UTF-8 text without control characters other than newline and tab."""
-    data = data.translate(None, which)
+    data = data.translate(None, CONTROLS)
     return _C1.sub(b"", data) if b"\xc2" in data else data
 
 
@@ -39,7 +39,7 @@ def defused(cell: str) -> str:
     return cell
 
 
-def _texts(cells: Sequence[str], prose: bool = False) -> list[bytes]:
+def _texts(cells: Sequence[str], prose: bool = False) -> Sequence[str]:
     """A column of text cells as CSV writes them, in quotes where they must be; prose always.
 
     A column is searched as one text, since the csv module, or any loop, would look at each character of each answer.
@@ -48,50 +48,52 @@ def _texts(cells: Sequence[str], prose: bool = False) -> list[bytes]:
     letters = low >= "A" and high < "\x7f" or low >= "\u3001" and high < "\ua000"  # Latin or Japanese: they begin no formula
     if not letters and any(map(_PERHAPS_FORMULA, {cell[:1] for cell in cells})):
         cells = [defused(cell) for cell in cells]
-    text = without_controls("\0".join(cells).encode("utf-8", "replace"), CONTROLS[1:]).replace(b'"', b'""')
+    text = "".join(cells)
+    if '"' in text:
+        cells = [cell.replace('"', '""') for cell in cells]
     if prose:
-        parts = (b'"%b"' % text.replace(b"\0", b'"\0"')).split(b"\0")
-    else:
-        parts = text.split(b"\0")
-        if _SPECIAL(text):
-            parts = [b'"%b"' % part if _SPECIAL(part) else part for part in parts]
-    # a cell with a NUL of its own loses it, like all control characters
-    return parts if len(parts) == len(cells) else _texts([cell.replace("\0", "") for cell in cells], prose)
+        return [f'"{cell}"' for cell in cells]
+    return [f'"{cell}"' if _SPECIAL(cell) else cell for cell in cells] if _SPECIAL(text) else cells
 
 
-_SPECIAL = re.compile(rb'[",\n]').search
+_SPECIAL = re.compile('[",\n]').search
 _FORMATS = {
-    int: lambda cell: b"" if cell is None else b"%d" % cell,
-    float: lambda cell: b"" if cell is None else format(cell, ".15g").encode(),
-    bool: lambda cell: b"true" if cell else b"false",
+    int: lambda cell: "" if cell is None else str(cell),
+    float: lambda cell: "" if cell is None else format(cell, ".15g"),
+    bool: lambda cell: "true" if cell else "false",
+    str: lambda cell: _texts((cell,))[0],
 }
 _SELDOM_THE_SAME = ("custom_id", "created", "error_message")
 
 
-def _encoder(name: str, kind: type) -> Callable[[Sequence], Iterable[bytes]]:
+def _writer(name: str, kind: type) -> Callable[[Sequence], Iterable[str]]:
     """What makes the cells of a column: values → CSV."""
     prose = name == "answer" or (name.endswith("_reason") and name != "finish_reason")
     if prose or name in _SELDOM_THE_SAME:
         return partial(_texts, prose=prose)
-    one = lru_cache(1024)((lambda cell: _texts((cell,))[0]) if kind is str else _FORMATS[kind])
+    one = lru_cache(1024)(_FORMATS[kind])
 
-    def column(cells: Sequence) -> Iterable[bytes]:
+    def column(cells: Sequence) -> Iterable[str]:
         alike = cells.count(cells[0]) == len(cells)  # as in most columns
         return repeat(one(cells[0]), len(cells)) if alike else map(one, cells)
 
     return column
 
 
+def _lines(rows: Iterable[str]) -> bytes:
+    return without_controls("\n".join((*rows, "")).encode("utf-8", "replace"))
+
+
 def write_csv(records: Iterable[Record], path: Path, questions: Sequence[Question] = ()) -> int:
     """Write a CSV that spreadsheets open (UTF-8 with BOM) and return its number of rows. Raises OSError."""
     header = columns(questions)
-    encoders = [_encoder(*column) for column in header]
+    writers = [_writer(*column) for column in header]
     count = 0
     with whole_file(path) as file:
-        file.write(b"\xef\xbb\xbf%b\n" % b",".join(_texts([name for name, _ in header])))
+        file.write(_lines(["\ufeff" + ",".join(_texts([name for name, _ in header]))]))
         for block in blocks(records, _CSV_BLOCK, questions):
-            *cells, last = [encode(cells) for encode, cells in zip(encoders, block)]
-            file.writelines(map(b",".join, zip(*cells, [cell + b"\n" for cell in last])))
+            rows = map(",".join, zip(*(write(cells) for write, cells in zip(writers, block))))
+            file.write(_lines(rows))
             count += len(block[0])
     return count
 
