@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from common.rawfile import Problem, read_raw
-from common.rows import Context, Meta, Record, Recorder
+from common.rows import Census, Context, Meta, Record, Recorder
 from common.tables import write_csv, write_jsonl, write_parquet
 from common.textfiles import safe_name, write_texts
 
@@ -24,22 +24,11 @@ SHOWN = 20
 
 @dataclass
 class Tally:
-    """What came of the lines: rows by outcome, validation and forms; the first bad lines, and all of them counted."""
+    """What came of the lines: the rows, counted; the first bad lines, and all of them counted."""
 
-    rows: int = 0
-    outcomes: Counter = field(default_factory=Counter)
-    validation: Counter = field(default_factory=Counter)
+    kinds: Census = field(default_factory=Census)
     bad: Counter = field(default_factory=Counter)
     shown: list[Problem] = field(default_factory=list)
-    simulated: int = 0
-
-    def add(self, record: Record) -> None:
-        """Count one row."""
-        self.rows += 1
-        self.outcomes[record.result.outcome] += 1
-        self.simulated += record.result.simulated
-        if record.checked:
-            self.validation[record.checked.status] += 1
 
     def reject(self, problem: Problem) -> None:
         """Count one bad line; keep the first few to show."""
@@ -60,7 +49,7 @@ def records(files: Iterable[Path], context: Context, tally: Tally) -> Iterator[R
                 tally.reject(item)
             else:
                 record = recorder(item)
-                tally.add(record)
+                tally.kinds.add(record)
                 yield record
 
 

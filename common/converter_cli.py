@@ -16,6 +16,7 @@ from common.convert import SHOWN, Context, Tally, convert
 from common.errors import BatchError, Usage
 from common.experiment_file import load
 from common.providers.wire import one_line
+from common.rows import Census
 
 FORMATS = {"text": "_texts", "csv": ".csv", "parquet": ".parquet", "jsonl": ".rows.jsonl"}
 
@@ -73,7 +74,7 @@ def main(provider: str, providers: Sequence[str], argv: Sequence[str] | None = N
     else:
         for each in done:
             print("\n".join(_lines(each)))
-    return 0 if any(d.tally.rows for d in done) else 1
+    return 0 if any(d.tally.kinds for d in done) else 1
 
 
 def _parser(provider: str) -> argparse.ArgumentParser:
@@ -170,22 +171,26 @@ def _told(error: Exception) -> str:
 
 
 def _lines(done: Done) -> Iterable[str]:
-    tally = done.tally
+    bad, kinds = done.tally.bad, done.tally.kinds
+    rows, answers = kinds.total(), _answers(kinds)
     more = "".join(f" and {file.name}" for file in done.files[1:])
-    yield one_line(f"{done.files[0]}{more}: {tally.rows} rows" + (f" → {done.target}" if tally.rows else "; nothing written"), 1000)
-    if tally.rows:
-        yield "  " + _counted(tally.outcomes) + (f"; answers: {_counted(tally.validation)}" if tally.validation else "")
-    if tally.rows and not done.checked:
+    yield one_line(f"{done.files[0]}{more}: {rows} rows" + (f" → {done.target}" if rows else "; nothing written"), 1000)
+    if rows:
+        yield "  " + _counted(kinds.by("outcome")) + (f"; answers: {_counted(answers)}" if answers else "")
+    if rows and not done.checked:
         yield "  answers were not checked: name their experiment with --experiment PATH"
-    if tally.simulated:
-        yield f"  SIMULATED: {tally.simulated} rehearsal answers, not data"
-    bad = tally.bad.total()
+    if simulated := kinds.by("simulated")[True]:
+        yield f"  SIMULATED: {simulated} rehearsal answers, not data"
     if bad:
-        yield f"  {bad} lines gave no row: {_counted(tally.bad)}"
-        for problem in tally.shown:
+        yield f"  {bad.total()} lines gave no row: {_counted(bad)}"
+        for problem in done.tally.shown:
             yield "    " + one_line(f"{problem.file} line {problem.line}: {problem.kind}: {problem.why}")
-        if bad > SHOWN:
-            yield f"    … and {bad - SHOWN} more"
+        if bad.total() > SHOWN:
+            yield f"    … and {bad.total() - SHOWN} more"
+
+
+def _answers(kinds: Census) -> Counter:
+    return kinds.by("answer", lambda kind: kind.answer)
 
 
 def _counted(counter: Counter) -> str:
@@ -193,14 +198,14 @@ def _counted(counter: Counter) -> str:
 
 
 def _as_json(done: Done) -> dict:
-    tally = done.tally
+    tally, kinds = done.tally, done.tally.kinds
     return {
         "files": [str(file) for file in done.files],
-        "target": str(done.target) if tally.rows else None,
-        "rows": tally.rows,
-        "outcomes": dict(tally.outcomes),
-        "validation": dict(tally.validation) if done.checked else None,
-        "simulated": tally.simulated,
+        "target": str(done.target) if kinds else None,
+        "rows": kinds.total(),
+        "outcomes": dict(kinds.by("outcome")),
+        "validation": dict(_answers(kinds)) if done.checked else None,
+        "simulated": kinds.by("simulated")[True],
         "bad": dict(tally.bad),
         "problems": [problem._asdict() for problem in tally.shown],
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,7 +20,7 @@ from common.ids import id_parser
 from common.jsonl import write_whole
 from common.rawfile import Problem, read_raw
 from common.records import Model, Result, Run, Shard
-from common.rows import Meta, Record
+from common.rows import Census, Meta, Record
 from common.shards import ids
 from common.tables import write_csv
 from common.textfiles import TextFolder, safe_name
@@ -217,21 +217,18 @@ class Account:
     """planned = succeeded + failed(by class) + expired + cancelled + missing (+ pending while it runs)."""
 
     planned: int
-    validation: Counter = field(default_factory=Counter)
-    retried: int = 0
-    simulated: int = 0
-    by_model: dict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))
+    kinds: Census = field(default_factory=Census)
     tokens: Counter = field(default_factory=Counter)
-
-    @property
-    def outcomes(self) -> Counter:
-        """Rows by outcome."""
-        return sum(self.by_model.values(), Counter())
 
     @property
     def rows(self) -> int:
         """All rows."""
-        return self.outcomes.total()
+        return self.kinds.total()
+
+    @property
+    def outcomes(self) -> Counter:
+        """Rows by outcome."""
+        return self.kinds.by("outcome")
 
     @property
     def adds_up(self) -> bool:
@@ -239,33 +236,31 @@ class Account:
         return self.rows == self.planned
 
     @property
-    def succeeded(self) -> int:
-        return self.outcomes[SUCCEEDED]
+    def simulated(self) -> int:
+        """Rows that are a rehearsal's."""
+        return self.kinds.by("simulated")[True]
 
     def add(self, record: Record) -> None:
         """Count one row."""
-        meta, result, checked, attempts, *_ = record
-        outcome, usage = result.outcome, result.usage
-        self.by_model[meta.model][outcome] += 1
-        self.retried += attempts > 1
-        self.simulated += result.simulated
+        self.kinds.add(record)
+        usage = record.result.usage
         self.tokens["input"] += usage.input
         self.tokens["output"] += usage.output
-        if checked and outcome != PENDING:
-            self.validation[checked.status] += 1
 
     def as_dict(self) -> dict:
         """For summary.json and --json."""
+        answers = self.kinds.by("answer", lambda kind: kind.answer and kind.outcome != PENDING)
+        by_model = {name: self.kinds.by("outcome", lambda kind, name=name: kind.model == name) for name in self.kinds.by("model")}
         return {
             "planned": self.planned,
             "rows": self.rows,
             "adds_up": self.adds_up,
             "outcomes": dict(sorted(self.outcomes.items())),
-            "answers_checked": dict(sorted(self.validation.items())),
-            "retried_rows": self.retried,
+            "answers_checked": dict(sorted(answers.items())),
+            "retried_rows": self.kinds.by("again")[True],
             "simulated_rows": self.simulated,
             "tokens": dict(self.tokens),
-            "by_model": {name: dict(sorted(c.items())) for name, c in sorted(self.by_model.items())},
+            "by_model": {name: dict(sorted(c.items())) for name, c in sorted(by_model.items())},
         }
 
 
@@ -282,7 +277,7 @@ def uncollected(run: Run, shards: Iterable[Shard]) -> Account:
     found = Account(run.planned)
     for shard in shards:
         if shard.n == shard.root:
-            found.by_model[shard.model][PENDING] += shard.count
+            found.kinds[shard.model, PENDING, "", False, False] += shard.count
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from functools import lru_cache
@@ -83,6 +84,33 @@ class Recorder:
         meta = self.context.describe(result.custom_id)
         price = self._price(meta.model, result.model)(result.usage)
         return Record(meta, result, self._check(result.text), self.context.attempts, price, *self._rest)
+
+
+class Kind(NamedTuple):
+    """What is counted of a row. `answer`: its `Checked.status`, "" without questions."""
+
+    model: str
+    outcome: str
+    answer: str
+    simulated: bool
+    again: bool  # sent more than once
+
+
+class Census(Counter[Kind]):
+    """Rows by kind: one count for each row on its way, and every sum from it."""
+
+    def add(self, record: Record) -> None:
+        """Count one row."""
+        meta, result, checked, attempts, *_ = record
+        self[meta.model, result.outcome, checked.status if checked else "", result.simulated, attempts > 1] += 1
+
+    def by(self, field: str, where: Callable[[Kind], object] = lambda kind: True) -> Counter:
+        """Rows by one field, of those kinds that `where` takes."""
+        found = Counter()
+        for kind, count in ((Kind(*key), count) for key, count in self.items()):
+            if where(kind):
+                found[getattr(kind, field)] += count
+        return found
 
 
 _FRONT = (

@@ -125,7 +125,7 @@ def test_any_json_is_survived(values):
         count = len(list(read_raw(path)))
         for form in ("text", "csv", "parquet", "jsonl"):
             tally = convert([path], form, Path(folder, form), Context())
-            assert tally.rows + tally.bad.total() == count
+            assert tally.kinds.total() + tally.bad.total() == count
 
 
 def _fits(value):
@@ -199,7 +199,7 @@ def test_all_tables_hold_the_same_rows(tmp_path):
     source = tmp_path / "batch_1_output.jsonl"
     source.write_bytes(line("p1_gpt-4.1_n02_t1") + failure("p2_gpt-4.1_n01_t1"))
     for form in ("csv", "jsonl", "parquet"):
-        assert convert([source], form, tmp_path / f"t.{form}", Context()).rows == 2
+        assert convert([source], form, tmp_path / f"t.{form}", Context()).kinds.total() == 2
     assert (tmp_path / "t.csv").read_bytes().startswith(b"\xef\xbb\xbf")
     with open(tmp_path / "t.csv", encoding="utf-8-sig", newline="") as file:
         from_csv = list(csv.DictReader(file))
