@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from common.records import new
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -121,7 +123,7 @@ class Checker:
             found = match.groups()
             values = tuple(map(_number, found[::2]))
             if (self._low <= min(values) and max(values) <= self._high) or all(map(_within, self.questions, values)):
-                return Checked("success", values, found[1::2], self._all_asked, ())
+                return new(Checked, ("success", values, found[1::2], self._all_asked, ()))
         return self._search(text)
 
     def _search(self, text: str) -> Checked:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from common import catalog
 from common.experiment import Experiment
-from common.records import Model
-from common.rows import Meta
+from common.records import Model, new
+from common.rows import UNKNOWN, Meta
 
 _ID = re.compile(r"p(?P<persona>[^_]+)_(?P<model>.+?)_n(?P<trial>[0-9]{1,9})_(?P<text>.+)", re.DOTALL)
 _TITLES = 100_000  # of a longer data set no titles are kept
@@ -43,7 +43,7 @@ class PlainContext:
             return Meta(custom_id)
         persona, model, trial, text = match.groups()
         name, title = self._personas.get(persona, ""), self._titles.get(text, "")
-        return Meta(custom_id, model, self._model_id(model), persona, name, int(trial), text, title)
+        return new(Meta, (custom_id, model, self._model_id(model), persona, name, int(trial), text, title, UNKNOWN))
 
     def _model_id(self, alias: str) -> str:
         known = _alias(alias, self._providers)

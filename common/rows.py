@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from common.answers import Checked, Checker, Question
 from common.costs import pricing
 from common.errors import SUCCEEDED
-from common.records import Model, Result, Usage
+from common.records import Model, Result, Usage, new
 
 UNKNOWN = "unknown"
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -73,8 +73,8 @@ class Recorder:
         self.context = context
         self._check = Checker(context.questions).check if context.questions else lambda text: None
         self._price = lru_cache(1024)(self._pricing)
-        c = context
-        self._rest = (c.batch_id, c.provider, c.experiment, c.run)
+        self._attempts = context.attempts
+        self._rest = (context.batch_id, context.provider, context.experiment, context.run)
 
     def _pricing(self, alias: str, reported: str) -> Callable[[Usage], float | None]:
         model = self.context.model(alias or reported) or (self.context.model(reported) if reported else None)
@@ -83,7 +83,7 @@ class Recorder:
     def __call__(self, result: Result) -> Record:
         meta = self.context.describe(result.custom_id)
         price = self._price(meta.model, result.model)(result.usage)
-        return Record(meta, result, self._check(result.text), self.context.attempts, price, *self._rest)
+        return new(Record, (meta, result, self._check(result.text), self._attempts, price, *self._rest))
 
 
 class Kind(NamedTuple):

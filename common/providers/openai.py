@@ -16,7 +16,7 @@ from common.errors import SUCCEEDED, Refused, row_class
 from common.providers.base import Holding, natural, table
 from common.providers.sdk import SdkProvider
 from common.providers.wire import BLOCK, CONNECT, READ, segment
-from common.records import Batch, Cell, Result, Shard, Usage
+from common.records import Batch, Cell, Result, Shard, Usage, new
 
 ENDPOINT = "/v1/chat/completions"
 AFTER_ID = b'","method":"POST","url":"%b","body":' % ENDPOINT.encode()
@@ -80,17 +80,20 @@ def _answer(custom_id: str, body: dict) -> Result:
         outcome = "truncated"
     else:
         outcome = SUCCEEDED if text else "empty"
-    return Result(
-        custom_id,
-        outcome,
-        text or (refusal if isinstance(refusal, str) else "") or "",
-        str(body.get("model") or ""),
-        str(finish),
-        _usage(body.get("usage")),
-        "",
-        "" if outcome == SUCCEEDED else f"finish_reason {finish}",
-        bool(body.get("simulated")),
-        unix(body.get("created")),
+    return new(
+        Result,
+        (
+            custom_id,
+            outcome,
+            text or (refusal if isinstance(refusal, str) else "") or "",
+            str(body.get("model") or ""),
+            str(finish),
+            _usage(body.get("usage")),
+            "",
+            "" if outcome == SUCCEEDED else f"finish_reason {finish}",
+            bool(body.get("simulated")),
+            unix(body.get("created")),
+        ),
     )
 
 
@@ -98,12 +101,13 @@ def _usage(usage: object) -> Usage:
     if not isinstance(usage, dict):
         return Usage()
     read, written = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-    return Usage(
+    counts = (
         natural(usage.get("prompt_tokens")),
         natural(read.get("cached_tokens")) if isinstance(read, dict) else 0,
         natural(usage.get("completion_tokens")),
         natural(written.get("reasoning_tokens")) if isinstance(written, dict) else 0,
     )
+    return new(Usage, counts)
 
 
 def unix(value: object) -> float:
