@@ -11,6 +11,7 @@ from common.experiment import narrow
 from common.experiment_file import load
 from common.notify import notify
 from common.planning import Planned
+from common.progress import Progress
 from common.records import Run
 
 OK, UNFINISHED = 0, 1
@@ -127,8 +128,6 @@ def _show_plan(session: Session, planned: Planned) -> int:
 
 
 def _drive(session: Session, found: Run) -> int:
-    from common.progress import Progress  # tqdm is only needed here
-
     journal, args = session.journal, session.args
     with journal.lock(found):
         found = journal.run(found.key)

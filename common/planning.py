@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
+
+import orjson
 
 from common import catalog, results, shards
 from common.errors import Usage
@@ -206,12 +208,12 @@ def _write(
     if not made:
         raise Usage(f"{experiment.path}: no request is left to send; check --text, --persona and --limit")
     _check_disk(run.folder, made)
-    packages = {name: version(name) for name in ("openai", "anthropic")}
+    made_with = {"python": platform.python_version(), "orjson": orjson.__version__}
     results.write_manifest(
         run,
         experiment,
         models,
-        {"digest": run.digest, "address": run.address, "packages": packages, "ids_differ_in_case_only": alike},
+        {"digest": run.digest, "address": run.address, "made_with": made_with, "ids_differ_in_case_only": alike},
     )
     run = journal.plan(replace(run, skipped=work.skipped), made)
     return Planned(run, tuple(models), made, is_new=True, invalid=work.invalid)

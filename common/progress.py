@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING
 
 from common.records import Batch, Run, Shard
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 SAID = {
     "submitted": "batch {s.batch_id}: submitted, {s.count:,} requests of {s.model}",
@@ -24,8 +26,8 @@ class Progress:
 
     def __init__(self, run: Run, shards: Iterable[Shard], quiet: bool = False) -> None:
         self._quiet = quiet
-        self._bars: dict[int, tqdm] = {}
         self._terminal = sys.stderr.isatty() and not quiet
+        self._bars: dict[int, tqdm] = {}
         self._done = {s.n: s.count for s in shards if s.state == "fetched" and s.attempt == 1}
         self._status: dict[int, str] = {}
         self._total = self._bar(run.name, run.planned, 0)
@@ -35,6 +37,8 @@ class Progress:
     def _bar(self, name: str, total: int, position: int) -> tqdm | None:
         if not self._terminal:
             return None
+        from tqdm import tqdm  # only a terminal needs it
+
         return tqdm(total=total, desc=name, unit="req", file=sys.stderr, position=position, leave=position == 0, dynamic_ncols=True)
 
     def __call__(self, kind: str, shard: Shard | None = None, text: str = "", batch: Batch | None = None) -> None:
@@ -52,8 +56,10 @@ class Progress:
 
     def say(self, line: str) -> None:
         """One line that stays."""
-        if not self._quiet:
-            tqdm.write(line, file=sys.stderr) if self._terminal else print(line, file=sys.stderr, flush=True)
+        if self._terminal:
+            self._total.write(line, file=sys.stderr)
+        elif not self._quiet:
+            print(line, file=sys.stderr, flush=True)
 
     def _look(self, shard: Shard, batch: Batch) -> None:
         done = batch.succeeded + batch.errored

@@ -19,7 +19,7 @@ from common.experiment import Experiment
 from common.ids import id_parser
 from common.jsonl import write_whole
 from common.rawfile import Problem, read_raw
-from common.records import Model, Result, Run, Shard
+from common.records import Model, Result, Run, Shard, new
 from common.rows import Census, Meta, Record
 from common.shards import ids
 from common.tables import write_csv
@@ -141,10 +141,8 @@ class RunContext:
         if parts is None:
             return Meta(custom_id)
         persona, model, trial, text = parts
-        return Meta(
-            custom_id, model, self._models[model], persona, self._personas[persona], trial, text,
-            self._texts.get(text, ""), temperature,
-        )  # fmt: skip
+        title = self._texts.get(text, "")
+        return new(Meta, (custom_id, model, self._models[model], persona, self._personas[persona], trial, text, title, temperature))
 
 
 def records(run: Run, shards: Iterable[Shard], decode: Decode) -> Iterator[Record]:
@@ -164,7 +162,7 @@ def records(run: Run, shards: Iterable[Shard], decode: Decode) -> Iterator[Recor
             meta = context.meta(wire, rest)
             if meta.custom_id != wire:
                 result = result._replace(custom_id=meta.custom_id)
-            yield Record(meta, result, check(result.text), attempts, price_of(result.usage), batch_id, *of_run)
+            yield new(Record, (meta, result, check(result.text), attempts, price_of(result.usage), batch_id, *of_run))
 
 
 def _merged(run: Run, family: list[Shard], decode: Decode) -> Iterator[tuple[str, str, Result, int, str]]:

@@ -233,11 +233,11 @@ def new_tag(run: str, n: int) -> str:
 
 def ids(shard: Shard) -> dict[str, str]:
     """A shard's ids on the wire → `custom_id TAB temperature` (custom_id empty where the same). One shard's worth."""
-    found, shared = {}, {}
+    found, share = {}, {}.setdefault
     with open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as lines:
         for line in lines:
-            wire, _, rest = line.rstrip("\n").partition("\t")
-            found[wire] = shared.setdefault(rest, rest)
+            wire, rest = line[:-1].split("\t", 1)
+            found[wire] = share(rest, rest)
     return found
 
 
