@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from common.rawfile import Problem, read_raw
-from common.rows import Census, Context, Meta, Record, Recorder
+from common.rows import Census, Context, Meta, Record, Recorder, counted
 from common.tables import write_csv, write_jsonl, write_parquet
 from common.textfiles import safe_name, write_texts
 
@@ -38,7 +38,7 @@ class Tally:
 
 
 def records(files: Iterable[Path], context: Context, tally: Tally) -> Iterator[Record]:
-    """The records of files that belong together (output and errors of one batch), counted on the way.
+    """The records of files that belong together (output and errors of one batch); what is none is counted.
 
     Raises OSError when a file cannot be read.
     """
@@ -48,9 +48,7 @@ def records(files: Iterable[Path], context: Context, tally: Tally) -> Iterator[R
             if isinstance(item, Problem):
                 tally.reject(item)
             else:
-                record = recorder(item)
-                tally.kinds.add(record)
-                yield record
+                yield recorder(item)
 
 
 def convert(files: Iterable[Path], form: str, target: Path, context: Context) -> Tally:
@@ -60,7 +58,7 @@ def convert(files: Iterable[Path], form: str, target: Path, context: Context) ->
     ImportError when pyarrow is not there for "parquet".
     """
     tally = Tally()
-    rows = records(files, context, tally)
+    rows = counted(records(files, context, tally), tally.kinds.add)
     first = next(rows, None)
     if first is None:
         return tally

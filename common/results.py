@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
@@ -20,7 +20,7 @@ from common.ids import id_parser
 from common.jsonl import write_whole
 from common.rawfile import Problem, read_raw
 from common.records import Model, Result, Run, Shard, new
-from common.rows import Census, Meta, Record
+from common.rows import Census, Meta, Record, blocks, counted
 from common.shards import ids
 from common.tables import write_csv
 from common.textfiles import TextFolder, safe_name
@@ -238,12 +238,11 @@ class Account:
         """Rows that are a rehearsal's."""
         return self.kinds.by("simulated")[True]
 
-    def add(self, record: Record) -> None:
-        """Count one row."""
-        self.kinds.add(record)
-        usage = record.result.usage
-        self.tokens["input"] += usage.input
-        self.tokens["output"] += usage.output
+    def add(self, block: Collection[Record]) -> None:
+        """Count rows."""
+        self.kinds.add(block)
+        self.tokens["input"] += sum(record.result.usage.input for record in block)
+        self.tokens["output"] += sum(record.result.usage.output for record in block)
 
     def as_dict(self) -> dict:
         """For summary.json and --json."""
@@ -265,8 +264,8 @@ class Account:
 def account(run: Run, shards: Iterable[Shard], decode: Decode) -> Account:
     """Count a run's rows from its files, writing nothing."""
     found = Account(run.planned)
-    for record in records(run, shards, decode):
-        found.add(record)
+    for block in blocks(records(run, shards, decode)):
+        found.add(block)
     return found
 
 
@@ -287,12 +286,7 @@ def write_rows(run: Run, shards: list[Shard], decode: Decode, texts: bool = True
     found = Account(run.planned)
     context = RunContext(run)
 
-    def counted() -> Iterator[Record]:
-        for record in records(run, shards, decode):
-            found.add(record)
-            yield record
-
-    rows = counted()
+    rows = counted(records(run, shards, decode), found.add)
     if texts:
         rows = _with_texts(rows, TextFolder(run.folder / "texts", context.model, context.ids_differ_in_case_only))
     write_csv(rows, run.folder / "results.csv", context.questions)

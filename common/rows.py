@@ -16,6 +16,7 @@ from common.errors import SUCCEEDED
 from common.records import Model, Result, Usage, new
 
 UNKNOWN = "unknown"
+BLOCK = 100  # columns of 100 answers still fit into the processor's cache
 _EPOCH = date(1970, 1, 1).toordinal()
 _FAR = 62_000_000_000  # seconds; within the years 5 to 3934
 
@@ -99,10 +100,12 @@ class Kind(NamedTuple):
 class Census(Counter[Kind]):
     """Rows by kind: one count for each row on its way, and every sum from it."""
 
-    def add(self, record: Record) -> None:
-        """Count one row."""
-        meta, result, checked, attempts, *_ = record
-        self[meta.model, result.outcome, checked.status if checked else "", result.simulated, attempts > 1] += 1
+    def add(self, records: Iterable[Record]) -> None:
+        """Count rows."""
+        self.update(
+            (r.meta.model, r.result.outcome, r.checked.status if r.checked else "", r.result.simulated, r.attempts > 1)
+            for r in records
+        )
 
     def by(self, field: str, where: Callable[[Kind], object] = lambda kind: True) -> Counter:
         """Rows by one field, of those kinds that `where` takes."""
@@ -165,8 +168,15 @@ def _day(number: int) -> str:
     return str(date.fromordinal(number + _EPOCH))
 
 
-def blocks(records: Iterable[Record], size: int, questions: Sequence[Question]) -> Iterator[list[Sequence]]:
-    """The columns of at most `size` records at a time."""
+def blocks(records: Iterable[Record], size: int = BLOCK) -> Iterator[list[Record]]:
+    """At most `size` records at a time."""
     records = iter(records)
     while block := list(islice(records, size)):
-        yield by_column(block, questions)
+        yield block
+
+
+def counted(records: Iterable[Record], add: Callable[[list[Record]], None]) -> Iterator[Record]:
+    """Pass records on, a block at a time told to `add` before."""
+    for block in blocks(records):
+        add(block)
+        yield from block

@@ -12,10 +12,9 @@ import orjson
 
 from common.answers import Question
 from common.jsonl import whole_file
-from common.rows import Record, blocks, columns
+from common.rows import Record, blocks, by_column, columns
 
 ROW_GROUP = 2_000  # 5,000 take 50 MB more at the same speed
-_CSV_BLOCK = 100  # columns of 100 answers still fit into the processor's cache
 # What a spreadsheet may take for a formula, also behind blanks and characters that are removed below.
 _BLANK = r"[\s\x00-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060\ufeff]"
 _START = r"[=+\-@\t\r＝＋－＠]"
@@ -91,10 +90,10 @@ def write_csv(records: Iterable[Record], path: Path, questions: Sequence[Questio
     count = 0
     with whole_file(path) as file:
         file.write(_lines(["\ufeff" + ",".join(_texts([name for name, _ in header]))]))
-        for block in blocks(records, _CSV_BLOCK, questions):
-            rows = map(",".join, zip(*(write(cells) for write, cells in zip(writers, block))))
-            file.write(_lines(rows))
-            count += len(block[0])
+        for block in blocks(records):
+            cells = (write(cells) for write, cells in zip(writers, by_column(block, questions)))
+            file.write(_lines(map(",".join, zip(*cells))))
+            count += len(block)
     return count
 
 
@@ -103,10 +102,10 @@ def write_jsonl(records: Iterable[Record], path: Path, questions: Sequence[Quest
     names = [name for name, _ in columns(questions)]
     count = 0
     with whole_file(path) as file:
-        for block in blocks(records, _CSV_BLOCK, questions):
-            rows = (dict(zip(names, row)) for row in zip(*block))
+        for block in blocks(records):
+            rows = (dict(zip(names, row)) for row in zip(*by_column(block, questions)))
             file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
-            count += len(block[0])
+            count += len(block)
     return count
 
 
@@ -119,8 +118,8 @@ def write_parquet(records: Iterable[Record], path: Path, questions: Sequence[Que
     schema = pa.schema([(name, types[kind]) for name, kind in columns(questions)])
     count = 0
     with whole_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for block in blocks(records, ROW_GROUP, questions):
-            arrays = [pa.array(cells, type=field.type) for cells, field in zip(block, schema)]
+        for block in blocks(records, ROW_GROUP):
+            arrays = [pa.array(cells, type=field.type) for cells, field in zip(by_column(block, questions), schema)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=ROW_GROUP)
-            count += len(block[0])
+            count += len(block)
     return count
