@@ -8,13 +8,14 @@ from datetime import date
 from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from common.answers import Checked, Checker, Question
 from common.costs import pricing
 from common.errors import SUCCEEDED
 from common.records import Model, Result, Usage, new
 
+T = TypeVar("T")
 UNKNOWN = "unknown"
 BLOCK = 100  # columns of 100 answers still fit into the processor's cache
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -168,10 +169,10 @@ def _day(number: int) -> str:
     return str(date.fromordinal(number + _EPOCH))
 
 
-def blocks(records: Iterable[Record], size: int = BLOCK) -> Iterator[list[Record]]:
-    """At most `size` records at a time."""
-    records = iter(records)
-    while block := list(islice(records, size)):
+def blocks(items: Iterable[T], size: int = BLOCK) -> Iterator[list[T]]:
+    """At most `size` items at a time."""
+    items = iter(items)
+    while block := list(islice(items, size)):
         yield block
 
 
