@@ -7,6 +7,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from common.costs import rates
@@ -80,9 +81,11 @@ class TextFolder:
         """Write one file. Raises OSError."""
         name = safe_name(record.meta.custom_id)
         if self._may_clash:
-            if name.casefold() in self._taken:
+            folded = name.casefold()
+            if folded in self._taken:
                 name = hashed_name(name.removesuffix(".txt"), record.meta.custom_id, ".txt")
-            self._taken.add(name.casefold())
+                folded = name.casefold()
+            self._taken.add(folded)
         _write(name, text_of(record, self._headers), self._handle)
         self.count += 1
 
@@ -133,6 +136,11 @@ def _one_line(text: str, more: str = "") -> str:
     return text if text.isprintable() else " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+@lru_cache(1024)
+def _validation(status: str, patterns: tuple[str, ...]) -> str:
+    return f"{status} ({', '.join(p or '-' for p in patterns)})\n"
+
+
 def text_of(record: Record, headers: _Headers) -> bytes:
     """The whole content of a record's text file, UTF-8."""
     meta, result, checked = record.meta, record.result, record.checked
@@ -141,7 +149,7 @@ def text_of(record: Record, headers: _Headers) -> bytes:
     if checked is None:
         validation = "not checked\n"
     else:
-        validation = f"{checked.status} ({', '.join(p or '-' for p in checked.patterns)})\n"
+        validation = _validation(checked.status, checked.patterns)
         if checked.problems:
             validation += f"Problems: {_one_line('; '.join(checked.problems))}\n"
     error = "" if result.outcome == "succeeded" else f"Error: {_one_line(result.code, result.message)}\n"
