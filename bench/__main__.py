@@ -15,10 +15,10 @@ from bench.rows import Bench
 
 WORK = {
     "start": journal_rows.start,
+    "convert": convert_rows.one_file,  # before the journal row deletes 20,000 files; see there
     "journal": journal_rows.shards,
     "plan": plan_rows.studies,
     "data": plan_rows.data_sets,
-    "convert": convert_rows.one_file,
     "many": convert_rows.many_files,
     "send": send_rows.submit_and_collect,
     "anthropic": send_rows.anthropic,

@@ -66,7 +66,7 @@ def one_file(bench: Bench) -> list[Row]:
 
 def _texts(bench: Bench, file: Path, experiment: Path, lines: int) -> dict[str, list[Sample]]:
     # Each run into a folder that was never there, and none emptied in between: before ext4 takes an inode it looks at
-    # all those that were deleted within the last minute, which is seconds for whoever comes next.
+    # all those that were deleted within the last minutes, which is seconds of system time for whoever comes next.
     folders = [f"texts_{n}" for n in range(2 * bench.runs)]
     fresh = iter(folders)
     samples = bench.race(

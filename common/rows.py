@@ -99,7 +99,7 @@ class Kind(NamedTuple):
 
 
 class Census(Counter[Kind]):
-    """Rows by kind: one count for each row on its way, and every sum from it."""
+    """Rows by kind (keys are plain tuples in the order of `Kind`): counted once on their way, every sum comes from it."""
 
     def add(self, records: Iterable[Record]) -> None:
         """Count rows."""
@@ -177,7 +177,7 @@ def blocks(items: Iterable[T], size: int = BLOCK) -> Iterator[list[T]]:
 
 
 def counted(records: Iterable[Record], add: Callable[[list[Record]], None]) -> Iterator[Record]:
-    """Pass records on, a block at a time told to `add` before."""
+    """Pass records on, each block of them told to `add` first."""
     for block in blocks(records):
         add(block)
         yield from block
