@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import http.client
 import json
 import socket
 import subprocess
@@ -32,6 +33,20 @@ def test_service_json_and_quick_start(start):
     assert service.control("health")["status"] == "ok"
     service.stop()
     assert not (service.state / "service.json").exists()
+
+
+def test_a_kept_connection_is_answered_at_once(start):
+    """No answer waits for the acknowledgement of its own header: 40 ms each, where the socket is not told otherwise."""
+    service = start()
+    kept = http.client.HTTPConnection("127.0.0.1", service.facts["port"], timeout=20)
+    took = []
+    for _ in range(20):
+        begun = time.monotonic()
+        kept.request("GET", "/v1/batches", headers={"Authorization": "Bearer sk-any"})
+        assert kept.getresponse().read().startswith(b"{")
+        took.append(time.monotonic() - begun)
+    kept.close()
+    assert min(took[1:]) < 0.03
 
 
 def test_one_service_per_state(start):
