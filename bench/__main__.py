@@ -15,7 +15,7 @@ from bench.rows import Bench
 
 WORK = {
     "start": journal_rows.start,
-    "convert": convert_rows.one_file,  # before the journal row deletes 20,000 files; see there
+    "convert": convert_rows.one_file,  # before "journal" deletes 20,000 files: see _texts there
     "journal": journal_rows.shards,
     "plan": plan_rows.studies,
     "data": plan_rows.data_sets,

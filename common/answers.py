@@ -75,7 +75,8 @@ _FOLDED = re.compile("[" + "".join(map(re.escape, _FOLD)) + "]")
 
 
 def _fold(text: str) -> str:
-    # Not str.translate: it looks up each character of the text, this only those that change (10 times as fast).
+    # Not str.translate: it looks up each character of the text, this only those that change (5 times as fast). The
+    # order does not matter, since no character folds into one that folds into another.
     for character in set(_FOLDED.findall(text)):
         text = text.replace(character, _FOLD[character])
     return text
@@ -95,7 +96,7 @@ _ALONE = re.compile(
 )
 _LIST = re.compile(r"[ ]*+1[.)][ ]++\S")  # "面白さ: 1. テンポがよい" opens a list; it is not a score of 1
 _PLACEHOLDER = re.compile(r"(?:\[[^\]]*+\]|<[^>]*+>|\{[^}]*+\}|\([^)]*+\)|[.…_?]*+)[。.]?")
-_number = lru_cache(4096)(float)  # most answers give the same hundred numbers
+_as_float = lru_cache(4096)(float)  # most answers give the same hundred numbers
 _EDGE = " \t\r\n\u3000*`_#"
 
 
@@ -121,7 +122,7 @@ class Checker:
         match = self._asked(text)
         if match:
             found = match.groups()
-            values = tuple(map(_number, found[::2]))
+            values = tuple(map(_as_float, found[::2]))
             if (self._low <= min(values) and max(values) <= self._high) or all(map(_within, self.questions, values)):
                 return new(Checked, ("success", values, found[1::2], self._all_asked, ()))
         return self._search(text)

@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import accumulate
@@ -101,8 +102,9 @@ class _Writer:
         for file in (self._ids_file, self._file):
             file.flush()
             os.fsync(file.fileno())
-            if self.n > IN_CACHE and hasattr(os, "posix_fadvise"):
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            if self.n > IN_CACHE:
+                with suppress(AttributeError, OSError):  # an advice, which not every system takes
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             file.close()
         os.replace(self._part, self.path)
         sync_folder(self.path.parent)
@@ -239,7 +241,7 @@ def ids(shard: Shard) -> dict[str, str]:
     found, share = {}, {}.setdefault
     with open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as lines:
         for line in lines:
-            wire, rest = line[:-1].split("\t", 1)
+            wire, _, rest = line.rstrip("\n").partition("\t")
             found[wire] = share(rest, rest)
     return found
 

@@ -115,7 +115,7 @@ def write_parquet(records: Iterable[Record], path: Path, questions: Sequence[Que
     import pyarrow as pa  # late: it costs more to import than a small table costs to write
     import pyarrow.parquet as pq
 
-    with suppress(NotImplementedError):  # where it is not built in
+    with suppress(NotImplementedError):  # what pyarrow raises where it was built without it
         pa.set_memory_pool(pa.jemalloc_memory_pool())  # a third less memory than the default, and quicker
     types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
     schema = pa.schema([(name, types[kind]) for name, kind in columns(questions)])

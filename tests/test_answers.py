@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.answers import Checker, Question
+from common.answers import _FOLD, Checker, Question, _fold
 
 NAMES = ("面白さ", "驚き", "悲しみ", "怒り")
 QUESTIONS = tuple(Question(f"Q{n}", name, 0, 100, "数値", "理由") for n, name in enumerate(NAMES, 1))
@@ -182,6 +182,13 @@ def test_any_text_is_survived(text):
     checked = CHECKER.check(text)
     assert all(value is None or 0 <= value <= 100 for value in checked.values)
     assert checked.status in ("success", "partial", "failed")
+
+
+@settings(deadline=None)
+@given(st.text(alphabet=st.one_of(st.sampled_from(sorted(_FOLD)), st.characters())))
+def test_folding_is_one_character_to_one(text):
+    """The quick way folds as the table says, whatever stands beside what; places stay the same."""
+    assert _fold(text) == "".join(_FOLD.get(character, character) for character in text)
 
 
 @pytest.mark.parametrize("piece", ["Q1. ", " ", "-", "(", "「面白さ", "1.", "面白さ ", "\n- ", "[", "5"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -71,7 +72,9 @@ class Workers:
 
     def _end(self, process: asyncio.subprocess.Process) -> None:
         if process.returncode is None:
-            process.kill()
+            # not process.kill(): it may reap what is dead already, and asyncio then complains of an unknown child
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
 
     async def close(self) -> None:
         """Let all workers go; their parts are only kept when whole, so nothing is harmed."""
