@@ -18,7 +18,7 @@ run, = journal.runs("openai")
 journal._db.execute("PRAGMA synchronous=OFF")
 for shard in journal.shards(run):
     if shard.n % share:
-        journal.record(shard, "fetched", state="fetched", batch_id=f"batch_{shard.n}", fetched_at=time.time(), tally={"succeeded": 1})
+        journal.record(shard, "collected", state="collected", batch_id=f"batch_{shard.n}", collected_at=time.time(), tally={"succeeded": 1})
 """
 
 
@@ -44,7 +44,7 @@ def shards(bench: Bench) -> list[Row]:
         status=lambda: drive("--status", run),
         resume=lambda: drive("--batch", codes=(1,)),
     )
-    must(f"{count:,} fetched" in samples["plan"][0].out.replace(str(count), f"{count:,}"), samples["plan"][0].out[-500:])
+    must(f"{count:,} collected" in samples["plan"][0].out.replace(str(count), f"{count:,}"), samples["plan"][0].out[-500:])
     must(samples["status"][0].out.count("batch_") >= count, "--status does not show all batches")
     bench.place("many_shards")
     said = {"start": "`--list`", "plan": "`--dry-run` again", "status": "`--status RUN`", "resume": "resume (`--batch` again)"}

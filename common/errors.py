@@ -1,7 +1,7 @@
 """What can go wrong, sorted by one question: may the provider have accepted it?
 
     BatchError
-    ├─ Usage       the command, key, file or experiment must change      nothing was sent
+    ├─ InputError  the command, key, file or experiment must change      nothing was sent
     ├─ Refused     4xx: asking again will not help                       not accepted
     │  ├─ Denied   the key is wrong or may not do this                   not accepted; the run stops
     │  └─ Broke    quota, balance or spending cap                        not accepted; the run pauses
@@ -16,14 +16,12 @@ Rows (single answers inside a batch) have classes of their own, with one policy 
 
 from __future__ import annotations
 
-from enum import Enum
-
 
 class BatchError(Exception):
     """Root of all errors that reach a person; its text is one line that says what happened."""
 
 
-class Usage(BatchError):
+class InputError(BatchError):
     """The command, a key, a file or the experiment must change. Nothing was sent."""
 
 
@@ -64,89 +62,12 @@ class Unknown(BatchError):
         self.retry_after = retry_after
 
 
-class Policy(Enum):
-    """What to do with a row that has no clean answer."""
-
-    AGAIN = "again"  # a passing trouble: once more in a new shard
-    LONGER = "longer"  # cut off: once more with a higher cap, if the experiment allows it
-    NEVER = "never"  # the same request would fail again
-    PAUSE = "pause"  # money: the whole run waits for a person
 
 
-SUCCEEDED = "succeeded"
-
-# The single table of row classes. "missing" is a row that no file of an ended batch mentions.
-POLICY: dict[str, Policy] = {
-    "expired": Policy.AGAIN,
-    "cancelled": Policy.NEVER,  # somebody wanted it stopped: only a command brings it back
-    "not_accepted": Policy.NEVER,  # its whole batch was refused
-    "server_error": Policy.AGAIN,
-    "overloaded": Policy.AGAIN,
-    "rate_limited": Policy.AGAIN,
-    "connection": Policy.AGAIN,
-    "missing": Policy.AGAIN,
-    "malformed": Policy.AGAIN,
-    "truncated": Policy.LONGER,
-    "refused": Policy.NEVER,
-    "empty": Policy.NEVER,
-    "invalid_request": Policy.NEVER,
-    "unsupported_model": Policy.NEVER,
-    "authentication": Policy.NEVER,
-    "failed": Policy.NEVER,
-    "quota": Policy.PAUSE,
-}
-
-_BY_CODE = {
-    "batch_expired": "expired",
-    "batch_cancelled": "cancelled",
-    "insufficient_quota": "quota",
-    "billing_hard_limit_reached": "quota",
-    "billing_error": "quota",
-    "enforced_spend_limit_reached": "quota",
-    "insufficient_balance": "quota",
-    "rate_limit_exceeded": "rate_limited",
-    "rate_limit_error": "rate_limited",
-    "overloaded_error": "overloaded",
-    "api_error": "server_error",
-    "server_error": "server_error",
-    "timeout_error": "server_error",
-    "model_not_found": "unsupported_model",
-    "not_found_error": "unsupported_model",
-    "invalid_api_key": "authentication",
-    "authentication_error": "authentication",
-    "permission_error": "authentication",
-    "content_filter": "refused",
-    "content_policy_violation": "refused",
-    "invalid_request_error": "invalid_request",
-}
 
 
-def row_class(status: int | None, *codes: str | None) -> str:
-    """The row class of a failure: its code or type decides first, its HTTP status (None or 0 if none) second.
 
-    Sources of the codes: the error tables of OpenAI and Anthropic (docs/providers.md).
-    """
-    for code in codes:
-        if code and code in _BY_CODE:
-            # OpenAI's "invalid_request_error" is the type of nearly all of its errors: the status knows better.
-            if code == "invalid_request_error" and status and status not in (400, 413, 422):
-                continue
-            return _BY_CODE[code]
-    if not status:
-        return "connection"
-    if status in (401, 403):
-        return "authentication"
-    if status == 402:
-        return "quota"
-    if status == 404:
-        return "unsupported_model"
-    if status == 429:
-        return "rate_limited"
-    if status in (503, 529):
-        return "overloaded"
-    if status >= 500 or status in (408, 409):
-        return "server_error"
-    return "invalid_request"
+
 
 
 def disk_error(error: Exception) -> str:

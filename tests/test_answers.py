@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.answers import _FOLD, Checker, Question, _fold
+from common.nouns import Question
+from common.results.answers import _FOLD, Checker, _fold
 
 NAMES = ("面白さ", "驚き", "悲しみ", "怒り")
 QUESTIONS = tuple(Question(f"Q{n}", name, 0, 100, "数値", "理由") for n, name in enumerate(NAMES, 1))

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import catalog, costs
-from common.errors import Usage
-from common.records import Usage as Tokens
-from common.settings import Account
-from common.tokens import estimate
+from common import catalog
+from common.catalog.prices import ceiling, cost
+from common.catalog.tokens import estimate
+from common.errors import InputError
+from common.nouns import Usage
+from common.providers.account import Account
 
 SEED = {
     "openai": {"gpt-4.1": "gpt-4.1", "gpt-4.1-mini": "gpt-4.1-mini", "gpt-4.1-nano": "gpt-4.1-nano"},
@@ -48,7 +49,7 @@ def test_the_documented_prices(alias: str, prices: tuple[float, float, float]) -
     """The prices are those of the guide, and a batch costs half of them."""
     model, _ = catalog.resolve(alias, "openai")
     assert (model.input, model.cached_input, model.output) == prices
-    assert costs.cost(model, Tokens(input=1_000_000, output=1_000_000)) == pytest.approx((prices[0] + prices[2]) / 2)
+    assert cost(model, Usage(input=1_000_000, output=1_000_000)) == pytest.approx((prices[0] + prices[2]) / 2)
 
 
 def test_ids_are_names_too() -> None:
@@ -70,20 +71,20 @@ def test_ids_are_names_too() -> None:
 )
 def test_a_slip_names_the_nearest(host: str, typed: str, nearest: str) -> None:
     """An unknown alias is an error that lists the nearest ones."""
-    with pytest.raises(Usage, match=r"unknown model .*nearest: ") as found:
+    with pytest.raises(InputError, match=r"unknown model .*nearest: ") as found:
         catalog.resolve(typed, host)
     assert nearest in str(found.value)
 
 
 def test_nothing_near() -> None:
     """Where nothing is near, all are listed."""
-    with pytest.raises(Usage, match="known: gpt-4.1, gpt-4.1-mini"):
+    with pytest.raises(InputError, match="known: gpt-4.1, gpt-4.1-mini"):
         catalog.resolve("xyzzy", "openai")
 
 
 def test_another_providers_alias() -> None:
     """An alias belongs to its provider: at another it is unknown."""
-    with pytest.raises(Usage, match="unknown model 'claude37s' for openai"):
+    with pytest.raises(InputError, match="unknown model 'claude37s' for openai"):
         catalog.resolve("claude37s", "openai")
 
 
@@ -92,7 +93,7 @@ def test_a_raw_id_is_taken_with_a_notice() -> None:
     model, notice = catalog.resolve("gpt-7.5-turbo", "openai")
     assert (model.id, model.alias, model.input, model.output) == ("gpt-7.5-turbo", "gpt-7.5-turbo", None, None)
     assert "raw model id" in notice
-    assert costs.ceiling(model, 10, 10) is None
+    assert ceiling(model, 10, 10) is None
 
 
 def test_a_snapshot_has_its_models_abilities() -> None:
@@ -176,7 +177,7 @@ def test_any_name_is_a_model_or_an_error(name: str) -> None:
     """Whatever is typed resolves or is refused in one line."""
     try:
         assert catalog.resolve(name, "openai")[0].id
-    except Usage as error:
+    except InputError as error:
         assert "\n" not in str(error)
 
 
@@ -191,6 +192,6 @@ def test_long_prompts_cost_more() -> None:
     """Beyond the long-context limit the whole request costs more; below it the list price holds."""
     model, _ = catalog.resolve("gpt-5.4", "openai")
     limit = model.long_context_over
-    one = costs.cost(model, Tokens(input=limit, output=100))
-    two = costs.cost(model, Tokens(input=limit + 1, output=100))
+    one = cost(model, Usage(input=limit, output=100))
+    two = cost(model, Usage(input=limit + 1, output=100))
     assert two > 1.9 * one

@@ -25,9 +25,11 @@ sys.path.insert(0, str(ROOT))
 import claude_example  # noqa: E402
 import deepseek_batch_example  # noqa: E402
 import openai_example  # noqa: E402
-from common import cleanup_cli, cli, local  # noqa: E402
-from common.cleanup_cli import Tool  # noqa: E402
-from common.journal import Journal  # noqa: E402
+from common import cli  # noqa: E402
+from common.cli.clean import Tool  # noqa: E402
+from common.cli.clean import main as clean_main  # noqa: E402
+from common.providers import local  # noqa: E402
+from common.runs.journal import Journal  # noqa: E402
 
 OPENAI = Tool("openai", "openai", ("openai",))
 CLAUDE = Tool("claude", "anthropic", ("claude",))
@@ -108,7 +110,7 @@ def run(script: cli.Script, model: str, *more: str) -> int:
 
 def clean(tool: Tool, *arguments: str) -> int:
     """One of the tools, in this process."""
-    return cleanup_cli.main(tool, [*arguments, "--patience", "0.1"])
+    return clean_main(tool, [*arguments, "--patience", "0.1"])
 
 
 def backups(folder: Path) -> dict[str, Path]:
@@ -326,7 +328,7 @@ def test_running_batch_of_ours_is_collected_first(service: Service, folder: Path
     journal = Journal(folder)
     _, shard = journal.owner(batch_id)
     journal.close()
-    assert (shard.state, shard.stopped, sum(shard.tally.values())) == ("fetched", True, 3)
+    assert (shard.state, shard.stopped, sum(shard.tally.values())) == ("collected", True, 3)
     assert service.files() == {}
     assert (folder / "openai/batch_results").is_dir() and backups(folder).keys() == {batch_id}
 
@@ -402,7 +404,7 @@ def test_the_others_go_on(service: Service, folder: Path) -> None:
     first, second = foreign(service), foreign(service)
     kept = {service.get(f"/batches/{first}").json()[f"{kind}_file_id"] for kind in ("input", "output")}
     service.faults("files.content", {"status": 500}, times=1)
-    assert cleanup_cli.main(OPENAI, ["--all", "--everything-in-account", "--yes", "--patience", "0.000001"]) == 1
+    assert clean_main(OPENAI, ["--all", "--everything-in-account", "--yes", "--patience", "0.000001"]) == 1
     assert backups(folder).keys() == {second}
     assert service.files().keys() == kept
 

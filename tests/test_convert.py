@@ -10,12 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from common.answers import Question
-from common.context import PlainContext
-from common.convert import Meta, Problem, Record, Tally, convert, read_raw, records, safe_name, write_csv, write_texts
-from common.records import Result, Usage
-from common.rows import iso
-from common.tables import defused
+from common.nouns import Question, Result, Usage
+from common.results.convert import Meta, Problem, Row, Tally, convert, read_raw, records, safe_name, write_csv, write_texts
+from common.results.origin import ForeignOrigin
+from common.results.tables import defused
+from common.text import iso
 
 ANSWER = "Q1. 面白さ(数値): 80\nQ1. 面白さ(理由): 燕, 「風」\nそして\"海\""
 QUESTION = Question("Q1", "面白さ", 0, 100, "数値", "理由")
@@ -37,7 +36,7 @@ def read(path, **more):
     return [item for _, item in read_raw(path, **more)]
 
 
-class Context(PlainContext):
+class Origin(ForeignOrigin):
     """A foreign file whose questions are known all the same."""
 
     def __init__(self):
@@ -124,7 +123,7 @@ def test_any_json_is_survived(values):
         path.write_bytes(b"".join(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE) for value in values if _fits(value)))
         count = len(list(read_raw(path)))
         for form in ("text", "csv", "parquet", "jsonl"):
-            tally = convert([path], form, Path(folder, form), Context())
+            tally = convert([path], form, Path(folder, form), Origin())
             assert tally.kinds.total() + tally.bad.total() == count
 
 
@@ -167,7 +166,7 @@ def test_common_ids_keep_their_names():
 def test_ids_that_differ_in_case(tmp_path):
     """On a file system that does not know case, no file replaces another one."""
     ids = ("A", "a", "../x", "ß", "SS", "ss")
-    write_texts([Record(Meta(i), Result(i, "succeeded", i), None) for i in ids], tmp_path, lambda name: None)
+    write_texts([Row(Meta(i), Result(i, "succeeded", i), None) for i in ids], tmp_path, lambda name: None)
     names = [path.name for path in tmp_path.iterdir()]
     assert len({name.casefold() for name in names}) == 6
     assert "A.txt" in names
@@ -177,7 +176,7 @@ def test_a_text_file(tmp_path):
     """A text file says what it is, whose answer, at what price, and gives the answer without terminal escapes."""
     source = tmp_path / "batch_1_output.jsonl"
     source.write_bytes(line("p1_gpt-4.1_n02_t1", ANSWER + "\x1b[31m\x07red", simulated=True) + failure("p2_gpt-4.1_n01_t1"))
-    convert([source], "text", tmp_path / "texts", Context())
+    convert([source], "text", tmp_path / "texts", Origin())
     text = (tmp_path / "texts" / "p1_gpt-4.1_n02_t1.txt").read_text("utf-8")
     header, _, answer = text.partition("\n----\n\n")
     assert header.splitlines()[0] == "SIMULATED — a rehearsal answer, not data"
@@ -199,7 +198,7 @@ def test_all_tables_hold_the_same_rows(tmp_path):
     source = tmp_path / "batch_1_output.jsonl"
     source.write_bytes(line("p1_gpt-4.1_n02_t1") + failure("p2_gpt-4.1_n01_t1"))
     for form in ("csv", "jsonl", "parquet"):
-        assert convert([source], form, tmp_path / f"t.{form}", Context()).kinds.total() == 2
+        assert convert([source], form, tmp_path / f"t.{form}", Origin()).kinds.total() == 2
     assert (tmp_path / "t.csv").read_bytes().startswith(b"\xef\xbb\xbf")
     with open(tmp_path / "t.csv", encoding="utf-8-sig", newline="") as file:
         from_csv = list(csv.DictReader(file))
@@ -223,7 +222,7 @@ def test_csv_round_trip(pairs):
     """Every answer comes back from the CSV as it was, but for control characters and the apostrophe of a formula."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "t.csv")
-        rows = [Record(Meta(i), Result(i, "succeeded", text, usage=Usage(1)), None) for i, text in pairs]
+        rows = [Row(Meta(i), Result(i, "succeeded", text, usage=Usage(1)), None) for i, text in pairs]
         assert write_csv(iter(rows), path) == len(pairs)
         assert b"\0" not in path.read_bytes()
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -235,7 +234,7 @@ def test_csv_of_many_blocks(tmp_path):
     """Cells that differ, cells all alike, quotes, commas, formulas and NULs come back from wherever a block of rows ends."""
     answers = ["plain", 'a "b", c', "=1+1", "two\nlines", "\0x", "本", ""]
     rows = [
-        Record(Meta(f"id{n}", trial=n, temperature=None if n % 3 else 0.5, persona="p, q" if n > 150 else ""),
+        Row(Meta(f"id{n}", trial=n, temperature=None if n % 3 else 0.5, persona="p, q" if n > 150 else ""),
                Result(f"id{n}", "succeeded", answers[n % 7], usage=Usage(n % 2)), None, cost=n / 7)
         for n in range(333)
     ]  # fmt: skip
@@ -273,7 +272,7 @@ def test_a_failed_write_leaves_the_old_table(tmp_path):
     path.write_text("before")
 
     def broken():
-        yield Record(Meta("a"), Result("a", "succeeded"), None)
+        yield Row(Meta("a"), Result("a", "succeeded"), None)
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="space"):
@@ -288,7 +287,7 @@ def test_output_and_errors_belong_together(tmp_path):
     one.write_bytes(line("a"))
     two.write_bytes(failure("a") + failure("b"))
     tally = Tally()
-    assert [r.result.outcome for r in records([one, two], Context(), tally)] == ["succeeded", "expired"]
+    assert [r.result.outcome for r in records([one, two], Origin(), tally)] == ["succeeded", "expired"]
     assert dict(tally.bad) == {"duplicate": 1}
 
 

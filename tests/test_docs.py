@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from common import catalog, cleanup_cli, cli_arguments, converter_cli, errors, rows
-from common.answers import Question
+from common import catalog, outcomes
+from common.cli import clean, convert, options
+from common.nouns import Question
+from common.results import rows
 from tools.batch_server import __main__ as batch_server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,10 +29,10 @@ HEREDOC = re.compile(r"^cat > (\S+) <<'END'\n(.*?)^END$", re.MULTILINE | re.DOTA
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
     """The parser of every command that a person types behind `python`."""
-    found = {f"{name}.py": cli_arguments.parser(import_module(name).SCRIPT) for name in SCRIPTS}
+    found = {f"{name}.py": options.parser(import_module(name).SCRIPT) for name in SCRIPTS}
     for folder, host in (("openai", "openai"), ("claude", "anthropic"), ("kluster", "kluster")):
-        found[f"tools/{folder}/batch_result_converter.py"] = converter_cli._parser(folder)
-        found[f"tools/{folder}/batch_cleanup.py"] = cleanup_cli.parser(cleanup_cli.Tool(folder, host, (folder,)))
+        found[f"tools/{folder}/batch_result_converter.py"] = convert._parser(folder)
+        found[f"tools/{folder}/batch_cleanup.py"] = clean.parser(clean.Tool(folder, host, (folder,)))
     found["-m tools.batch_server"] = batch_server.parser()
     return found
 
@@ -114,9 +116,9 @@ def test_the_tree_exists(path: Path) -> None:
 
 
 def experiment_keys() -> set[str]:
-    """The keys that experiment_file.py takes from a TOML table, read from its source."""
+    """The keys that experiment/read.py takes from a TOML table, read from its source."""
     keys = set()
-    for node in ast.walk(ast.parse((ROOT / "common/experiment_file.py").read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse((ROOT / "common/experiment/read.py").read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef) and node.name == "_identifier":
             keys |= {default.value for default in node.args.defaults}
         if isinstance(node, ast.Call):
@@ -140,20 +142,20 @@ def test_every_class_and_column_is_documented() -> None:
     text = (ROOT / "docs/results.md").read_text(encoding="utf-8")
     names = [name for name, _ in rows.columns([Question("Q1", "Joy")])]
     names = [name.replace("Q1_Joy", "<id>_<name>") for name in names]
-    assert [name for name in [*errors.POLICY, *names] if f"`{name}`" not in text] == []
+    assert [name for name in [*outcomes.POLICY, *names] if f"`{name}`" not in text] == []
 
 
 def test_every_setting_is_in_the_example() -> None:
     """.env.example names each variable that the settings read, and none that nobody reads."""
-    sources = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "common").glob("*.py")}
+    sources = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "common").rglob("*.py")}
     read = {name: set(re.findall(r"environ\.get\(\"([A-Z_]+)\"", source)) for name, source in sources.items()}
     hosts = {v for host in catalog.hosts().values() for v in (host.url_variable, host.key_variable, *host.header_variables.values())}
     named = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
-    assert read["settings.py"] | hosts <= named <= hosts.union(*read.values())
+    assert read["settings.py"] | read["account.py"] | hosts <= named <= hosts.union(*read.values())
 
 
 def test_the_table_of_models_is_the_catalog() -> None:
-    """docs/providers.md shows the prices and ends that common/models.toml holds."""
+    """docs/providers.md shows the prices and ends that common/catalog/models.toml holds."""
     cells = [
         [cell.strip(" `") for cell in line.strip("|\n").split("|")]
         for line in (ROOT / "docs/providers.md").read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""Experiments: what a person writes becomes cells with the right prompt, temperature and ids, whatever the data holds."""
+"""Experiments: what a person writes becomes conditions with the right prompt, temperature and ids, whatever the data holds."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from common import catalog, shards
-from common.errors import Usage
-from common.experiment import Experiment, narrow
-from common.experiment_file import load
-from common.ids import check_ids, id_parser, make_id
-from common.records import Limits, Model
-from common.unique import BLOCK, Repeats
+from common import catalog
+from common.errors import InputError
+from common.experiment import cut
+from common.experiment.duplicates import BLOCK, Repeats
+from common.experiment.grid import Experiment, narrow
+from common.experiment.ids import check_ids, id_parser, make_id
+from common.experiment.read import load
+from common.nouns import Limits, Model
 
 ROOT = Path(__file__).resolve().parents[1]
 OPENAI, ANTHROPIC = catalog.hosts()["openai"].limits, catalog.hosts()["anthropic"].limits
@@ -29,9 +30,9 @@ visible = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(
 cell_text = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), max_size=20)
 
 
-def cells(experiment: Experiment, model: Model = GPT, limits: Limits = OPENAI) -> list:
-    """All cells of a model."""
-    return list(experiment.cells(model, limits))
+def conditions(experiment: Experiment, model: Model = GPT, limits: Limits = OPENAI) -> list:
+    """All conditions of a model."""
+    return list(experiment.conditions(model, limits))
 
 
 # ---- ids
@@ -61,7 +62,7 @@ def test_many_pairs_are_told_apart(study: Callable, personas: list, aliases: lis
     try:
         experiment = load(study(persona=f"[{rows}]"))
         check_ids(experiment, models)
-    except Usage as error:
+    except InputError as error:
         assume("begin alike" in str(error))
         return
     pairs = [(p, a) for p in personas for a in aliases]
@@ -89,7 +90,7 @@ def test_ids_that_begin_alike_are_refused(study: Callable) -> None:
     """Two pairs that make the same beginning could make the same id."""
     experiment = load(study(persona='[{id = "1", name = "a"}, {id = "1_a", name = "b"}]'))
     models = [Model(alias="a_b", id="x", provider="openai"), Model(alias="b", id="y", provider="openai")]
-    with pytest.raises(Usage, match="begin alike"):
+    with pytest.raises(InputError, match="begin alike"):
         check_ids(experiment, models)
 
 
@@ -124,13 +125,14 @@ def test_the_literary_study() -> None:
     """The study of the guide: four personas with their temperatures, three texts, ten trials, four questions."""
     experiment = load(ROOT / "experiments/literary")
     assert {p.id: p.temperature for p in experiment.personas} == {"1": 0.7, "2": 0.4, "3": 0.9, "4": 0.1}
-    assert (experiment.trials, len(cells(experiment))) == (10, 12)
+    assert (experiment.trials, len(conditions(experiment))) == (10, 12)
     assert [q.name for q in experiment.questions] == ["面白さ", "驚き", "悲しみ", "怒り"]
     assert [(q.minimum, q.maximum) for q in experiment.questions] == [(0, 100)] * 4
-    for cell in cells(experiment):
-        assert 600 <= len(cell.user) <= 2500
-        assert "{" not in cell.system + cell.user
-        assert all(f"Q{n}. {q.name}({label}): " in cell.user for n, q in enumerate(experiment.questions, 1) for label in ("数値", "理由"))
+    for condition in conditions(experiment):
+        assert 600 <= len(condition.user) <= 2500
+        assert "{" not in condition.system + condition.user
+        heads = (f"Q{n}. {q.name}({label}): " for n, q in enumerate(experiment.questions, 1) for label in ("数値", "理由"))
+        assert all(head in condition.user for head in heads)
 
 
 def test_a_data_set_is_an_experiment() -> None:
@@ -138,7 +140,7 @@ def test_a_data_set_is_an_experiment() -> None:
     experiment = load(ROOT / "experiments/reviews")
     with open(ROOT / "experiments/reviews/reviews.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    found = cells(experiment)
+    found = conditions(experiment)
     assert [c.text for c in found] == [row["review_id"] for row in rows for _ in experiment.personas]
     assert all(rows[n // 2]["review"] in c.user and rows[n // 2]["product"] in c.user for n, c in enumerate(found))
 
@@ -151,8 +153,8 @@ def test_placeholders(study: Callable) -> None:
         persona='[{id = "7", name = "N", mood = "{id}"}]',
         text='[{id = "t1", title = "T", file = "t1.txt", genre = "tale"}]',
     )
-    (cell,) = cells(load(folder))
-    assert (cell.system, cell.user) == ("{id} {x}", "t1|T|tale|7|{persona.id} {text} {{")
+    (condition,) = conditions(load(folder))
+    assert (condition.system, condition.user) == ("{id} {x}", "t1|T|tale|7|{persona.id} {text} {{")
 
 
 @given(cell_text.filter(str.strip), st.text(st.sampled_from("{}ab. "), max_size=12))
@@ -161,7 +163,7 @@ def test_text_arrives_as_it_is(study: Callable, text: str, braces: str) -> None:
     """Whatever stands in a text is asked as it stands there, braces included."""
     content = f"{braces}x{text.strip(chr(10))}x"
     folder = study({"t1.txt": content.encode("utf-8", "surrogatepass")}, prompt='{user = "<{text}>"}')
-    assert [c.user for c in cells(load(folder))] == [f"<{content}>"]
+    assert [c.user for c in conditions(load(folder))] == [f"<{content}>"]
 
 
 # ---- temperature
@@ -184,25 +186,25 @@ def test_text_arrives_as_it_is(study: Callable, text: str, braces: str) -> None:
 )
 def test_temperature(study: Callable, base: str | None, modifier: str, limits: Limits, model: Model, sent: float | None) -> None:
     """Base plus modifier, clipped to what the API takes; None where the model takes none or the persona has none."""
-    heat = f", temperature = {base}" if base else ""
-    folder = study(persona=f'[{{id = "1", name = "n"{heat}}}]', text=f'[{{id = "t1", file = "t1.txt", modifier = {modifier}}}]')
-    assert [c.temperature for c in cells(load(folder), model, limits)] == [sent]
+    temperature = f", temperature = {base}" if base else ""
+    folder = study(persona=f'[{{id = "1", name = "n"{temperature}}}]', text=f'[{{id = "t1", file = "t1.txt", modifier = {modifier}}}]')
+    assert [c.temperature for c in conditions(load(folder), model, limits)] == [sent]
 
 
 def test_effort_none_brings_the_temperature_back(study: Callable) -> None:
     """Models that take a temperature only without reasoning get it when the experiment says so; older ones never do."""
     experiment = load(study(reasoning_effort='"none"'))
-    assert [c.temperature for c in cells(experiment, catalog.resolve("gpt-6-luna", "openai")[0])] == [0.7]
-    assert [c.temperature for c in cells(experiment, catalog.resolve("o3", "openai")[0])] == [None]
+    assert [c.temperature for c in conditions(experiment, catalog.resolve("gpt-6-luna", "openai")[0])] == [0.7]
+    assert [c.temperature for c in conditions(experiment, catalog.resolve("o3", "openai")[0])] == [None]
 
 
 def test_a_modifier_from_a_column(study: Callable) -> None:
-    """The temperature's modifier can be a column; a cell that is no number names its row."""
+    """The temperature's modifier can be a column; a condition that is no number names its row."""
     keys = {"text": None, "prompt": '{user = "{t}"}', "data": '{file = "d.csv", modifier = "m"}'}
     experiment = load(study({"d.csv": "t,m\na,0.1\nb,\n"}, **keys))
-    assert [(c.text, c.temperature) for c in cells(experiment)] == [("t1", 0.8), ("t2", 0.7)]
-    with pytest.raises(Usage, match=r"d.csv, row 3: m is 'warm'; expected a number"):
-        cells(load(study({"d.csv": "t,m\na,0.1\nb,warm\n"}, **keys)))
+    assert [(c.text, c.temperature) for c in conditions(experiment)] == [("t1", 0.8), ("t2", 0.7)]
+    with pytest.raises(InputError, match=r"d.csv, row 3: m is 'warm'; expected a number"):
+        conditions(load(study({"d.csv": "t,m\na,0.1\nb,warm\n"}, **keys)))
 
 
 # ---- data sets
@@ -213,12 +215,12 @@ DATA = {"text": None, "prompt": '{user = "{a}|{b}"}', "data": '{file = "d.csv"}'
 @given(st.lists(st.tuples(cell_text, cell_text), min_size=1, max_size=8))
 @SHARED
 def test_csv_cells_arrive_whole(study: Callable, tmp_path: Path, rows: list[tuple[str, str]]) -> None:
-    """Commas, quotes and newlines inside cells reach the prompt as they are."""
+    """Commas, quotes and newlines inside conditions reach the prompt as they are."""
     folder = study(**DATA, trials="1")
     with open(folder / "d.csv", "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL)
         writer.writerows([("a", "b"), *rows])
-    found = cells(load(folder))
+    found = conditions(load(folder))
     assert [c.user for c in found] == [f"{a}|{b}".strip("\n") for a, b in rows]
     assert [c.text for c in found] == [f"t{n}" for n in range(1, len(rows) + 1)]
 
@@ -233,13 +235,13 @@ def test_jsonl_values_arrive_whole(study: Callable, rows: list[tuple]) -> None:
     """Texts of a JSONL file are taken as they are, other values as JSON."""
     folder = study(**{**DATA, "data": '{file = "d.jsonl"}'})
     (folder / "d.jsonl").write_text("\n\n".join(json.dumps({"a": a, "b": b}) for a, b in rows), encoding="utf-8")
-    assert [c.user for c in cells(load(folder))] == [f"{a}|{json.dumps(b)}".strip("\n") for a, b in rows]
+    assert [c.user for c in conditions(load(folder))] == [f"{a}|{json.dumps(b)}".strip("\n") for a, b in rows]
 
 
 def test_a_spreadsheets_csv(study: Callable) -> None:
     """A byte order mark, CRLF line ends and a trailing empty line, as spreadsheets write them."""
     folder = study({"d.csv": "\ufeffa,b\r\n1,2\r\n\r\n"}, **{**DATA, "data": '{file = "d.csv", id = "a"}'})
-    assert [(c.text, c.user) for c in cells(load(folder))] == [("1", "1|2")]
+    assert [(c.text, c.user) for c in conditions(load(folder))] == [("1", "1|2")]
 
 
 # ---- narrowing, and the digest
@@ -252,11 +254,11 @@ def test_narrow(study: Callable) -> None:
     )
     experiment = load(folder)
     some = narrow(experiment, 5, None, ["2"], ["t1"])
-    assert (some.trials, [(c.persona, c.text) for c in cells(some)]) == (5, [("2", "t1")])
+    assert (some.trials, [(c.persona, c.text) for c in conditions(some)]) == (5, [("2", "t1")])
     assert narrow(experiment, None, None, None, None) == experiment
-    with pytest.raises(Usage, match=r"no persona '9'; --persona names ids of 1, 2"):
+    with pytest.raises(InputError, match=r"no persona '9'; --persona names ids of 1, 2"):
         narrow(experiment, None, None, ["9"], None)
-    with pytest.raises(Usage, match=r"no text t9; --text names ids of t1, t2"):
+    with pytest.raises(InputError, match=r"no text t9; --text names ids of t1, t2"):
         check_ids(narrow(experiment, None, None, None, ["t9"]), [GPT])
 
 
@@ -283,15 +285,15 @@ def test_the_digest_knows_every_change(study: Callable, key: str) -> None:
     assert load(study()).digest(models=["n"]) != before
 
 
-# ---- ids on the wire
+# ---- request ids
 
 
 @given(st.lists(visible, max_size=20, unique=True))
 def test_wire_ids_are_legal_and_different(names: list[str]) -> None:
     """Any custom_ids become different ids that Anthropic takes; legal ones stay as they are."""
-    wires = [shards.wire_id(name, ANTHROPIC) for name in names]
-    assert len(set(wires)) == len(names)
-    for name, wire in zip(names, wires, strict=True):
+    request_ids = [cut.sent_id(name, ANTHROPIC) for name in names]
+    assert len(set(request_ids)) == len(names)
+    for name, request_id in zip(names, request_ids, strict=True):
         legal = all(c.isascii() and (c.isalnum() or c in "_-") for c in name) and 0 < len(name) <= 64
-        assert wire == name if legal else 0 < len(wire) <= 64
-        assert all(c.isascii() and (c.isalnum() or c in "_-") for c in wire)
+        assert request_id == name if legal else 0 < len(request_id) <= 64
+        assert all(c.isascii() and (c.isalnum() or c in "_-") for c in request_id)

@@ -11,11 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common import catalog, shards
-from common.errors import POLICY
-from common.planning import TEMPERATURE_VERSION
+from common import catalog
+from common.errors import InputError
+from common.experiment import shards
+from common.experiment.cut import Plan
+from common.nouns import Condition, Limits, Model, Result, Shard, Usage
+from common.outcomes import POLICY
 from common.providers import anthropic, openai
-from common.records import Cell, Limits, Model, Result, Shard, Usage
+from common.runs.plan import TEMPERATURE_VERSION
 
 MODULES = {"openai": openai, "anthropic": anthropic}
 WIDE = Limits(requests=None, bytes=None)
@@ -34,13 +37,13 @@ def model(alias: str, host: str = "openai") -> Model:
     return catalog.resolve(alias, host)[0]
 
 
-def cell(which: Model, heat: float | None = 0.7, system: str = "文学研究者です。", user: str = "読んでください。") -> Cell:
-    """A cell of the grid."""
-    return Cell(which, "1", "t1", system, user, heat)
+def condition(which: Model, temperature: float | None = 0.7, system: str = "文学研究者です。", user: str = "読んでください。") -> Condition:
+    """A condition of the grid."""
+    return Condition(which, "1", "t1", system, user, temperature)
 
 
-def line(api: str, one: Cell, cap: int = 1024, effort: str = "") -> dict:
-    """The input line of a cell, parsed."""
+def line(api: str, one: Condition, cap: int = 1024, effort: str = "") -> dict:
+    """The input line of a condition, parsed."""
     head, tail = MODULES[api].encode(one, cap, effort)
     raw = head + b"p1_gpt-4.1_n01_t1" + tail
     assert raw.endswith(b"\n") and raw.count(b"\n") == 1
@@ -52,7 +55,7 @@ def line(api: str, one: Cell, cap: int = 1024, effort: str = "") -> dict:
 
 def test_openai_line() -> None:
     """The structure of the guide, key by key."""
-    assert line("openai", cell(model("gpt-4.1"))) == {
+    assert line("openai", condition(model("gpt-4.1"))) == {
         "custom_id": "p1_gpt-4.1_n01_t1",
         "method": "POST",
         "url": "/v1/chat/completions",
@@ -68,7 +71,7 @@ def test_openai_line() -> None:
 @pytest.mark.parametrize("alias", ["o3", "o4-mini", "o3-mini", "gpt-5", "gpt-6.2-sol"])
 def test_reasoning_models(alias: str) -> None:
     """A reasoning model gets max_completion_tokens, no max_tokens and no temperature."""
-    body = line("openai", cell(model(alias), None), effort="low")["body"]
+    body = line("openai", condition(model(alias), None), effort="low")["body"]
     assert body["max_completion_tokens"] == 1024
     assert body["reasoning_effort"] == "low"
     assert not {"temperature", "max_tokens"} & body.keys()
@@ -76,19 +79,19 @@ def test_reasoning_models(alias: str) -> None:
 
 def test_no_effort_for_others() -> None:
     """A model that does not reason is not told how hard to."""
-    assert "reasoning_effort" not in line("openai", cell(model("gpt-4.1")), effort="low")["body"]
+    assert "reasoning_effort" not in line("openai", condition(model("gpt-4.1")), effort="low")["body"]
 
 
 def test_no_system_role() -> None:
     """For o1-mini the system text is merged into the user turn; nothing of it is lost."""
-    body = line("openai", cell(model("o1-mini"), None))["body"]
+    body = line("openai", condition(model("o1-mini"), None))["body"]
     assert body["messages"] == [{"role": "user", "content": "文学研究者です。\n\n読んでください。"}]
 
 
 @pytest.mark.parametrize("api", MODULES)
 def test_without_a_system_text(api: str) -> None:
     """An experiment without a system prompt sends none, not an empty one."""
-    row = line(api, cell(model("gpt-4.1"), system=""))
+    row = line(api, condition(model("gpt-4.1"), system=""))
     body = row.get("body") or row["params"]
     assert body["messages"] == [{"role": "user", "content": "読んでください。"}]
     assert "system" not in body
@@ -96,13 +99,13 @@ def test_without_a_system_text(api: str) -> None:
 
 def test_kluster_line() -> None:
     """kluster.ai gets OpenAI's shape with its own model ids."""
-    body = line("openai", cell(model("deepseekr1", "kluster")))["body"]
+    body = line("openai", condition(model("deepseekr1", "kluster")))["body"]
     assert (body["model"], body["temperature"]) == ("deepseek-ai/DeepSeek-R1", 0.7)
 
 
 def test_anthropic_line() -> None:
     """The system text is on the top level, max_tokens is there, and nothing else."""
-    assert line("anthropic", cell(model("claude37s", "anthropic"), 0.4)) == {
+    assert line("anthropic", condition(model("claude37s", "anthropic"), 0.4)) == {
         "custom_id": "p1_gpt-4.1_n01_t1",
         "params": {
             "model": "claude-3-7-sonnet-20250219",
@@ -116,33 +119,33 @@ def test_anthropic_line() -> None:
 
 def test_zero_is_a_temperature() -> None:
     """A temperature of 0 is sent; only None is left out."""
-    assert line("openai", cell(model("gpt-4.1"), 0.0))["body"]["temperature"] == 0.0
-    assert line("anthropic", cell(model("claude35h", "anthropic"), 0.0))["params"]["temperature"] == 0.0
+    assert line("openai", condition(model("gpt-4.1"), 0.0))["body"]["temperature"] == 0.0
+    assert line("anthropic", condition(model("claude35h", "anthropic"), 0.0))["params"]["temperature"] == 0.0
 
 
 @pytest.mark.parametrize("api", MODULES)
 @given(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8"), min_size=1))
 def test_prompts_arrive_letter_by_letter(api: str, system: str, user: str) -> None:
     """Any text, newlines and quotes included, is one line that reads back as it was, in raw UTF-8."""
-    row = line(api, cell(model("gpt-4.1"), system=system, user=user))
+    row = line(api, condition(model("gpt-4.1"), system=system, user=user))
     body = row.get("body") or row["params"]
     assert body["messages"][-1]["content"] == user
-    raw = b"".join(MODULES[api].encode(cell(model("gpt-4.1"), user="悲しみ"), 10))
+    raw = b"".join(MODULES[api].encode(condition(model("gpt-4.1"), user="悲しみ"), 10))
     assert "悲しみ".encode() in raw
 
 
 # ---- shards
 
 
-def plan(folder: Path, api: str, limits: Limits, trials: int = 1) -> shards.Plan:
+def plan(folder: Path, api: str, limits: Limits, trials: int = 1) -> Plan:
     """A plan that writes into a folder."""
     folder.mkdir(exist_ok=True)
-    return shards.Plan(run="x/r", folder=folder, limits=limits, provider=MODULES[api], trials=trials, headers=lambda m: {"h": m.alias})
+    return Plan(run="x/r", folder=folder, limits=limits, provider=MODULES[api], trials=trials, headers=lambda m: {"h": m.alias})
 
 
-def cut(made: shards.Plan, cells: list[Cell], at_most: int | None = None) -> list[Shard]:
-    """All shards of some cells."""
-    return list(made.cut(cells, 64, 1, at_most))
+def cut(made: Plan, conditions: list[Condition], at_most: int | None = None) -> list[Shard]:
+    """All shards of some conditions."""
+    return list(made.cut(conditions, 64, 1, at_most))
 
 
 def names(shard: Shard) -> list[str]:
@@ -152,9 +155,9 @@ def names(shard: Shard) -> list[str]:
 
 def test_limits_by_count_and_by_bytes(tmp_path: Path) -> None:
     """A shard never holds more requests or bytes than one batch may; nothing is lost at the seams."""
-    cells = [cell(model("gpt-4.1"))._replace(text=f"t{n}", user="あ" * (n % 7)) for n in range(40)]
-    by_count = cut(plan(tmp_path / "a", "openai", Limits(requests=7, bytes=None), 2), cells)
-    by_bytes = cut(plan(tmp_path / "b", "openai", Limits(requests=None, bytes=2000), 2), cells)
+    conditions = [condition(model("gpt-4.1"))._replace(text=f"t{n}", user="あ" * (n % 7)) for n in range(40)]
+    by_count = cut(plan(tmp_path / "a", "openai", Limits(requests=7, bytes=None), 2), conditions)
+    by_bytes = cut(plan(tmp_path / "b", "openai", Limits(requests=None, bytes=2000), 2), conditions)
     assert [s.count for s in by_count] == [7] * 11 + [3]
     assert all(s.path.stat().st_size == s.bytes <= 2000 for s in by_bytes)
     wanted = [f"p1_gpt-4.1_n{trial:02d}_t{n}" for n in range(40) for trial in (1, 2)]
@@ -164,7 +167,7 @@ def test_limits_by_count_and_by_bytes(tmp_path: Path) -> None:
 
 def test_an_oversized_request_is_reported_by_id(tmp_path: Path) -> None:
     """One request beyond the limit is named with its size; the others are planned all the same."""
-    short, long = cell(model("gpt-4.1")), cell(model("gpt-4.1"), user="長" * 1000)
+    short, long = condition(model("gpt-4.1")), condition(model("gpt-4.1"), user="長" * 1000)
     made = plan(tmp_path / "s", "openai", Limits(requests=None, bytes=2000), 2)
     (shard,) = cut(made, [short, long._replace(text="t2"), short._replace(text="t3")])
     assert [custom_id for custom_id, _ in made.invalid] == ["p1_gpt-4.1_n01_t2", "p1_gpt-4.1_n02_t2"]
@@ -174,20 +177,21 @@ def test_an_oversized_request_is_reported_by_id(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("most", [1, 2, 3, 5, 6, 99])
 def test_at_most_so_many(tmp_path: Path, most: int) -> None:
-    """--limit cuts in the middle of a cell's trials, never one more."""
-    made = cut(plan(tmp_path / "s", "openai", WIDE, 3), [cell(model("gpt-4.1")), cell(model("gpt-4.1"))._replace(text="t2")], most)
+    """--limit cuts in the middle of a condition's trials, never one more."""
+    one = condition(model("gpt-4.1"))
+    made = cut(plan(tmp_path / "s", "openai", WIDE, 3), [one, one._replace(text="t2")], most)
     assert sum(s.count for s in made) == min(most, 6)
 
 
 def test_ids_come_back(tmp_path: Path) -> None:
     """Where the API takes few characters the ids are mapped, legal, and read back with their temperature."""
     texts = ["t1", "物語", "a b", "x" * 200, "物語 ", "a/b", "a.b"]
-    cells = [cell(model("claude-haiku-4-5", "anthropic"), 0.1)._replace(text=text) for text in texts]
-    (shard,) = cut(plan(tmp_path / "s", "anthropic", STRICT, 2), cells)
+    conditions = [condition(model("claude-haiku-4-5", "anthropic"), 0.1)._replace(text=text) for text in texts]
+    (shard,) = cut(plan(tmp_path / "s", "anthropic", STRICT, 2), conditions)
     found = shards.ids(shard)
-    wires = names(shard)
-    assert list(found) == wires and len(set(wires)) == 14
-    back = [(found[w].partition("\t")[0] or w, found[w].partition("\t")[2]) for w in wires]
+    request_ids = names(shard)
+    assert list(found) == request_ids and len(set(request_ids)) == 14
+    back = [(found[w].partition("\t")[0] or w, found[w].partition("\t")[2]) for w in request_ids]
     assert back == [(f"p1_claude-haiku-4-5_n{trial:02d}_{text}", "0.1") for text in texts for trial in (1, 2)]
     assert shards.id_at_line(shard, 3) == "p1_claude-haiku-4-5_n01_物語"
     assert shards.id_at_line(shard, 99) == ""
@@ -200,25 +204,25 @@ def test_the_version_that_keeps_a_temperature() -> None:
 
 def test_a_shard_that_was_touched(tmp_path: Path) -> None:
     """A planned file that was changed or removed is never sent."""
-    (shard,) = cut(plan(tmp_path / "s", "openai", WIDE), [cell(model("gpt-4.1"))])
+    (shard,) = cut(plan(tmp_path / "s", "openai", WIDE), [condition(model("gpt-4.1"))])
     shards.check(shard)
     before = shard.path.stat()
     shard.path.write_bytes(shard.path.read_bytes().replace(b"gpt", b"GPT"))
     os.utime(shard.path, ns=(before.st_atime_ns, before.st_mtime_ns))  # as long and as old as it was
-    with pytest.raises(shards.Usage, match="was changed after planning"):
+    with pytest.raises(InputError, match="was changed after planning"):
         shards.check(shard)
     shard.path.write_bytes(shard.path.read_bytes() + b"\n")
-    with pytest.raises(shards.Usage, match="was changed after planning"):
+    with pytest.raises(InputError, match="was changed after planning"):
         shards.check(shard)
     shard.path.unlink()
-    with pytest.raises(shards.Usage, match="is gone"):
+    with pytest.raises(InputError, match="is gone"):
         shards.check(shard)
 
 
 @pytest.mark.parametrize(("api", "alias", "key"), [("openai", "gpt-4.1", "max_tokens"), ("openai", "o3", "max_completion_tokens")])
 def test_a_higher_cap(tmp_path: Path, api: str, alias: str, key: str) -> None:
     """Rows that were cut off are copied with a higher cap, and with nothing else changed."""
-    one = cell(model(alias), None)
+    one = condition(model(alias), None)
     (shard,) = cut(plan(tmp_path / "s", api, WIDE, 3), [one])
     new = shards.again(shard, 2, {names(shard)[1]}, attempt=2, longer=128)
     before, after = (json.loads(path.read_bytes().splitlines()[n]) for path, n in ((shard.path, 1), (new.path, 0)))
@@ -456,4 +460,4 @@ def test_times_in_any_form(value: object, seconds: float) -> None:
 
 def test_a_snapshot_is_sent_by_its_own_id() -> None:
     """What a person typed is what is sent."""
-    assert line("openai", cell(model("gpt-4.1-2025-04-14")))["body"]["model"] == "gpt-4.1-2025-04-14"
+    assert line("openai", condition(model("gpt-4.1-2025-04-14")))["body"]["model"] == "gpt-4.1-2025-04-14"

@@ -52,7 +52,7 @@ class Local:
 HOLD = """
 import sys
 from pathlib import Path
-from common import local
+from common.providers import local
 with local.account("openai", Path(sys.argv[1])) as account:
     print(account.base_url, flush=True)
     sys.stdin.readline()
@@ -240,8 +240,8 @@ def test_temperatures_are_kept_and_left_out(run: Commands) -> None:
     end = run("claude", "--batch", "--model", *models, "--trials", "1", "--text", "t3")
     assert end.code == OK, end.said
     sent = {(row["model"], row["persona"]): row["temperature"] for row in table(only_run(run.results, "claude"))}
-    assert {key: float(heat) for key, heat in sent.items() if heat} == {(models[0], p): t for p, t in zip("1234", (0.8, 0.5, 1.0, 0.2))}
-    assert [heat for (model, _), heat in sent.items() if model == models[1]] == [""] * 4
+    assert {key: float(t) for key, t in sent.items() if t} == {(models[0], p): t for p, t in zip("1234", (0.8, 0.5, 1.0, 0.2))}
+    assert [temperature for (model, _), temperature in sent.items() if model == models[1]] == [""] * 4
 
 
 def test_a_run_of_ones_own_name(run: Commands, study: Callable) -> None:
@@ -337,7 +337,7 @@ def test_no_wait_then_status_then_the_same_command(still: Commands, study: Calla
     assert still(*command, "--no-wait").code == UNFINISHED
     later(still)
     ended = still(script, "--status", batch["batch_id"], "--json")  # collects
-    assert (ended.code, ended.json["batches"][0]["state"], ended.json["summary"]["outcomes"]) == (OK, "fetched", {"succeeded": 2})
+    assert (ended.code, ended.json["batches"][0]["state"], ended.json["summary"]["outcomes"]) == (OK, "collected", {"succeeded": 2})
     assert still(script, "--status", name).code == OK
     done = still(*command)
     assert (done.code, "2 planned = 2 succeeded" in done.out) == (OK, True)

@@ -16,12 +16,13 @@ from threading import Thread
 import pytest
 from conftest import Commands
 
-from common import catalog, settings
-from common.errors import Broke, Busy, Denied, Refused, Unknown, Unreached, Usage
+from common import catalog
+from common.errors import Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
+from common.nouns import Batch, Shard
+from common.providers import account as accounts
 from common.providers.anthropic import Anthropic
 from common.providers.openai import OpenAIShaped
 from common.providers.wire import segment
-from common.records import Batch, Shard
 
 ROOT = Path(__file__).resolve().parents[1]
 KEY = "sk-a-key-of-this-test"
@@ -99,7 +100,7 @@ def test_an_upload(host: Host, openai: OpenAIShaped, tmp_path: Path) -> None:
     """The form holds purpose and file, the file's bytes unchanged, and says its length before."""
     content = '{"custom_id":"本"}\n'.encode() * 100_000
     host.says("POST", "/v1/files", {"id": "file-1"})
-    assert openai.stage(shard(tmp_path, content)) == "file-1"
+    assert openai.upload(shard(tmp_path, content)) == "file-1"
     ((_, _, headers, body),) = host.seen
     edge = re.fullmatch(r"multipart/form-data; boundary=(\S+)", headers["content-type"])[1].encode()
     before, purpose, file, after = body.split(b"--" + edge)
@@ -173,7 +174,7 @@ def test_results_come_from_our_own_address(host: Host, anthropic: Anthropic, tmp
 
 
 def test_a_download_that_moves_away_takes_no_key_along(host: Host, openai: OpenAIShaped, tmp_path: Path) -> None:
-    """A file that lies elsewhere is fetched from there, without the key."""
+    """A file that lies elsewhere is collected from there, without the key."""
     other = Host()
     other.says("GET", "/store", b"rows\n")
     host.says("GET", "/v1/files/file-2/content", b"", 302, Location=f"{other.url}/store")
@@ -214,11 +215,11 @@ def test_what_cannot_be_an_id_is_not_asked_for(name: str) -> None:
 def test_the_accounts_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Organization and project go to OpenAI as the environment says; what could be two headers is refused."""
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
-    assert settings.account("openai").headers == {"OpenAI-Organization": "org-1"}
-    assert settings.account("anthropic").headers == {}
+    assert accounts.account("openai").headers == {"OpenAI-Organization": "org-1"}
+    assert accounts.account("anthropic").headers == {}
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj\r\nX: y")
-    with pytest.raises(Usage, match="OPENAI_PROJECT_ID"):
-        settings.account("openai")
+    with pytest.raises(InputError, match="OPENAI_PROJECT_ID"):
+        accounts.account("openai")
 
 
 @pytest.mark.parametrize(("script", "model"), [("openai_example.py", "gpt-4.1"), ("claude_example.py", "claude-haiku-4-5")])

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 
 from common import catalog, settings
-from common.audit import audit
-from common.cli_session import provider_of
-from common.exits import guarded
-from common.journal import Journal
-from common.settings import Account
+from common.cli.exits import guarded
+from common.cli.session import provider_of
+from common.maintenance.audit import audit
+from common.providers.account import Account
+from common.runs.journal import Journal
 
 
 def main() -> int:

@@ -12,8 +12,9 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from common import report, settings
-from common.exits import INPUT, fail, guarded
+from common import settings
+from common.cli.exits import INPUT, fail, guarded
+from common.text import size
 
 LEFT_OUT = {"backups", "local_service", "journal.db", "journal.db-wal", "journal.db-shm"}
 
@@ -42,7 +43,7 @@ def main() -> int:
     with open(part, "rb") as file:
         os.fsync(file.fileno())
     part.replace(target)
-    print(f"{target}: {len(sums):,} files, {report.size(target.stat().st_size)}, verified")
+    print(f"{target}: {len(sums):,} files, {size(target.stat().st_size)}, verified")
     return 0
 
 

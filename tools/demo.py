@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 
-from common import local, report, settings
-from common.journal import Journal
+from common import settings
+from common.cli.text import all_runs
+from common.providers import local
+from common.runs.journal import Journal
 
 SCRIPTS = (
     ["openai_example.py", "--batch"],
@@ -35,7 +37,7 @@ def main() -> int:
     print(f"\n$ python {CONVERTER} {raw}", flush=True)
     if code := subprocess.run([sys.executable, CONVERTER, str(raw)], cwd=settings.ROOT).returncode:
         return code
-    print(f"\n{report.all_runs(journal)}\n\nresults: {results}\n{time.monotonic() - begun:.0f} s in all")
+    print(f"\n{all_runs(journal)}\n\nresults: {results}\n{time.monotonic() - begun:.0f} s in all")
     return 0
 
 

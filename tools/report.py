@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from common import report, settings
-from common.journal import Journal
+from common import settings
+from common.cli.text import all_runs
+from common.runs.journal import Journal
 
 if __name__ == "__main__":
     settings.load_env()
-    print(report.all_runs(Journal(settings.results_folder(None))))
+    print(all_runs(Journal(settings.results_folder(None))))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import sys
 
-from common import cli, report, settings
-from common.exits import INPUT, fail, guarded
-from common.journal import Journal
+from common import cli, settings
+from common.cli.exits import INPUT, fail, guarded
+from common.cli.text import table
+from common.runs.journal import Journal
 
 SCRIPTS = {
     "openai": "openai_example",
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> int:
             (run.provider, run.name, f"{run.planned:,}", ", ".join(f"{n} {state}" for state, n in journal.states(run).items()), run.paused)
             for run in journal.runs()
         ]
-        print(report.table(("provider", "run", "requests", "batches", ""), rows))
+        print(table(("provider", "run", "requests", "batches", ""), rows))
         return 0
     name, *more = arguments
     owner = journal.owner(name)

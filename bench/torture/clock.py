@@ -7,8 +7,8 @@ import time
 
 def jump(after: int, seconds: float) -> None:
     """From the given reading on, this process's wall clock is off by so many seconds. The steady clock stays."""
-    from common.journal import Journal
-    from common.lifecycle import Lifecycle
+    from common.runs.journal import Journal
+    from common.runs.lifecycle import Lifecycle
 
     real, readings = time.time, 0
 

@@ -15,7 +15,7 @@ def apply(without: Iterable[str]) -> None:
 
 def _no_write_ahead() -> None:
     """The intent is not written before the call that costs money (as in the peers, which save after it)."""
-    from common.lifecycle import Lifecycle
+    from common.runs.lifecycle import Lifecycle
 
     real = Lifecycle._record
 
@@ -49,6 +49,6 @@ def _sends_again() -> None:
 
 def _no_id_check() -> None:
     """A batch found after a lost answer is believed without looking at the ids in its rows."""
-    from common.lifecycle import Lifecycle
+    from common.runs.lifecycle import Lifecycle
 
     Lifecycle._disown = lambda self, shard: self._close(shard, self._batches[shard.n], self._scan(shard), {})

@@ -9,24 +9,25 @@ from pathlib import Path
 
 import orjson
 
-from common.errors import SUCCEEDED, Refused, Unknown, row_class
+from common.errors import Refused, Unknown
+from common.nouns import Batch, Condition, Host, Result, Shard, Usage
+from common.outcomes import SUCCEEDED, row_class
 from common.providers.base import Holding, natural, table
 from common.providers.sdk import SdkProvider
 from common.providers.wire import BLOCK, CONNECT, READ, segment
-from common.records import Batch, Cell, Host, Result, Shard, Usage
 
 VERSION = "2026-10-21"
 TEMPERATURE_VERSION = "2023-06-01"  # the last API version that accepts sampling parameters
 NONE_YET = "(no batch yet)"
 
 
-def encode(cell: Cell, max_tokens: int, effort: str = "") -> tuple[bytes, bytes]:
+def encode(condition: Condition, max_tokens: int, effort: str = "") -> tuple[bytes, bytes]:
     """The two halves of a request; see `Provider.encode`. `effort` has no counterpart here and is ignored."""
-    params = {"model": cell.model.id, "max_tokens": max_tokens, "messages": [{"role": "user", "content": cell.user}]}
-    if cell.system:
-        params["system"] = cell.system
-    if cell.temperature is not None:
-        params["temperature"] = cell.temperature
+    params = {"model": condition.model.id, "max_tokens": max_tokens, "messages": [{"role": "user", "content": condition.user}]}
+    if condition.system:
+        params["system"] = condition.system
+    if condition.temperature is not None:
+        params["temperature"] = condition.temperature
     return b'{"custom_id":"', b'","params":%b}\n' % orjson.dumps(params)
 
 
@@ -134,7 +135,7 @@ class Anthropic(SdkProvider):
             timeout=httpx2.Timeout(READ, connect=CONNECT),
         )  # fmt: skip
 
-    def stage(self, shard: Shard) -> str:
+    def upload(self, shard: Shard) -> str:
         """Nothing to upload: the requests travel inside the create call. What is noted instead is the account's newest
         batch, because a lost one can be known only as newer than that, whatever the clocks say."""
         newest = self._wire.ask("GET", self.batches, params={"limit": 1})

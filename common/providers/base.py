@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from common.records import Batch, Cell, Result, Shard
+from common.nouns import Batch, Condition, Result, Shard
 
 
 class Holding(NamedTuple):
@@ -29,10 +29,10 @@ class Provider(ABC):
     """One batch API. `encode` and `decode` are pure; each other method is one conversation with the host."""
 
     @abstractmethod
-    def encode(self, cell: Cell, max_tokens: int, effort: str = "") -> tuple[bytes, bytes]:
-        """A cell's input line as (what stands before the custom_id, what stands after it), newline included.
+    def encode(self, condition: Condition, max_tokens: int, effort: str = "") -> tuple[bytes, bytes]:
+        """A condition's input line as (what stands before the custom_id, what stands after it), newline included.
 
-        All trials of a cell share both halves. `effort` is the reasoning effort for models that reason, "" = default.
+        All trials of a condition share both halves. `effort` is the reasoning effort for models that reason, "" = default.
         """
 
     @abstractmethod
@@ -40,7 +40,7 @@ class Provider(ABC):
         """One parsed output line → its Result. Raises ValueError when it is not of this API's shape."""
 
     @abstractmethod
-    def stage(self, shard: Shard) -> str:
+    def upload(self, shard: Shard) -> str:
         """Bring the input to where `submit` can name it; returns that name. Free, may be repeated."""
 
     @abstractmethod

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import orjson
 
-from common.errors import SUCCEEDED, Refused, row_class
+from common.errors import Refused
+from common.nouns import Batch, Condition, Result, Shard, Usage, new
+from common.outcomes import SUCCEEDED, row_class
 from common.providers.base import Holding, natural, table
 from common.providers.sdk import SdkProvider
 from common.providers.wire import BLOCK, CONNECT, READ, segment
-from common.records import Batch, Cell, Result, Shard, Usage, new
 
 ENDPOINT = "/v1/chat/completions"
 AFTER_ID = b'","method":"POST","url":"%b","body":' % ENDPOINT.encode()
@@ -24,17 +25,17 @@ AFTER_ID = b'","method":"POST","url":"%b","body":' % ENDPOINT.encode()
 ENDED = {"completed", "failed", "expired", "cancelled", "canceled", "success", "timeout_exceeded"}
 
 
-def encode(cell: Cell, max_tokens: int, effort: str = "") -> tuple[bytes, bytes]:
+def encode(condition: Condition, max_tokens: int, effort: str = "") -> tuple[bytes, bytes]:
     """The two halves of an input line; see `Provider.encode`."""
-    model = cell.model
-    if model.supports_system or not cell.system:
-        messages = [{"role": "system", "content": cell.system}] if cell.system else []
-        messages.append({"role": "user", "content": cell.user})
+    model = condition.model
+    if model.supports_system or not condition.system:
+        messages = [{"role": "system", "content": condition.system}] if condition.system else []
+        messages.append({"role": "user", "content": condition.user})
     else:
-        messages = [{"role": "user", "content": f"{cell.system}\n\n{cell.user}"}]
+        messages = [{"role": "user", "content": f"{condition.system}\n\n{condition.user}"}]
     body = {"model": model.id, "messages": messages}
-    if cell.temperature is not None:
-        body["temperature"] = cell.temperature
+    if condition.temperature is not None:
+        body["temperature"] = condition.temperature
     if effort and model.reasoning:
         body["reasoning_effort"] = effort
     body[model.max_tokens_param] = max_tokens
@@ -175,7 +176,7 @@ class OpenAIShaped(SdkProvider):
             timeout=httpx2.Timeout(READ, connect=CONNECT),
         )  # fmt: skip
 
-    def stage(self, shard: Shard) -> str:
+    def upload(self, shard: Shard) -> str:
         kind, head, tail = _form(self.host.upload_purpose, shard.path.name)
         headers = {"Content-Type": kind, "Content-Length": str(len(head) + shard.bytes + len(tail))}
         with open(shard.path, "rb", buffering=0) as file:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from common.errors import Refused
+from common.nouns import Batch, Host
 from common.providers.base import Provider
 from common.providers.wire import Wire, from_status, from_transport, no_answer, segment, without_key
-from common.records import Batch, Host
 from common.retry import Pace
 
 

@@ -14,19 +14,14 @@ from urllib.parse import quote
 import orjson
 
 from common.errors import BatchError, Broke, Busy, Denied, Refused, Unknown, Unreached
-from common.jsonl import whole_file
+from common.files import whole_file
 from common.retry import Pace
+from common.text import one_line
 
 SLOW_AFTER, SLOWEST = 60.0, 1000.0  # after so many seconds a download must have had so many bytes a second
 CONNECT, READ = 10.0, 120.0  # seconds: for a connection, and between two pieces of an answer
 BLOCK = 1 << 18  # bytes that a large body is sent in at a time
 MONEY = {"insufficient_quota", "billing_hard_limit_reached", "enforced_spend_limit_reached", "insufficient_balance"}
-
-
-def one_line(text: object, limit: int = 300) -> str:
-    """A foreign text as one printable line: no control characters, so no terminal escapes."""
-    flat = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
 def segment(name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from common.converter_cli import main
+from common.cli.convert import main
 
 if __name__ == "__main__":
     sys.exit(main("kluster", ["kluster"]))

@@ -1,0 +1,81 @@
+"""The catalog: models and hosts as the two TOML files beside it describe them, and what may be said of a name."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+from common.errors import InputError
+from common.nouns import Model
+
+# A host that speaks kluster.ai's API but is none we know: the same models, at prices that nobody has told us.
+LENT = "kluster-compatible"
+HERE = Path(__file__).parent
+
+
+@cache
+def models() -> tuple[Model, ...]:
+    """All rows of models.toml, one Model per alias (a row without alias goes by its id)."""
+    with open(HERE / "models.toml", "rb") as file:
+        rows = tomllib.load(file)["model"]
+    known = {f.name for f in fields(Model)}
+    return tuple(
+        Model(alias=alias, **{key: value for key, value in row.items() if key in known})
+        for row in rows
+        for alias in (row["aliases"] or [row["id"]])
+    )
+
+
+def find(name: str, provider: str) -> Model | None:
+    """The model that an alias or an id means at a provider; None when the catalog does not know it."""
+    if provider == LENT:
+        known = find(name, "kluster")
+        return known and replace(known, provider=LENT, input=None, output=None, retired_on="")
+    rows = [m for m in models() if m.provider == provider]
+    return next((m for m in rows if m.alias == name), None) or next((m for m in rows if m.id == name), None)
+
+
+def find_id(model_id: str, providers: Iterable[str] = ()) -> Model | None:
+    """The model whose id an API reported, dated snapshots included (`gpt-4.1-2025-04-14` is gpt-4.1)."""
+    rows = [m for m in models() if not providers or m.provider in providers]
+    exact = [m for m in rows if m.id == model_id]
+    dated = [m for m in rows if model_id.startswith(m.id + "-2")]
+    return (exact or sorted(dated, key=lambda m: -len(m.id)) or [None])[0]
+
+
+def _looks_like_id(name: str) -> bool:
+    return any(c.isdigit() for c in name) and any(c in name for c in "-./:") and not any(c.isspace() for c in name)
+
+
+def _is_slip(name: str, alias: str) -> bool:
+    """Whether a name is an alias with a typing error; another version number alone is another model, not a slip."""
+    skeleton = str.maketrans("", "", "0123456789.")
+    close = difflib.SequenceMatcher(None, name.lower(), alias.lower()).ratio() >= 0.8
+    return close and name.translate(skeleton) != alias.translate(skeleton)
+
+
+def resolve(name: str, provider: str) -> tuple[Model, str]:
+    """What a person typed → (Model, notice or ""). Raises InputError with the nearest aliases for an unknown name."""
+    if model := find(name, provider):
+        return model, ""
+    aliases = [m.alias for m in models() if m.provider == ("kluster" if provider == LENT else provider)]
+    near = ", ".join(difflib.get_close_matches(name, aliases, n=4, cutoff=0.5))
+    if not _looks_like_id(name) or any(_is_slip(name, alias) for alias in aliases):
+        raise InputError(f"unknown model {name!r} for {provider}; " + (f"nearest: {near}" if near else f"known: {', '.join(aliases)}"))
+    if known := find_id(name, [provider]):
+        return replace(known, alias=name, id=name), f"{name}: a snapshot of {known.alias}, taken with its price and abilities"
+    nearest = f" (nearest known: {near})" if near else ""
+    return (
+        Model(alias=name, id=name, provider=provider),
+        f"{name}: not in common/catalog/models.toml, taken as a raw model id; its price and abilities are unknown{nearest}",
+    )
+
+
+def is_retired(model: Model, today: date) -> bool:
+    """Whether the announced end of a model has come."""
+    return bool(model.retired_on) and date.fromisoformat(model.retired_on) <= today

@@ -1,0 +1,50 @@
+"""Money: what an answer cost, and what a request may cost at most. USD; None wherever a price is unknown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from common.nouns import Model, Usage
+
+MILLION = 1_000_000
+
+
+def rates(model: Model) -> tuple[float | None, float | None, float | None]:
+    """(input, cached input, output) in USD per 1M tokens inside a batch. An unknown cached rate counts as input."""
+    if model.input is None or model.output is None:
+        return None, None, None
+    share = 1 - model.batch_discount
+    cached = model.cached_input if model.batch_cached_discount and model.cached_input is not None else model.input
+    return model.input * share, cached * share, model.output * share
+
+
+def pricing(model: Model) -> Callable[[Usage], float | None]:
+    """A function usage → USD of one answer at batch price; None where a price is unknown.
+
+    Beyond a model's long-context limit its prices rise by factors (api facts, E.1 and E.3).
+    """
+    into, cached, out = rates(model)
+    if into is None:
+        return lambda usage: None
+    limit = math.inf if model.long_context_over is None else model.long_context_over
+    more_in, more_out = (5.0, 5.0) if model.provider == "anthropic" else (2.0, 1.5)
+
+    def price(usage: Usage) -> float:
+        read, from_cache, written, _ = usage
+        paid = (read - from_cache) * into + from_cache * cached
+        if read > limit:
+            return (paid * more_in + written * out * more_out) / MILLION
+        return (paid + written * out) / MILLION
+
+    return price
+
+
+def cost(model: Model, usage: Usage) -> float | None:
+    """What one answer cost in USD at batch price, from the tokens that the provider counted."""
+    return pricing(model)(usage)
+
+
+def ceiling(model: Model, prompt_tokens: int, max_tokens: int) -> float | None:
+    """The most that one request can cost in USD: no cache hit, and an answer as long as its cap."""
+    return cost(model, Usage(input=prompt_tokens, output=max_tokens))

@@ -1,0 +1,211 @@
+"""The command line of the three batch_result_converter.py scripts: arguments, messages, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from common.errors import BatchError, InputError
+from common.experiment.read import load
+from common.results.convert import SHOWN, Origin, Tally, convert
+from common.results.origin import ForeignOrigin, batch_id_of
+from common.results.rows import Census
+from common.text import one_line
+
+FORMATS = {"text": "_texts", "csv": ".csv", "parquet": ".parquet", "jsonl": ".rows.jsonl"}
+
+
+class Job(NamedTuple):
+    """One batch to convert: its raw files, and what a worker process needs to know."""
+
+    files: tuple[Path, ...]
+    form: str
+    out: Path | None  # the folder that the person named
+    alone: bool  # the only batch of this command: its texts need no folder of their own
+    provider: str
+    providers: tuple[str, ...]
+    experiment: Path | None
+
+
+class Done(NamedTuple):
+    """What came of a job."""
+
+    files: tuple[Path, ...]
+    target: Path
+    tally: Tally
+    checked: bool
+
+
+def find_origin(path: Path) -> Origin | None:
+    """What the journal knows of a raw file in results/<provider>/batch_results/; None when no run here has made it."""
+    results = path.resolve().parent.parent.parent
+    if not (results / "journal.db").is_file():
+        return None
+    from common.results.origin import RunOrigin
+    from common.runs.journal import Journal  # a file that lies elsewhere needs neither
+
+    with closing(Journal(results)) as journal:
+        found = journal.owner(batch_id_of(path))
+    return RunOrigin(*found) if found else None
+
+
+def main(provider: str, providers: Sequence[str], argv: Sequence[str] | None = None) -> int:
+    """Run the command for files of a provider whose models the catalog lists under `providers`; the exit code.
+
+    0 converted, 1 no row at all, 2 something in the command must change.
+    """
+    arguments = _parser(provider).parse_args(argv)
+    try:
+        done = list(_run(_jobs(arguments, provider, tuple(providers)), arguments.jobs))
+    except (BatchError, OSError, ImportError) as error:
+        print(f"Error: {_told(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted: no table is left half written; the same command begins anew.", file=sys.stderr)
+        return 130
+    if arguments.json:
+        print(json.dumps({"files": [_as_json(d) for d in done]}, ensure_ascii=False))
+    else:
+        for each in done:
+            print("\n".join(_lines(each)))
+    return 0 if any(d.tally.kinds for d in done) else 1
+
+
+def _parser(provider: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=f"Convert raw {provider} batch output files to texts or to one table each.")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="raw output, as <batch_id>_output.jsonl")
+    parser.add_argument("--format", choices=list(FORMATS), default="text", help="one text file per request, or a table")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: the run's folder, else beside FILE)")
+    parser.add_argument("--experiment", type=Path, metavar="PATH", help="whose questions the answers are checked against")
+    parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="convert N files at once (default 1)")
+    parser.add_argument("--json", action="store_true", help="print the report for programs")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _jobs(arguments: argparse.Namespace, provider: str, providers: tuple[str, ...]) -> list[Job]:
+    files = list(dict.fromkeys(arguments.files))
+    for file in files:
+        _check_input(file)
+    siblings = {file: _sibling(file) for file in files}
+    batches = [file for file in files if file not in siblings.values()]
+    if arguments.experiment:
+        load(arguments.experiment)  # complain once and before anything is written
+    jobs = [
+        Job(
+            (file, sibling) if (sibling := siblings[file]) else (file,),
+            arguments.format, arguments.out, len(batches) == 1, provider, providers, arguments.experiment,
+        )
+        for file in batches
+    ]  # fmt: skip
+    names = Counter(file.stem for file in batches)
+    if arguments.out and names.most_common(1)[0][1] > 1:
+        raise InputError(f"two files are named {names.most_common(1)[0][0]}: with --out one would replace the other; convert them apart")
+    return jobs
+
+
+def _check_input(file: Path) -> None:
+    if file.is_dir():
+        raise InputError(f"{file} is a folder; name the files in it, as {file}/*_output.jsonl")
+    if not file.exists():
+        raise InputError(f"{file}: no such file; raw results are in results/<provider>/batch_results/<batch_id>_output.jsonl")
+    with open(file, "rb") as content:
+        start = content.read(65_536)
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text:
+        raise InputError(f"{file} is empty: nothing to convert; the batch may have no output yet (see --status <batch_id>)")
+    if not text.startswith(b"{") and b"\0" in start:
+        raise InputError(f"{file} is a binary file; expected JSON lines in UTF-8, as downloaded from the batch API")
+
+
+def _sibling(file: Path) -> Path | None:
+    """The error file of an output file: a batch has one answer or one error for each request, in two files."""
+    errors = file.with_name(file.name.removesuffix("_output.jsonl") + "_errors.jsonl")
+    return errors if file.name.endswith("_output.jsonl") and errors.is_file() else None
+
+
+def _run(jobs: Sequence[Job], workers: int) -> Iterable[Done]:
+    if workers == 1 or len(jobs) == 1:
+        return map(_convert, jobs)
+    from concurrent.futures import ProcessPoolExecutor  # only needed here
+
+    with ProcessPoolExecutor(min(workers, len(jobs))) as pool:
+        return list(pool.map(_convert, jobs))
+
+
+def _convert(job: Job) -> Done:
+    experiment = load(job.experiment) if job.experiment else None
+    file = job.files[0]
+    found = find_origin(file) if experiment is None else None
+    context = found or ForeignOrigin(file, job.provider, job.providers, experiment)
+    target = _target(job, context)
+    return Done(job.files, target, convert(job.files, job.form, target, context), bool(context.questions))
+
+
+def _target(job: Job, context: Origin) -> Path:
+    file = job.files[0]
+    if job.form == "text" and job.out and job.alone:
+        return job.out
+    # a name of its own also in a run's folder: its texts/ holds the merged answers of all attempts
+    return (job.out or context.folder or file.parent) / (file.stem + FORMATS[job.form])
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return "--format parquet needs pyarrow; type: pip install pyarrow (or take --format csv)"
+    if isinstance(error, OSError) and error.strerror:
+        return one_line(f"{error.filename or 'output'}: {error.strerror}; choose another place with --out DIR")
+    return one_line(error, 1000)
+
+
+def _lines(done: Done) -> Iterable[str]:
+    bad, kinds = done.tally.bad, done.tally.kinds
+    rows, answers = kinds.total(), _answers(kinds)
+    more = "".join(f" and {file.name}" for file in done.files[1:])
+    yield one_line(f"{done.files[0]}{more}: {rows} rows" + (f" → {done.target}" if rows else "; nothing written"), 1000)
+    if rows:
+        yield "  " + _counted(kinds.by("outcome")) + (f"; answers: {_counted(answers)}" if answers else "")
+    if rows and not done.checked:
+        yield "  answers were not checked: name their experiment with --experiment PATH"
+    if simulated := kinds.by("simulated")[True]:
+        yield f"  SIMULATED: {simulated} rehearsal answers, not data"
+    if bad:
+        yield f"  {bad.total()} lines gave no row: {_counted(bad)}"
+        for problem in done.tally.shown:
+            yield "    " + one_line(f"{problem.file} line {problem.line}: {problem.kind}: {problem.why}")
+        if bad.total() > SHOWN:
+            yield f"    … and {bad.total() - SHOWN} more"
+
+
+def _answers(kinds: Census) -> Counter:
+    return kinds.by("answer", lambda kind: kind.answer)
+
+
+def _counted(counter: Counter) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counter.most_common())
+
+
+def _as_json(done: Done) -> dict:
+    tally, kinds = done.tally, done.tally.kinds
+    return {
+        "files": [str(file) for file in done.files],
+        "target": str(done.target) if kinds else None,
+        "rows": kinds.total(),
+        "outcomes": dict(kinds.by("outcome")),
+        "validation": dict(_answers(kinds)) if done.checked else None,
+        "simulated": kinds.by("simulated")[True],
+        "bad": dict(tally.bad),
+        "problems": [problem._asdict() for problem in tally.shown],
+    }

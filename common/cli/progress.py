@@ -1,0 +1,96 @@
+"""What a person sees while a run goes on: a bar per batch and one for the whole on a terminal, else plain lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from common.nouns import Batch, Run, Shard
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+SAID = {
+    "submitted": "batch {s.batch_id}: submitted, {s.count:,} requests of {s.model}",
+    "adopted": "batch {s.batch_id}: found again after its answer was lost",
+    "lost": "shard {s.n}: {text}; looking for its batch before anything is sent again",
+    "refused": "shard {s.n} of {s.model} refused: {text}",
+    "collected": "batch {s.batch_id}: collected{note}",
+}
+MOST_BARS = 8
+
+
+class Progress:
+    """Listens to a Lifecycle (it is its `tell`) and shows what it hears on stderr."""
+
+    def __init__(self, run: Run, shards: Iterable[Shard], quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty() and not quiet
+        self._bars: dict[int, tqdm] = {}
+        self._done = {s.n: s.count for s in shards if s.state == "collected" and s.attempt == 1}
+        self._status: dict[int, str] = {}
+        self._total = self._bar(run.name, run.planned, 0)
+        self._last_wait = ""
+        self._count()
+
+    def _bar(self, name: str, total: int, position: int) -> tqdm | None:
+        if not self._terminal:
+            return None
+        from tqdm import tqdm  # only a terminal needs it
+
+        return tqdm(total=total, desc=name, unit="req", file=sys.stderr, position=position, leave=position == 0, dynamic_ncols=True)
+
+    def __call__(self, kind: str, shard: Shard | None = None, text: str = "", batch: Batch | None = None) -> None:
+        if kind == "batch":
+            self._look(shard, batch)
+            return
+        if kind == "wait":
+            if text == self._last_wait:
+                return
+            self._last_wait = text
+        if kind == "collected":
+            self._collected(shard)
+        note = f" ({text})" if kind == "collected" and text else ""
+        self.say(SAID[kind].format(s=shard, text=text, note=note) if kind in SAID else text)
+
+    def say(self, line: str) -> None:
+        """One line that stays."""
+        if self._terminal:
+            self._total.write(line, file=sys.stderr)
+        elif not self._quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    def _look(self, shard: Shard, batch: Batch) -> None:
+        done = batch.succeeded + batch.errored
+        if self._terminal and shard.n not in self._bars and len(self._bars) < MOST_BARS:
+            self._bars[shard.n] = self._bar(f"  {shard.batch_id}", shard.count, 1 + len(self._bars))
+        if bar := self._bars.get(shard.n):
+            bar.set_postfix_str(batch.status, refresh=False)
+            bar.n = min(done, shard.count)
+            bar.refresh()
+        elif not self._terminal and self._status.get(shard.n) != batch.status:
+            self._status[shard.n] = batch.status
+            self.say(f"batch {batch.id}: {batch.status} {done:,}/{shard.count:,}")
+        if shard.attempt == 1:
+            self._done[shard.n] = min(done, shard.count)
+        self._count()
+
+    def _collected(self, shard: Shard) -> None:
+        if bar := self._bars.pop(shard.n, None):
+            bar.close()
+        if shard.attempt == 1:
+            self._done[shard.n] = shard.count
+        self._count()
+
+    def _count(self) -> None:
+        if self._total is not None:
+            self._total.n = sum(self._done.values())
+            self._total.refresh()
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        for bar in (*self._bars.values(), self._total):
+            if bar is not None:
+                bar.close()
+        self._bars.clear()

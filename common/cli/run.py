@@ -1,0 +1,194 @@
+"""Planning and driving a run from the command line: --batch, --dry-run, --no-wait, --retry-failed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from common.cli.progress import Progress
+from common.cli.session import Session
+from common.cli.text import HEADER, SIMULATED, failures, run_rows, the_sum
+from common.errors import BatchError, InputError
+from common.experiment.grid import narrow
+from common.experiment.read import load
+from common.nouns import Run
+from common.outcomes import PENDING
+from common.reports.notify import notify
+from common.runs.choose import check_open, check_prices, choose_models
+from common.runs.overview import summary_of
+from common.runs.plan import Planned, plan
+from common.text import size, usd
+
+OK, UNFINISHED = 0, 1
+
+
+def run(session: Session) -> int:
+    """Plan the run that the command means; send it unless the command only asks for the plan. Returns the exit code."""
+    args, script, account = session.args, session.script, session.account
+    sends = (args.batch or not script.needs_batch) and not args.dry_run
+    if sends:
+        check_open(account)
+        session.check_key()
+    experiment = narrow(load(args.experiment), args.trials, args.limit, args.persona, args.text)
+    models, notices = choose_models(args.model, script.group, account, args.allow_retired or not sends)
+    if sends:
+        check_prices(models, account, args.allow_unknown_price)
+    session.say(*(f"note: {notice}" for notice in notices))
+    planned = plan(
+        session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid
+    )
+    if not sends:
+        return _show_plan(session, planned)
+    _check_cap(session, planned)
+    _print_plan(session, planned)
+    return _drive(session, planned.run)
+
+
+def retry_failed(session: Session, name: str) -> int:
+    """Send every row of a run without a clean answer once more. Returns the exit code."""
+    found = session.known_run(name)
+    session.own_account(found)
+    with session.journal.lock(found):
+        found = session.journal.save_run(replace(session.journal.run(found.key), stopped=False, paused=""), "retry_failed")
+        count = session.lifecycle(found).retry_failed()
+    session.say(f"{count:,} rows of run {found.name} are sent once more")
+    return _drive(session, found)
+
+
+def _check_cap(session: Session, planned: Planned) -> None:
+    cap, most = session.cap(), planned.ceiling
+    if most is not None and most > cap:
+        raise InputError(
+            f"this could cost up to {usd(most)}, above the cap of {usd(cap)}; "
+            f"--max-cost USD raises it. Nothing was sent"
+        )
+
+
+def _plan_dict(session: Session, planned: Planned) -> dict:
+    shards, found = planned.shards, planned.run
+    return {
+        "run": found.name,
+        "folder": str(found.folder),
+        "host": session.account.host.title,
+        "simulated": session.account.host.local,
+        "new": planned.is_new,
+        "models": {m.alias: m.id for m in planned.models},
+        "requests": found.planned,
+        "skipped": found.skipped,
+        "invalid": [{"custom_id": custom_id, "why": why} for custom_id, why in planned.invalid],
+        "bytes": sum(s.bytes for s in shards),
+        "estimated_prompt_tokens": sum(s.tokens for s in shards),
+        "max_cost_usd": planned.ceiling,
+        "shards": [
+            {
+                "path": str(s.path),
+                "model": s.model,
+                "requests": s.count,
+                "bytes": s.bytes,
+                "sha256": s.sha256,
+                "estimated_prompt_tokens": s.tokens,
+                "max_cost_usd": s.reserve,
+                "state": s.state,
+            }
+            for s in shards
+        ],
+    }
+
+
+def _print_plan(session: Session, planned: Planned) -> None:
+    found = _plan_dict(session, planned)
+    session.say(
+        f"run {found['run']} at {found['host']}: {found['requests']:,} requests in {len(found['shards'])} batches, "
+        f"{size(found['bytes'])}, about {found['estimated_prompt_tokens']:,} prompt tokens",
+        f"models: {', '.join(found['models'])}",
+    )
+    if found["skipped"]:
+        example = f", e.g. {planned.invalid[0][0]}: {planned.invalid[0][1]}" if planned.invalid else ""
+        session.say(f"left out: {found['skipped']:,} requests that cannot be sent{example}")
+    states = session.journal.states(planned.run)
+    if set(states) == {"planned"}:
+        as_if = " (as if: nothing is paid on the local batch service)" if session.account.host.local else ""
+        session.say(f"costs at most {usd(found['max_cost_usd'])}{as_if}")
+    else:
+        session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
+
+
+def _show_plan(session: Session, planned: Planned) -> int:
+    add = "--batch" if session.script.needs_batch and not session.args.batch else ""
+    if session.args.json:
+        session.json({**_plan_dict(session, planned), "sent": False, "to_send_add": add})
+        return OK
+    _print_plan(session, planned)
+    shown = planned.shards[:20]
+    rows = [
+        (s.path.name, s.model, f"{s.count:,}", size(s.bytes), f"{s.tokens:,}", usd(s.reserve), s.state) for s in shown
+    ]
+    session.print_table(("shard", "model", "requests", "bytes", "tokens", "at most", "state"), rows)
+    if len(planned.shards) > len(shown):
+        session.say(f"… and {len(planned.shards) - len(shown)} more shards")
+    session.say(f"shards: {planned.run.folder / 'shards'}")
+    steps = [f"add {add}"] * bool(add) + ["leave out --dry-run"] * session.args.dry_run
+    session.say(f"nothing was sent; {' and '.join(steps)} to submit")
+    return OK
+
+
+def _drive(session: Session, found: Run) -> int:
+    journal, args = session.journal, session.args
+    with journal.lock(found):
+        found = journal.run(found.key)
+        session.own_account(found)
+        events = journal.event_count(found)
+        life = session.lifecycle(found)
+        show = life.tell = Progress(found, life.shards, args.json)
+        ending = "is finished"
+        try:
+            life.resume()
+            life.go(until_submitted=args.no_wait)
+        except BatchError as error:
+            ending = f"has stopped: {error}"
+            raise
+        except KeyboardInterrupt:
+            ending = ""
+            raise
+        finally:
+            show.close()
+            # Whatever ended it: what has been collected is there to be read.
+            summary = None if journal.event_count(found) != events else summary_of(found)
+            if summary is None or (summary["tokens"] and not (found.folder / "results.csv").exists()):
+                summary = session.derive(found)
+            if ending and not args.no_wait:
+                _notify(session, found, ending, summary)
+    return _finish(session, life.run, summary)
+
+
+def _notify(session: Session, found: Run, ending: str, summary: dict) -> None:
+    text = f"{found.provider} run {found.name} {ending}. {the_sum(summary)}"
+    told = {key: summary[key] for key in ("run", "provider", "simulated", "outcomes", "cost_usd")}
+    if warning := notify(text, told):
+        session.say(f"warning: {warning}")
+
+
+def _finish(session: Session, found: Run, summary: dict) -> int:
+    pending = summary["outcomes"].get(PENDING, 0)
+    bad = summary["rows"] - summary["outcomes"].get("succeeded", 0)
+    code = OK if summary["adds_up"] and not bad else UNFINISHED
+    if session.args.json:
+        session.json(summary)
+        return code
+    session.print_table(HEADER, run_rows(summary))
+    if summary["simulated"]:
+        session.say(SIMULATED)
+    if checked := summary["answers_checked"]:
+        session.say("answers checked: " + ", ".join(f"{name} {n:,}" for name, n in checked.items()))
+    session.say(the_sum(summary))
+    session.say(f"table: {found.folder / 'results.csv'}")
+    if session.args.texts:
+        session.say(f"texts: {found.folder / 'texts'}")
+    session.say(f"raw:   {found.folder.parent / 'batch_results'}")
+    if pending:
+        session.say(f"not finished: {pending:,} requests are still to come. Go on with: {session.again()}")
+    elif bad:
+        session.say(
+            f"{bad:,} rows have no clean answer ({failures(summary['outcomes'])}); "
+            f"to send them once more: {session.command('--retry-failed', found.name)}"
+        )
+    return code

@@ -1,0 +1,239 @@
+"""Looking at runs and batches, and stopping them, from the command line: --status, --list, --cancel."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+from common.cli.session import Session
+from common.cli.text import SIMULATED, the_sum
+from common.errors import InputError, Refused
+from common.nouns import Batch, Run, Shard
+from common.results.raw import raw_files
+from common.runs.choose import check_open
+from common.runs.overview import summary_of
+from common.text import duration, one_line
+
+OK, UNFINISHED = 0, 1
+LISTED = 100
+
+
+def status(session: Session, name: str) -> int:
+    """Where a batch or a run stands; what has ended is collected. Returns the exit code."""
+    if (found := session.find(name)) is None:
+        return _foreign_status(session, name)
+    run, shards = found
+    session.own_account(run)
+    looks, shards = _collect(session, run, shards)
+    summary = summary_of(run)
+    rows = [_row(s, looks.get(s.n)) for s in shards]
+    if session.args.json:
+        states = session.journal.states(run)
+        session.json({"run": run.name, "states": states, "paused": run.paused, "batches": rows, "summary": summary})
+    else:
+        _print(session, run, rows, summary)
+    return OK if all(s.state == "collected" for s in shards) else UNFINISHED
+
+
+def _collect(session: Session, run: Run, shards: list[Shard]) -> tuple[dict[int, Batch], list[Shard]]:
+    """One look at the given shards' batches, by shard, and the shards after it.
+
+    What has ended is collected, unless another process is at work on the run.
+    """
+    looks: dict[int, Batch] = {}
+
+    def tell(kind: str, shard: Shard | None = None, text: str = "", batch: Batch | None = None) -> None:
+        if batch is not None:
+            looks[shard.n] = batch
+        elif text:
+            session.say(text)
+
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(session.journal.lock(run))
+        except InputError:  # its own process is at work and collects; we only look
+            by_id = {s.batch_id: s.n for s in shards if s.state == "submitted"}
+            return ({by_id[b.id]: b for b in session.provider.status(by_id)} if by_id else {}), shards
+        before = session.journal.states(run)
+        life = session.lifecycle(run)
+        life.tell = tell
+        life.collect([s.n for s in shards])
+        if session.journal.states(run) != before:
+            session.derive(run)
+    chosen = {s.n for s in shards}
+    return looks, [s for s in life.shards if s.n in chosen]
+
+
+def _row(shard: Shard, batch: Batch | None) -> dict:
+    now = time.time()
+    running = batch is not None and not batch.ended
+    return {
+        "batch_id": shard.batch_id,
+        "shard": shard.n,
+        "model": shard.model,
+        "state": shard.state,
+        "status": batch.status if batch else "",
+        "requests": shard.count,
+        "succeeded": batch.succeeded if running else shard.tally.get("succeeded", 0),
+        "failed": batch.errored if running else sum(n for name, n in shard.tally.items() if name != "succeeded"),
+        "attempt": shard.attempt,
+        "adopted": shard.adopted,
+        "age_seconds": round(now - (batch.created_at or shard.intent_at)) if batch else None,
+        "seconds_left": round(batch.expires_at - now) if running and batch.expires_at else None,
+        "note": shard.note,
+        "problems": [dict(p) for p in shard.problems],
+    }
+
+
+def _print(session: Session, run: Run, rows: list[dict], summary: dict | None) -> None:
+    notes = (f"; paused: {run.paused}" if run.paused else "") + ("; cancelled" if run.stopped else "")
+    session.say(f"run {run.name}: {run.planned:,} requests{notes}")
+    header = ("batch", "model", "status", "answered", "failed", "age", "left", "")
+    session.print_table(header, [_conditions(row) for row in rows])
+    for row in rows:
+        name = row["batch_id"] or f"shard {row['shard']}"
+        for problem in row["problems"][:10]:
+            session.say(one_line(f"{name}: {_problem(problem)}"))
+        if row["note"]:
+            session.say(one_line(f"{name}: {row['note']}", 500))
+    if summary:
+        session.say(the_sum(summary))
+        if summary["simulated"]:
+            session.say(SIMULATED)
+        session.say(f"table: {run.folder / 'results.csv'}")
+
+
+def _conditions(row: dict) -> tuple:
+    return (
+        row["batch_id"] or f"(shard {row['shard']})",
+        row["model"],
+        row["status"] if row["state"] == "submitted" else row["state"],
+        f"{row['succeeded']:,}/{row['requests']:,}",
+        row["failed"],
+        "" if row["age_seconds"] is None else duration(row["age_seconds"]),
+        "" if row["seconds_left"] is None else duration(max(row["seconds_left"], 0)),
+        "adopted" if row["adopted"] else "",
+    )
+
+
+def _problem(problem: dict) -> str:
+    line = f"line {problem['line']}: " if problem.get("line") else ""
+    return f"{line}{problem.get('custom_id') or ''} {problem.get('code') or ''} {problem.get('message') or ''}"
+
+
+def _foreign_status(session: Session, batch_id: str) -> int:
+    """A batch that no run of ours made: look at it, and collect it raw when it has ended."""
+    check_open(session.account)
+    session.check_key()
+    batch = next(iter(session.provider.status([batch_id])), None)
+    if batch is None:
+        host = session.account.host.title
+        raise InputError(f"{host} knows no batch {one_line(batch_id, 80)!r}, and no run here has that name; --list shows both")
+    files = []
+    if batch.ended and not batch.failed:
+        paths = raw_files(session.results / session.script.folder, batch.id)
+        paths[0].parent.mkdir(parents=True, exist_ok=True)
+        files = [p for p in paths if p.exists()] or session.provider.download(batch, *paths)
+    if session.args.json:
+        session.json({**_listed(session, batch), "ended": batch.ended, "problems": [dict(p) for p in batch.problems],
+                      "files": [str(f) for f in files]})  # fmt: skip
+    else:
+        session.say(
+            f"batch {one_line(batch.id)}: {batch.status}, {batch.succeeded:,} of {batch.total:,} succeeded, "
+            f"{batch.errored:,} failed (no run here made it)",
+            *(one_line(_problem(problem)) for problem in batch.problems),
+            *(f"raw: {file}" for file in files),
+        )
+    return OK if batch.ended and not batch.failed else UNFINISHED
+
+
+def cancel(session: Session, name: str) -> int:
+    """Stop a batch, or a run with all its batches. Returns the exit code."""
+    if (found := session.find(name)) is None:
+        check_open(session.account)
+        session.check_key()
+        try:
+            session.provider.cancel(name)
+        except Refused as error:
+            if error.status == 404:
+                raise InputError(f"{session.account.host.title} knows no batch {one_line(name, 80)!r}; --list shows them") from None
+            raise
+        return _said(session, {"cancelling": [name]}, f"batch {one_line(name)}: the provider was asked to cancel it")
+    run, shards = found
+    session.own_account(run)
+
+    def tell(kind: str, shard: Shard | None = None, text: str = "", batch: Batch | None = None) -> None:
+        if text:
+            session.say(text)
+
+    with session.journal.lock(run):
+        life = session.lifecycle(run)
+        life.tell = tell
+        if name == run.name:
+            asked = life.cancel()
+        elif shards[0].state == "submitted":
+            life.cancel_batch(shards[0])
+            asked = [name]
+        else:
+            raise InputError(f"batch {name} is {shards[0].state}; only a running batch can be cancelled")
+    text = f"{len(asked)} batches asked to stop; what is finished stays paid, and --status {run.name} collects it"
+    return _said(session, {"run": run.name, "cancelling": asked}, text)
+
+
+def _said(session: Session, found: dict, line: str) -> int:
+    session.json(found) if session.args.json else session.say(line)
+    return OK
+
+
+def list_all(session: Session) -> int:
+    """All runs of the script's provider, and the account's newest batches where a key is there. Returns the exit code."""
+    runs = [
+        {
+            "run": run.name,
+            "created": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at)),
+            "requests": run.planned,
+            "models": list(run.models),
+            "address": run.address,
+            "states": session.journal.states(run),
+            "paused": run.paused,
+            "cancelled": run.stopped,
+        }
+        for run in session.journal.runs(session.script.folder)
+    ]
+    batches = []
+    is_open = session.account.host.local or not session.account.host.closed_on
+    if session.account.key and is_open:
+        for batch in session.provider.listing():
+            batches.append(_listed(session, batch))
+            if len(batches) == LISTED:
+                break
+    if session.args.json:
+        session.json({"runs": runs, "batches": batches})
+        return OK
+    rows = [(r["run"], r["created"], f"{r['requests']:,}", ", ".join(r["models"]), r["address"], _states(r)) for r in runs]
+    session.print_table(("run", "created", "requests", "models", "at", "batches"), rows)
+    if batches:
+        session.say("", "the account's newest batches:")
+        rows = [
+            (one_line(b["batch_id"], 80), b["status"], f"{b['succeeded']:,}/{b['requests']:,}", b["failed"], b["run"] or "(not made here)")
+            for b in batches
+        ]
+        session.print_table(("batch", "status", "succeeded", "failed", "run"), rows)
+    return OK
+
+
+def _states(run: dict) -> str:
+    marks = " paused" * bool(run["paused"]) + " cancelled" * run["cancelled"]
+    return ", ".join(f"{n} {state}" for state, n in sorted(run["states"].items())) + marks
+
+
+def _listed(session: Session, batch: Batch) -> dict:
+    owner = session.journal.owner(batch.id)
+    return {
+        "batch_id": batch.id,
+        "status": batch.status,
+        "requests": batch.total,
+        "succeeded": batch.succeeded,
+        "failed": batch.errored,
+        "run": owner[0].name if owner else "",
+    }

@@ -1,0 +1,64 @@
+"""Figures for people: tables of plain text, sizes, durations and money."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from common.outcomes import SUCCEEDED
+from common.runs.journal import Journal
+from common.runs.overview import summary_of
+from common.text import duration, usd
+
+SIMULATED = "SIMULATED: rehearsal answers of the local batch service, not data"
+HEADER = ("provider", "run", "model", "requests", "succeeded", "failed", "cost", "time")
+
+
+def failures(outcomes: dict[str, int]) -> str:
+    """All that is not a success, by class: `expired 3, quota 1`; "0" if nothing."""
+    return ", ".join(f"{name} {n}" for name, n in sorted(outcomes.items()) if name != SUCCEEDED and n) or "0"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Columns under a header, aligned by what a terminal shows (a Japanese character is two wide)."""
+    lines = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(_width(line[n]) for line in lines) for n in range(len(header))]
+    lines.insert(1, ["─" * width for width in widths])
+    return "\n".join("  ".join(c + " " * (w - _width(c)) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def run_rows(summary: dict) -> list[tuple]:
+    """A run's lines for the table under HEADER, one per model."""
+    costs = summary.get("cost_by_model", {})
+    rows = []
+    for model, outcomes in summary["by_model"].items():
+        cost = usd(costs.get(model), summary["simulated"])
+        rows.append((
+            summary["provider"], summary["run"], model, sum(outcomes.values()), outcomes.get(SUCCEEDED, 0),
+            failures(outcomes), cost, duration(summary["seconds"]),
+        ))  # fmt: skip
+    return rows
+
+
+def the_sum(summary: dict) -> str:
+    """The accounting of a run in one line: planned = succeeded + failed by class."""
+    parts = sorted(summary["outcomes"].items(), key=lambda item: (item[0] != SUCCEEDED, item[0]))
+    line = f"sum: {summary['planned']:,} planned = " + " + ".join(f"{n:,} {name}" for name, n in parts)
+    if summary["adds_up"]:
+        return line
+    return f"{line}; it does not add up ({summary['rows']:,} rows): make audit looks closer"
+
+
+def all_runs(journal: Journal) -> str:
+    """The table of every run in a results folder that has a summary."""
+    summaries = [s for s in map(summary_of, journal.runs()) if s]
+    if not summaries:
+        return "no run yet: make demo"
+    shown = table(HEADER, (row for s in summaries for row in run_rows(s)))
+    notes = [f"{SIMULATED}: {', '.join(s['run'] for s in summaries if s['simulated'])}"] if any(s["simulated"] for s in summaries) else []
+    notes += [f"{s['provider']}/{s['run']}: the sum does not add up" for s in summaries if not s["adds_up"]]
+    return "\n".join([shown, *notes])

@@ -1,0 +1,82 @@
+"""The custom_id of a request: made here, taken apart here, and checked here before anything is made of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+
+from common.errors import InputError
+from common.experiment.duplicates import Repeats
+from common.experiment.grid import Experiment, Texts
+from common.nouns import Model
+
+
+def id_parts(persona: str, model: str, text: str) -> tuple[str, str]:
+    """What stands before and after the trial number in the custom_ids of a condition."""
+    return f"p{persona}_{model}_n", f"_{text}"
+
+
+def make_id(persona: str, model: str, trial: int, text: str) -> str:
+    """The custom_id of a request: `p{persona}_{model}_n{trial}_{text}`, e.g. `p1_gpt-4.1_n01_t1`."""
+    before, after = id_parts(persona, model, text)
+    return f"{before}{trial:02d}{after}"
+
+
+def id_parser(pairs: Iterable[tuple[str, str]]) -> Callable[[str], tuple[str, str, int, str] | None]:
+    """A function custom_id → (persona, model, trial, text), against the experiment's own (persona, model) pairs.
+
+    It answers None for an id that none of them made. Unambiguous because `check_ids` refuses pairs whose beginnings
+    collide.
+    """
+    starts = {f"p{persona}_{model}_n": (persona, model) for persona, model in pairs}
+    matches = re.compile(f"({'|'.join(map(re.escape, starts))})([0-9]+)_(.+)", re.DOTALL).fullmatch
+
+    def parse(custom_id: str) -> tuple[str, str, int, str] | None:
+        found = matches(custom_id)
+        return found and (*starts[found[1]], int(found[2]), found[3])
+
+    return parse
+
+
+def check_ids(experiment: Experiment, models: Sequence[Model]) -> bool:
+    """Refuse what could give two requests the same custom_id. Reads a data set once, at flat memory. Raises InputError.
+
+    Returns whether some ids may differ in case only, which some file systems cannot tell apart.
+    """
+    starts = sorted(id_parts(p.id, m.alias, "")[0] for p in experiment.personas for m in models)
+    for one, other in zip(starts, starts[1:], strict=False):
+        if other.startswith(one):
+            raise InputError(
+                f"{experiment.path}: personas and models make ids that begin alike ({one}…, {other}…); rename one"
+            )
+    folded, texts = Repeats(), experiment.texts
+    seen: set[str] = set()
+    rows = texts.rows()
+    while block := list(islice(rows, 1000)):
+        ids = [row[texts.id_column] for _, row in block]
+        if not all(ids) or not "".join(ids).isprintable() or ids != list(map(str.strip, ids)):
+            where, bad = next((where, i) for (where, _), i in zip(block, ids) if not i or not i.isprintable() or i != i.strip())
+            raise InputError(f"{texts.source}, row {where}: the text id is {bad!r}; expected visible characters")
+        folded.add(map(str.casefold, ids))
+        seen.update((experiment.only_texts or frozenset()).intersection(ids))
+    if missing := (experiment.only_texts or frozenset()) - seen:
+        raise InputError(f"{texts.source}: no text {', '.join(sorted(missing))}; --text names ids of {_some_ids(texts)}")
+    if alike := folded.found():
+        _complain_of_repeats(texts, alike)
+    return bool(alike) or len({start.casefold() for start in starts}) < len(starts)
+
+
+def _some_ids(texts: Texts) -> str:
+    ids = [row[texts.id_column] for _, row in islice(texts.rows(), 7)]
+    return ", ".join(ids[:6]) + (", …" if len(ids) > 6 else "")
+
+
+def _complain_of_repeats(texts: Texts, hashes: set[int]) -> None:
+    first: dict[str, int] = {}
+    for where, row in texts.rows():
+        text_id = row[texts.id_column]
+        if hash(text_id.casefold()) in hashes:
+            if text_id in first:
+                raise InputError(f"{texts.source}, row {where}: text id {text_id!r} is also that of row {first[text_id]}")
+            first[text_id] = where

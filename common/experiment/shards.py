@@ -1,0 +1,210 @@
+"""Cells → shard files within a host's limits, and failed rows → new shards. A shard never changes once it is there.
+
+Beside each `shard-00001.jsonl` lies `shard-00001.ids`: one line per request, `request id TAB custom_id TAB
+temperature`, the custom_id empty where it is the same. So what comes back can be matched without the prompts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+import secrets
+from collections.abc import Container
+from contextlib import suppress
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+
+import orjson
+
+from common.errors import InputError
+from common.files import sync_folder
+from common.nouns import Limits, Shard
+
+BLOCK = 1 << 20
+
+
+IN_CACHE = 4  # shards of a run that stay in the system's page cache; 1,000,000 requests take half the time if the others do not
+
+
+# A request on its way into a shard: its line, its line of the ids file, its prompt tokens, and USD at most.
+Request = tuple[bytes, str, int, float | None]
+
+
+class Writer:
+    """One open shard: requests in, a finished pair of files and their figures out."""
+
+    def __init__(self, folder: Path, n: int, limits: Limits | None = None) -> None:
+        self.path = folder / f"shard-{n:05d}.jsonl"
+        self._part = self.path.with_suffix(".jsonl.part")
+        self._file = open(self._part, "wb", buffering=0)
+        self._ids_file = open(self.path.with_suffix(".ids"), "wb")
+        self._sha = hashlib.sha256()
+        self._lines: list[bytes] = []
+        self._ids: list[str] = []
+        self._flushed = 0  # bytes
+        self._most_requests = limits.requests if limits and limits.requests is not None else math.inf
+        self._most_bytes = limits.bytes if limits and limits.bytes is not None else math.inf
+        self.n, self.count, self.bytes, self.tokens, self.reserve = n, 0, 0, 0, 0.0
+
+    def add(self, requests: list[Request]) -> list[Request]:
+        """Take as many of the first requests as fit; returns the others."""
+        lines, id_lines, tokens, most = zip(*requests)
+        size = sum(map(len, lines))
+        if self.count + len(lines) > self._most_requests or self.bytes + size > self._most_bytes:
+            sizes = accumulate(map(len, lines), initial=self.bytes)
+            fit = min(self._most_requests - self.count, sum(size <= self._most_bytes for size in sizes) - 1)
+            if fit < len(lines):
+                if fit:
+                    self.add(requests[:fit])
+                return requests[fit:]
+        self._lines += lines
+        self._ids += id_lines
+        self.count += len(lines)
+        self.bytes += size
+        self.tokens += sum(tokens)
+        self.reserve = None if self.reserve is None or None in most else self.reserve + sum(most)
+        if self.bytes - self._flushed >= BLOCK:
+            self._flush()
+        return []
+
+    def _flush(self) -> None:
+        block = b"".join(self._lines)
+        self._sha.update(block)
+        _write_all(self._file, block)
+        self._ids_file.write("".join(self._ids).encode())
+        self._lines.clear()
+        self._ids.clear()
+        self._flushed = self.bytes
+
+    def finish(self) -> str:
+        """Sync both files and put the shard under its name; returns its sha256."""
+        self._flush()
+        for file in (self._ids_file, self._file):
+            file.flush()
+            os.fsync(file.fileno())
+            if self.n > IN_CACHE:
+                with suppress(AttributeError, OSError):  # an advice, which not every system takes
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            file.close()
+        os.replace(self._part, self.path)
+        sync_folder(self.path.parent)
+        _own[self.path] = _stamp(self.path)
+        return self._sha.hexdigest()
+
+    def abandon(self) -> None:
+        self._file.close()
+        self._ids_file.close()
+        self._part.unlink(missing_ok=True)
+        self.path.with_suffix(".ids").unlink(missing_ok=True)
+
+
+def _write_all(file, block: bytes) -> None:
+    view = memoryview(block)
+    while view:
+        view = view[file.write(view) :]
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes about a file when anybody writes to it, or puts another one in its place."""
+    found = os.stat(path)
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+# The shards that this very process has written, with their stamps: they need no second reading before they are sent.
+_own: dict[Path, tuple[int, ...]] = {}
+
+
+def new_tag(run: str, n: int) -> str:
+    """A name for a shard's batch that no other batch of any run ever has (OpenAI metadata: at most 512 characters)."""
+    return f"{run}#{n}#{secrets.token_hex(8)}"
+
+
+def again(shard: Shard, n: int, keep: Container[str], *, attempt: int, longer: int | None = None, not_before: float = 0.0) -> Shard | None:
+    """A new shard of those requests of a shard whose request ids are in `keep`; None when there are none.
+
+    `longer` replaces their max_tokens. The lines are copied byte by byte otherwise.
+    """
+    writer = Writer(shard.path.parent, n)
+    change = partial(_raise_cap, cap=longer) if longer else bytes
+    try:
+        with (
+            open(shard.path, "rb") as lines,
+            open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows,
+        ):
+            for line, row in zip(lines, rows, strict=True):
+                if row.partition("\t")[0] in keep:
+                    writer.add([(change(line), row, 0, 0.0)])
+        if not writer.count:
+            writer.abandon()
+            return None
+        share = writer.count / shard.count
+        factor = longer / shard.max_tokens if longer else 1.0
+        return Shard(
+            run=shard.run,
+            n=n,
+            root=shard.root,
+            attempt=attempt,
+            path=writer.path,
+            sha256=writer.finish(),
+            count=writer.count,
+            bytes=writer.bytes,
+            tokens=-int(-shard.tokens * share),
+            reserve=None if shard.reserve is None else shard.reserve * share * factor,
+            model=shard.model,
+            max_tokens=longer or shard.max_tokens,
+            tag=new_tag(shard.run, n),
+            headers=shard.headers,
+            not_before=not_before,
+        )
+    except BaseException:
+        writer.abandon()
+        raise
+
+
+def _raise_cap(line: bytes, cap: int) -> bytes:
+    row = orjson.loads(line)
+    body = row.get("body") or row["params"]
+    body["max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"] = cap
+    return orjson.dumps(row) + b"\n"
+
+
+def ids(shard: Shard) -> dict[str, str]:
+    """A shard's request ids → `custom_id TAB temperature` (custom_id empty where the same). One shard's worth."""
+    found, share = {}, {}.setdefault
+    with open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as lines:
+        for line in lines:
+            request_id, _, rest = line.rstrip("\n").partition("\t")
+            found[request_id] = share(rest, rest)
+    return found
+
+
+def check(shard: Shard) -> None:
+    """Make sure that a shard's file is still what was planned. Raises InputError."""
+    try:
+        if _own.get(shard.path) == _stamp(shard.path):
+            return
+        with open(shard.path, "rb") as file:
+            same = hashlib.file_digest(file, "sha256").hexdigest() == shard.sha256
+    except FileNotFoundError:
+        raise InputError(f"{shard.path}: the shard is gone; plan anew with --run NAME") from None
+    if not same:
+        raise InputError(f"{shard.path}: the shard was changed after planning; plan anew with --run NAME")
+
+
+def id_at_line(shard: Shard, line: int) -> str:
+    """The custom_id of the request in a line (counted from 1) of a shard; "" if there is none."""
+    with open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as lines:
+        for number, row in enumerate(lines, 1):
+            if number == line:
+                request_id, custom_id, _ = row.rstrip("\n").split("\t")
+                return custom_id or request_id
+    return ""
+
+
+def line_of_error(message: str) -> int:
+    """The line of the request that an Anthropic error names as `requests.<index>.…`; 0 if it names none."""
+    found = re.search(r"\brequests\.(\d+)\b", message)
+    return int(found[1]) + 1 if found else 0

@@ -1,0 +1,181 @@
+"""Copies of what a provider keeps of a batch: streamed to a folder of their own, read again, and only then trusted."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from common.errors import Refused, Unknown
+from common.files import safe_name, sync_folder, write_whole
+from common.nouns import Batch, Run, Shard
+from common.providers.base import Holding, Provider
+from common.results.raw import raw_paths
+from common.text import iso
+
+NAMES = {"batch": "batch.json", "input": "input.jsonl", "output": "output.jsonl", "errors": "errors.jsonl"}
+
+
+class Local(NamedTuple):
+    """A file on this disk whose bytes are those that the journal noted."""
+
+    path: Path
+    sha256: str
+
+
+class Copy(NamedTuple):
+    """A complete and verified copy of a batch. `safe`: what may be deleted at the host because of it."""
+
+    folder: Path
+    manifest: dict
+    safe: list[Holding]
+
+
+def sha256_of(path: Path) -> str:
+    """The digest of a file's bytes. Raises OSError."""
+    with open(path, "rb") as file:
+        # not from the page cache where that can be had: what counts is what the disk gives back
+        with suppress(AttributeError, OSError):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def local_copies(run: Run, shard: Shard) -> dict[str, Local]:
+    """The files of a batch that lie here unchanged, by kind."""
+    output, errors = raw_paths(run, shard.batch_id)
+    noted = {"input": (shard.path, shard.sha256)}
+    noted |= {kind: (path, shard.files.get(path.name, "")) for kind, path in (("output", output), ("errors", errors))}
+    return {
+        kind: Local(path, digest) for kind, (path, digest) in noted.items() if digest and path.is_file() and sha256_of(path) == digest
+    }
+
+
+def save(
+    provider: Provider,
+    batch: Batch,
+    holdings: Sequence[Holding],
+    have: Mapping[str, Local],
+    backups: Path,
+    about: Mapping[str, object],
+    ask: Callable,
+) -> Copy:
+    """Copy everything that the host keeps of a batch, and what only this disk has, into a new folder of `backups`.
+
+    The manifest is written last: a folder that has one is complete and was verified. Without success no folder stays.
+    Raises the errors of errors.py and OSError.
+    """
+    now = time.time()
+    folder = backups / safe_name(batch.id, "")
+    backups.mkdir(parents=True, exist_ok=True)
+    folder.mkdir()
+    try:
+        files, gone = _fill(provider, batch, holdings, have, folder, ask)
+        _verify(folder, files)
+        manifest = {"batch_id": batch.id, "status": batch.status, **about, "saved_at": iso(now), "files": files, "gone": gone}
+        _write_manifest(folder, manifest)
+        for parent in [backups, *backups.parents][:4]:  # up to the results folder
+            sync_folder(parent)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # half a copy would look like one; everything is still at the host
+        with suppress(OSError):
+            backups.rmdir()
+        raise
+    lost = {entry["ref"] for entry in gone}
+    return Copy(folder, manifest, [h for h in holdings if h.deletable and h.ref not in lost])
+
+
+def note_deleted(copy: Copy, refs: Iterable[str]) -> None:
+    """Write into the manifest what was deleted at the host. Raises OSError."""
+    _write_manifest(copy.folder, {**copy.manifest, "deleted": list(refs), "deleted_at": iso(time.time())})
+
+
+def _write_manifest(folder: Path, manifest: Mapping[str, object]) -> None:
+    write_whole(folder / "manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+
+
+def _fill(
+    provider: Provider, batch: Batch, holdings: Sequence[Holding], have: Mapping[str, Local], folder: Path, ask: Callable
+) -> tuple[list[dict], list[dict]]:
+    files, gone = [], []
+    for holding in holdings:
+        path = folder / NAMES[holding.kind]
+        local = have.get(holding.kind)
+        if holding.kind == "batch":
+            write_whole(path, holding.raw)
+            digest, origin = hashlib.sha256(holding.raw).hexdigest(), "the API"
+        elif not holding.gone and local and holding.size == local.path.stat().st_size:
+            digest, origin = _link(local, path)
+        elif holding.gone or (digest := _collect_results(provider, batch, holding, path, ask)) is None:
+            gone.append({"kind": holding.kind, "ref": holding.ref})
+            continue
+        else:
+            origin = "the API"
+        files.append(_entry(holding.kind, holding.ref, path, digest, origin))
+    for kind in have.keys() - {entry["kind"] for entry in files}:  # the host has it no longer, or never gives it back
+        path = folder / NAMES[kind]
+        files.append(_entry(kind, "", path, *_link(have[kind], path)))
+    _check_rows(batch, files, folder)
+    return files, gone
+
+
+def _entry(kind: str, ref: str, path: Path, digest: str, origin: str) -> dict:
+    return {"name": path.name, "kind": kind, "ref": ref, "bytes": path.stat().st_size, "sha256": digest, "from": origin}
+
+
+def _link(local: Local, path: Path) -> tuple[str, str]:
+    """The same bytes under another name, without a second download, nor where it can be a second copy."""
+    try:
+        os.link(local.path, path)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(local.path, path)
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+    return local.sha256, os.path.relpath(local.path, path.parent)
+
+
+def _collect_results(provider: Provider, batch: Batch, holding: Holding, path: Path, ask: Callable) -> str | None:
+    """Download one file; its digest as it was received, None when the host has it no longer."""
+    alone = replace(batch, output=holding.ref, errors_file="")  # one file at a time, whatever it is to the batch
+
+    def download() -> str:
+        digest = provider.download(alone, path, path)[path]
+        if holding.size is not None and (got := path.stat().st_size) < holding.size:
+            raise Unknown(f"{holding.kind} file {holding.ref} came with {got:,} bytes instead of {holding.size:,}")
+        return digest
+
+    try:
+        return ask(download)
+    except Refused as error:
+        if error.status != 404:
+            raise
+        path.unlink(missing_ok=True)
+        return None
+
+
+def _check_rows(batch: Batch, files: list[dict], folder: Path) -> None:
+    """Where the API names no size, rows are counted: a results stream has one for each request. Raises Unknown."""
+    if batch.ref or not batch.total:
+        return
+    for entry in files:
+        if entry["kind"] == "output" and (rows := _rows(folder / entry["name"])) < batch.total:
+            raise Unknown(f"the results came with {rows:,} rows instead of {batch.total:,}")
+
+
+def _rows(path: Path) -> int:
+    with open(path, "rb") as file:
+        return sum(1 for _ in file)
+
+
+def _verify(folder: Path, files: list[dict]) -> None:
+    """Read every copy again. Raises Unknown when the disk gives back other bytes than were received."""
+    for entry in files:
+        if sha256_of(folder / entry["name"]) != entry["sha256"]:
+            raise Unknown(f"{folder / entry['name']} does not hold what was received; the disk may be failing")

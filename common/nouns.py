@@ -1,0 +1,203 @@
+"""The nouns: what travels between the rooms. Frozen data without behaviour or I/O; imports nothing of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a person types (alias), what the API wants (id), and what it can and costs: one row of models.toml.
+
+    Prices are USD per 1,000,000 tokens at the synchronous list price; None means unknown, never zero.
+    A batch costs `price * (1 - batch_discount)`.
+    """
+
+    alias: str
+    id: str
+    provider: str
+    input: float | None = None
+    cached_input: float | None = None
+    output: float | None = None
+    batch_discount: float = 0.0
+    batch_cached_discount: bool = False
+    reasoning: bool = False
+    supports_temperature: bool = True
+    temperature_with_effort_none: bool = False
+    supports_system: bool = True
+    max_tokens_param: str = "max_tokens"
+    long_context_over: int | None = None
+    retired_on: str = ""
+    replacement: str = ""
+    source: str = ""
+    as_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one batch may hold. None: the host names no such limit."""
+
+    requests: int | None
+    bytes: int | None
+    custom_id: str = r".{1,512}"  # a pattern that each request id must match whole
+    temperature_max: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where a batch API lives, its limits and its quirks: one row of hosts.toml."""
+
+    name: str
+    title: str
+    api: str  # "openai" or "anthropic": the shape that it speaks
+    base_url: str
+    url_variable: str
+    key_variable: str
+    limits: Limits
+    key_prefixes: tuple[str, ...] = ()
+    header_variables: Mapping[str, str] = field(default_factory=dict)  # header → variable that holds it, sent if set
+    closed_on: str = ""
+    closed_why: str = ""
+    window: str = "24h"
+    upload_purpose: str = "batch"
+    requests_per_minute: int | None = None
+    local: bool = False  # the embedded local batch service: nothing costs, everything is simulated
+
+
+new = tuple.__new__  # new(Result, (…)): for what is made for every row, in half the time of Result(…); all fields, in order
+
+
+class Condition(NamedTuple):
+    """One persona × text × model, provider-neutral: all its trials ask the same and differ by custom_id only.
+
+    A tuple, because a data set may make a million of them. `temperature` is what will be sent: None = left out.
+    """
+
+    model: Model
+    persona: str
+    text: str
+    system: str
+    user: str
+    temperature: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """An input file, immutable once renamed into place, and where it stands on its way through one batch."""
+
+    run: str
+    n: int
+    root: int  # the first attempt's shard whose requests these are; equal to n for a first attempt
+    attempt: int
+    path: Path
+    sha256: str
+    count: int
+    bytes: int
+    tokens: int  # estimated prompt tokens of all its requests
+    reserve: float | None  # USD if every answer used its whole max_tokens; None when a price is unknown
+    model: str
+    max_tokens: int
+    tag: str  # our name for its batch, unique for ever
+    headers: Mapping[str, str] = field(default_factory=dict)  # what the create call must send along
+    state: str = "planned"  # planned → uploaded → submitting → submitted → ended → collected | refused
+    ref: str = ""  # what `upload` returned
+    batch_id: str = ""
+    adopted: bool = False  # found by `find`, not answered by `submit`
+    intent_at: float = 0.0  # when `submitting` was written, unix seconds; 0 before
+    not_before: float = 0.0  # do not touch before this time, unix seconds
+    tries: int = 0  # how often its input was turned down for a passing reason
+    stopped: bool = False  # a person asked to cancel it
+    tally: Mapping[str, int] = field(default_factory=dict)  # rows by outcome, once collected
+    files: Mapping[str, str] = field(default_factory=dict)  # raw files by name → sha256, once collected
+    collected_at: float = 0.0  # unix seconds
+    absent: str = "missing"  # the outcome of rows that its files do not mention
+    spent: float | None = 0.0  # USD for all its rows, once collected; None when a price is unknown
+    note: str = ""
+    problems: tuple[Mapping[str, object], ...] = ()  # why the provider refused it, with line numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One look at the remote job: `status` for people, `ended` for code. Times are unix seconds, 0 if unknown."""
+
+    id: str
+    status: str
+    ended: bool
+    failed: bool = False  # ended without a single row having been tried: its input was refused
+    total: int = 0
+    succeeded: int = 0
+    errored: int = 0
+    output: str = ""  # file id (OpenAI) or results URL (Anthropic); "" when there is none
+    errors_file: str = ""
+    created_at: float = 0.0
+    expires_at: float = 0.0
+    ref: str = ""  # the input file id, where the API gives it
+    tag: str = ""  # our tag in its metadata, where the API has metadata
+    problems: tuple[Mapping[str, object], ...] = ()  # validation errors: code, message, param, line
+
+
+class Usage(NamedTuple):
+    """Tokens of one answer as the provider counted them."""
+
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+
+class Result(NamedTuple):
+    """Exactly one per request, always: an answer or a classified error. A tuple, for the same reason as Condition.
+
+    `outcome` is "succeeded" or a row class of errors.py ("truncated", "expired", "rate_limited" …).
+    A truncated or refused row may still carry text.
+    """
+
+    custom_id: str
+    outcome: str
+    text: str = ""
+    model: str = ""
+    finish_reason: str = ""
+    usage: Usage = Usage()
+    code: str = ""
+    message: str = ""
+    simulated: bool = False
+    created: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A shard set of one experiment × one provider; its digest decides whether a command continues it."""
+
+    key: str  # "<provider>/<name>", the journal's name for it
+    name: str
+    digest: str
+    provider: str  # the folder under results/: openai, claude, deepseek, llama
+    host: str
+    address: str  # base URL, or "local"
+    experiment: str
+    source: str  # the experiment's file
+    folder: Path
+    created_at: float
+    models: tuple[str, ...]  # aliases as typed
+    named: bool = False  # by --run; else its name follows from its digest
+    planned: int = 0  # requests; 0 until planning is complete
+    skipped: int = 0  # requests left out by --skip-invalid
+    longer: float | None = None  # factor on max_tokens for rows that were cut off; None: they stay as they are
+    account: str = ""  # salted digest of the key that it was first submitted with
+    paused: str = ""  # why it waits for a person
+    stopped: bool = False  # cancelled by a person
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question of an experiment: `id` and `name` as asked, its closed range, and the words for value and reason."""
+
+    id: str
+    name: str
+    minimum: float = 0.0
+    maximum: float = 100.0
+    value_label: str = "value"
+    reason_label: str = "reason"

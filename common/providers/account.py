@@ -1,0 +1,119 @@
+"""Whose account: the address, key and headers that the environment describes for a host. A key leaves here only into headers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import SplitResult, urlsplit
+
+from common import catalog
+from common.errors import InputError
+from common.nouns import Host
+from common.settings import is_loopback
+
+
+@dataclass(frozen=True)
+class Account:
+    """A host, the address it is spoken to at, and the key for it ("" while none is needed)."""
+
+    host: Host
+    base_url: str
+    key: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)  # what the account wants sent along, such as its project
+
+    @property
+    def identity(self) -> str:
+        """What a run is bound to besides its experiment: the address, or "local" for the embedded service."""
+        return "local" if self.host.local else self.base_url.rstrip("/")
+
+    def key_digest(self, salt: bytes) -> str:
+        """A salted digest by which the same key is known again; nothing of the key can be read from it."""
+        return hashlib.scrypt(self.key.encode(), salt=salt, n=1024, r=8, p=1, dklen=16).hex()
+
+
+def account(host_name: str) -> Account:
+    """The account that the environment describes for a host of hosts.toml, its key still unchecked.
+
+    Raises InputError for an address that cannot be used.
+    """
+    host = catalog.hosts()[host_name]
+    base_url = os.environ.get(host.url_variable, "").strip() or host.base_url
+    parts = _parts(base_url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError(f"{host.url_variable} is {_without_login(base_url)!r}; expected an address such as {host.base_url}")
+    if parts.username or parts.password:
+        raise InputError(f"{host.url_variable} holds a user name or password; put the key into {host.key_variable} instead")
+    if parts.scheme == "http" and not is_loopback(base_url):
+        raise InputError(f"{host.url_variable} is plain http to {parts.hostname}: the key would travel in clear; use https")
+    if parts.hostname != urlsplit(host.base_url).hostname:
+        # another service behind the same variables: its own row if we know one, else no more than the shape is known
+        title = f"{host.title}-shaped host {parts.netloc}"
+        name = catalog.LENT if host.closed_on and not is_loopback(base_url) else host.name
+        found = catalog.host_at(base_url, replace(host, name=name, title=title, closed_on=""))
+        host = found if found.api == host.api else host
+    if host.name in ("kluster", catalog.LENT):
+        host = _planned(host)
+    host = _at_own_rate(host)
+    return Account(host, base_url, os.environ.get(host.key_variable, "").strip(), _headers(host))
+
+
+def _headers(host: Host) -> dict[str, str]:
+    """What the account wants sent along. Raises InputError for what no header may hold."""
+    found = {}
+    for header, variable in host.header_variables.items():
+        value = os.environ.get(variable, "").strip()
+        if not value.isascii() or not value.isprintable():
+            raise InputError(f"{variable} holds characters that no header may have; copy it again into .env")
+        if value:
+            found[header] = value
+    return found
+
+
+def _parts(url: str) -> SplitResult | None:
+    """The parts of an address; None when it is none."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port != 0 else None
+    except ValueError:  # a bracket or a port that cannot be
+        return None
+
+
+def _planned(host: Host) -> Host:
+    """kluster.ai limits requests per batch by plan: KLUSTERAI_PLAN trial, core, scale or enterprise."""
+    plan = os.environ.get("KLUSTERAI_PLAN", "").strip().lower() or "core"
+    plans = {**catalog.plans("kluster"), "enterprise": None}
+    if plan not in plans:
+        raise InputError(f"KLUSTERAI_PLAN is {plan!r}; expected one of {', '.join(plans)}")
+    return replace(host, limits=replace(host.limits, requests=plans[plan]))
+
+
+def _at_own_rate(host: Host) -> Host:
+    """An account's own rate: ANTHROPIC_RPM, OPENAI_RPM, KLUSTERAI_RPM, in HTTP requests per minute."""
+    variable = host.key_variable.replace("_API_KEY", "_RPM")
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return host
+    if not text.isdigit() or int(text) < 1:
+        raise InputError(f"{variable} is {text!r}; expected requests per minute, such as 1000")
+    return replace(host, requests_per_minute=int(text))
+
+
+def _without_login(url: str) -> str:
+    return url.rpartition("@")[2]
+
+
+def check_key(account: Account, script: str) -> str:
+    """Refuse a missing or impossible key; returns a warning ("" if none) where it looks like another provider's."""
+    variable = account.host.key_variable
+    if not account.key:
+        raise InputError(f"no {variable}: put it into .env, or add --local to rehearse without a key (python {script} … --local)")
+    if not account.key.isascii() or not account.key.isprintable() or " " in account.key:
+        raise InputError(f"{variable} holds spaces or characters that no key has; copy it again into .env")
+    others = [h for h in catalog.hosts().values() if h.key_variable != variable]
+    own = max((len(p) for p in account.host.key_prefixes if account.key.startswith(p)), default=0)
+    for other in others:
+        if any(account.key.startswith(p) and len(p) > own for p in other.key_prefixes):
+            return f"{variable} looks like a key of {other.title}"
+    return ""

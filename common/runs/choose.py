@@ -1,0 +1,73 @@
+"""Which models a command means, and whether they may be asked: alive, open, priced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from common import catalog
+from common.errors import InputError
+from common.nouns import Model, Run
+from common.providers.account import Account
+from common.settings import is_loopback
+
+
+def choose_models(names: Sequence[str], group: Sequence[str], account: Account, allow_retired: bool) -> tuple[list[Model], list[str]]:
+    """The models of a command: those named, else those of the script's group that are alive. Also notices.
+
+    Raises InputError for an unknown alias, and for a retired model on a real host.
+    """
+    host, today = account.host, date.today()
+    judged = _retirement_counts(account) and not allow_retired
+    members = [m for name in group if (m := catalog.find(name, host.name))]
+    alive = [m for m in members if not catalog.is_retired(m, today)]
+    if not names and not members:
+        raise InputError(f"{host.title} is not known to have any of {', '.join(group)}; name models with --model")
+    if not names and alive:
+        return alive, []
+    names = names or [m.alias for m in members]
+    models, notices = [], []
+    for name in dict.fromkeys(names):
+        model, notice = catalog.resolve(name, host.name)
+        notices += [notice] if notice else []
+        if catalog.is_retired(model, today):
+            instead = (
+                f"; its replacement is {model.replacement}"
+                if model.replacement
+                else f"; alive here: {', '.join(m.alias for m in alive) or 'none'}"
+            )
+            if judged:
+                raise InputError(f"{name} was retired on {model.retired_on}{instead} (--allow-retired sends it all the same)")
+            notices.append(f"{name} was retired on {model.retired_on}{instead}")
+        models.append(model)
+    return models, notices
+
+
+def models_of(run: Run) -> list[Model]:
+    """The models of a run as the catalog knows them today."""
+    return [catalog.resolve(alias, run.host)[0] for alias in run.models]
+
+
+def _retirement_counts(account: Account) -> bool:
+    """A model's end is its own host's, so it means nothing to a service on this machine."""
+    return not (account.host.local or is_loopback(account.base_url))
+
+
+def check_open(account: Account) -> None:
+    """Refuse a host that is known to be closed. Raises InputError."""
+    host = account.host
+    if host.closed_on and not host.local:
+        raise InputError(
+            f"{host.title} is closed ({host.closed_on}: {host.closed_why}); set {host.url_variable} to a host that "
+            f"speaks its API, or add --local to rehearse"
+        )
+
+
+def check_prices(models: Sequence[Model], account: Account, allowed: bool) -> None:
+    """Refuse to spend where a price is unknown, because no cap could be kept. Raises InputError."""
+    unknown = [m.alias for m in models if m.input is None or m.output is None]
+    if unknown and not allowed and not account.host.local and not is_loopback(account.base_url):
+        raise InputError(
+            f"the price of {', '.join(unknown)} is unknown, so no spending cap can be kept; add it to "
+            f"common/catalog/models.toml, or --allow-unknown-price"
+        )

@@ -1,0 +1,244 @@
+"""What has happened, written before and after each outside step: events appended, current state folded, in SQLite.
+
+One transaction holds an event and what it changes, so neither is ever there without the other. `synchronous=FULL`:
+an event that was committed survives a power cut. Other processes may read while one writes (WAL); each run has one
+writer, held by a lock that dies with its process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, fields, replace
+from functools import cache
+from pathlib import Path
+
+import orjson
+
+from common.errors import InputError
+from common.nouns import Run, Shard
+
+VERSION = 1
+SCHEMA = """
+CREATE TABLE runs (key TEXT PRIMARY KEY, provider TEXT NOT NULL, name TEXT NOT NULL, body BLOB NOT NULL);
+CREATE TABLE shards (
+    run TEXT NOT NULL, n INTEGER NOT NULL, state TEXT NOT NULL, batch_id TEXT NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (run, n)
+) WITHOUT ROWID;
+CREATE INDEX shards_by_batch ON shards (batch_id) WHERE batch_id <> '';
+CREATE TABLE batches (batch_id TEXT, run TEXT, n INTEGER, how TEXT, PRIMARY KEY (batch_id, run, n)) WITHOUT ROWID;
+CREATE TABLE events (id INTEGER PRIMARY KEY, at REAL NOT NULL, run TEXT NOT NULL, n INTEGER, kind TEXT NOT NULL, data BLOB);
+CREATE INDEX events_by_shard ON events (run, n);
+CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);
+"""
+
+
+class Journal:
+    """The journal of one results folder. Raises InputError when it cannot be opened or is of a newer version."""
+
+    def __init__(self, results: Path, clock: Callable[[], float] = time.time) -> None:
+        self.results = results
+        self._clock = clock
+        path = results / "journal.db"
+        try:
+            results.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._create()
+        except (OSError, sqlite3.Error) as error:
+            raise InputError(
+                f"{path}: the journal cannot be opened or written ({error}); choose another folder with --results"
+            ) from None
+
+    def _create(self) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            path = self.results / "journal.db"
+            raise InputError(
+                f"{path}: written by a newer version (schema {version}, this one knows {VERSION}); update the program"
+            )
+        if version == VERSION:
+            return
+        with self._transaction():
+            if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:  # another process may have been first
+                for statement in SCHEMA.split(";\n"):
+                    self._db.execute(statement)
+                self._db.execute("INSERT INTO secrets VALUES ('salt', ?)", (secrets.token_bytes(16),))
+                self._db.execute(f"PRAGMA user_version={VERSION}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    @property
+    def salt(self) -> bytes:
+        """Random bytes of this journal, for digests of keys."""
+        return self._db.execute("SELECT value FROM secrets WHERE name = 'salt'").fetchone()[0]
+
+    def close(self) -> None:
+        self._db.close()
+
+    # ---- runs
+
+    def run(self, key: str) -> Run | None:
+        row = self._db.execute("SELECT body FROM runs WHERE key = ?", (key,)).fetchone()
+        return _run(row[0], self.results) if row else None
+
+    def runs(self, provider: str | None = None) -> list[Run]:
+        """All runs, oldest first; of one results folder's provider if named."""
+        where, args = ("WHERE provider = ?", (provider,)) if provider else ("", ())
+        rows = self._db.execute(f"SELECT body FROM runs {where} ORDER BY rowid", args)
+        return [_run(row[0], self.results) for row in rows]
+
+    def save_run(self, run: Run, kind: str, **data: object) -> Run:
+        """Commit an event of a run together with its new state; returns the run."""
+        with self._transaction():
+            self._event(run.key, None, kind, data)
+            self._put_run(run)
+        return run
+
+    def _put_run(self, run: Run) -> None:
+        body = orjson.dumps({**asdict(run), "folder": str(run.folder.relative_to(self.results))})
+        self._db.execute(
+            "INSERT INTO runs VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET body = excluded.body",
+            (run.key, run.provider, run.name, body),
+        )
+
+    # ---- shards
+
+    def shards(self, run: Run, *states: str) -> list[Shard]:
+        """The shards of a run in order; only those in the given states if any are given."""
+        marks = f"AND state IN ({','.join('?' * len(states))})" if states else ""
+        rows = self._db.execute(f"SELECT body FROM shards WHERE run = ? {marks} ORDER BY n", (run.key, *states))
+        return [_shard(row[0], run.folder) for row in rows]
+
+    def states(self, run: Run) -> dict[str, int]:
+        """How many shards are in which state."""
+        return dict(self._db.execute("SELECT state, count(*) FROM shards WHERE run = ? GROUP BY state", (run.key,)))
+
+    def plan(self, run: Run, shards: Iterable[Shard]) -> Run:
+        """Commit a run's complete plan, once all its shards are on disk; returns the planned run."""
+        shards = list(shards)  # written here, before the transaction: other runs must not wait for our disk
+        run = replace(run, planned=sum(shard.count for shard in shards))
+        planned = run.planned
+        with self._transaction():
+            for shard in shards:
+                self._put(shard)
+            self._event(run.key, None, "planned", {"requests": planned})
+            self._put_run(run)
+        return run
+
+    def record(self, shard: Shard, kind: str, more: Iterable[Shard] = (), **changes: object) -> Shard:
+        """Commit one event of a shard with the changes it makes, and new shards that follow from it; returns the shard."""
+        shard = replace(shard, **changes)
+        with self._transaction():
+            self._event(shard.run, shard.n, kind, {key: value for key, value in changes.items() if key != "problems"})
+            self._put(shard)
+            if shard.batch_id:
+                how = "adopted" if shard.adopted else "submitted"
+                self._db.execute(
+                    "INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?)", (shard.batch_id, shard.run, shard.n, how)
+                )
+            for follower in more:
+                self._event(follower.run, follower.n, "planned", {"root": follower.root, "attempt": follower.attempt})
+                self._put(follower)
+        return shard
+
+    def _put(self, shard: Shard) -> None:
+        body = orjson.dumps({**asdict(shard), "path": shard.path.name})
+        self._db.execute(
+            "INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?, ?)",
+            (shard.run, shard.n, shard.state, shard.batch_id, body),
+        )
+
+    def _event(self, run: str, n: int | None, kind: str, data: dict) -> None:
+        self._db.execute(
+            "INSERT INTO events (at, run, n, kind, data) VALUES (?, ?, ?, ?, ?)",
+            (self._clock(), run, n, kind, orjson.dumps(data, default=str)),
+        )
+
+    def events(self, run: Run, n: int | None = None) -> list[tuple[float, int | None, str, dict]]:
+        """What has happened in a run (or to one of its shards), oldest first: (unix time, shard, kind, data)."""
+        where, args = ("AND n = ?", (run.key, n)) if n is not None else ("", (run.key,))
+        rows = self._db.execute(f"SELECT at, n, kind, data FROM events WHERE run = ? {where} ORDER BY id", args)
+        return [(at, n, kind, orjson.loads(data)) for at, n, kind, data in rows]
+
+    def event_count(self, run: Run) -> int:
+        """How much has happened in a run."""
+        return self._db.execute("SELECT count(*) FROM events WHERE run = ?", (run.key,)).fetchone()[0]
+
+    def last_event(self, run: Run, kind: str) -> float:
+        """When something of a kind last happened in a run, unix seconds; 0.0 if never."""
+        row = self._db.execute("SELECT max(at) FROM events WHERE run = ? AND kind = ?", (run.key, kind)).fetchone()
+        return row[0] or 0.0
+
+    # ---- batches
+
+    def owner(self, batch_id: str) -> tuple[Run, Shard] | None:
+        """The run and shard whose batch this is now."""
+        row = self._db.execute("SELECT run, n FROM shards WHERE batch_id = ?", (batch_id,)).fetchone()
+        if row is None:
+            return None
+        run = self.run(row[0])
+        body = self._db.execute("SELECT body FROM shards WHERE run = ? AND n = ?", row).fetchone()[0]
+        return run, _shard(body, run.folder)
+
+    def is_known(self, batch_id: str) -> bool:
+        """Whether any shard ever had this batch, also one that turned out to be somebody else's."""
+        return self._db.execute("SELECT 1 FROM batches WHERE batch_id = ?", (batch_id,)).fetchone() is not None
+
+    # ---- the lock
+
+    @contextmanager
+    def lock(self, run: Run) -> Iterator[None]:
+        """Be the one writer of a run. The kernel frees the lock when its process dies. Raises InputError while held."""
+        run.folder.mkdir(parents=True, exist_ok=True)
+        with open(run.folder / "lock", "a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                holder = file.read(20).strip() or "unknown"
+                raise InputError(
+                    f"run {run.name} is in work by another process (pid {holder}); wait for it or stop it"
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+
+def _run(body: bytes, results: Path) -> Run:
+    row = orjson.loads(body)
+    row["models"] = tuple(row["models"])
+    return Run(**{**_known(Run, row), "folder": results / row["folder"]})
+
+
+def _shard(body: bytes, folder: Path) -> Shard:
+    row = _known(Shard, orjson.loads(body))
+    row["problems"] = tuple(row["problems"])
+    row["path"] = folder / "shards" / row["path"]
+    return Shard(**row)
+
+
+@cache
+def _names(kind: type) -> frozenset[str]:
+    return frozenset(f.name for f in fields(kind))
+
+
+def _known(kind: type, row: dict) -> dict:
+    """Without what an older version of the program has noted and this one does not know."""
+    names = _names(kind)
+    return row if row.keys() <= names else {key: value for key, value in row.items() if key in names}

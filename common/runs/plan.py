@@ -1,0 +1,180 @@
+"""From a command to a run with its shards on disk: which models, which run, what it may cost. Nothing is sent here."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import orjson
+
+from common.errors import InputError
+from common.experiment import cut
+from common.experiment.grid import Experiment
+from common.experiment.ids import check_ids
+from common.nouns import Model, Run, Shard
+from common.providers.account import Account
+from common.providers.anthropic import TEMPERATURE_VERSION
+from common.providers.base import Provider
+from common.results.origin import write_manifest
+from common.runs.journal import Journal
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run that is ready to be submitted (or was before), and what was said of it."""
+
+    run: Run
+    models: tuple[Model, ...]
+    shards: list[Shard]
+    is_new: bool
+    invalid: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def ceiling(self) -> float | None:
+        """USD that the shards not yet submitted can cost at most; None when a price is unknown."""
+        waiting = [s.reserve for s in self.shards if s.state in ("planned", "uploaded")]
+        return None if None in waiting else sum(waiting)
+
+
+
+
+
+
+
+
+
+
+
+
+def plan(
+    journal: Journal,
+    provider: Provider,
+    account: Account,
+    folder: str,
+    experiment: Experiment,
+    models: Sequence[Model],
+    run_name: str | None,
+    skip_invalid: bool,
+) -> Planned:
+    """The run that this command means: continued if it exists, else planned with its shards written.
+
+    Raises InputError: a name that belongs to another experiment, ids that collide, requests beyond the limits, a full disk.
+    """
+    digest = experiment.digest(
+        models=[[m.alias, m.id] for m in models], address=account.identity, host=account.host.name, provider=folder
+    )
+    run = _existing(journal, folder, digest, run_name)
+    if run is not None and run.planned:
+        return Planned(run, tuple(models), journal.shards(run), is_new=False)
+    if run is None:
+        run = _new(journal, account, folder, experiment, models, digest, run_name)
+    with journal.lock(run):
+        run = journal.run(run.key)
+        if run.planned:  # by another process, between our look and our lock
+            return Planned(run, tuple(models), journal.shards(run), is_new=False)
+        return _write(journal, provider, account, run, experiment, models, skip_invalid)
+
+
+def _existing(journal: Journal, folder: str, digest: str, run_name: str | None) -> Run | None:
+    if run_name is None:
+        return next((run for run in journal.runs(folder) if run.digest == digest and not run.named), None)
+    run = journal.run(f"{folder}/{run_name}")
+    if run is not None and run.digest != digest:
+        raise InputError(f"run {run_name} belongs to another experiment, model set or address; choose another --run name")
+    return run
+
+
+def _new(
+    journal: Journal,
+    account: Account,
+    folder: str,
+    experiment: Experiment,
+    models: Sequence[Model],
+    digest: str,
+    name: str | None,
+) -> Run:
+    named = name is not None
+    names = [name] if named else [f"{experiment.name}-{digest[:size]}" for size in (6, 12, 24)]
+    name = next(n for n in names if journal.run(f"{folder}/{n}") is None)
+    run = Run(
+        key=f"{folder}/{name}",
+        name=name,
+        digest=digest,
+        provider=folder,
+        host=account.host.name,
+        address=account.identity,
+        experiment=experiment.name,
+        source=str(experiment.path.absolute()),
+        folder=journal.results / folder / name,
+        created_at=time.time(),
+        models=tuple(m.alias for m in models),
+        longer=experiment.cut_off_factor,
+        named=named,
+    )
+    try:
+        (run.folder / "shards").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{run.folder}: {error.strerror}; choose another folder with --results") from None
+    return journal.save_run(run, "created", experiment=str(experiment.path))
+
+
+def _write(
+    journal: Journal,
+    provider: Provider,
+    account: Account,
+    run: Run,
+    experiment: Experiment,
+    models: Sequence[Model],
+    skip_invalid: bool,
+) -> Planned:
+    alike = check_ids(experiment, models)
+    limits = account.host.limits
+    work = cut.Plan(
+        run=run.key,
+        folder=run.folder / "shards",
+        limits=limits,
+        provider=provider,
+        trials=experiment.trials,
+        effort=experiment.reasoning_effort,
+        headers=lambda model: _headers(account, model),
+    )
+    made: list[Shard] = []
+    for n, model in enumerate(models):
+        share = None if experiment.limit is None else (experiment.limit + len(models) - 1 - n) // len(models)
+        made += work.cut(experiment.conditions(model, limits), experiment.cap(model), len(made) + 1, share)
+    if work.invalid and not skip_invalid:
+        shown = "; ".join(f"{custom_id}: {why}" for custom_id, why in work.invalid[:5])
+        more = f" … and {work.skipped - 5:,} more" if work.skipped > 5 else ""
+        raise InputError(f"{work.skipped:,} requests are beyond the limits: {shown}{more} (--skip-invalid leaves them out)")
+    if not made:
+        raise InputError(f"{experiment.path}: no request is left to send; check --text, --persona and --limit")
+    _check_disk(run.folder, made)
+    made_with = {"python": platform.python_version(), "orjson": orjson.__version__}
+    write_manifest(
+        run,
+        experiment,
+        models,
+        {"digest": run.digest, "address": run.address, "made_with": made_with, "ids_differ_in_case_only": alike},
+    )
+    run = journal.plan(replace(run, skipped=work.skipped), made)
+    return Planned(run, tuple(models), made, is_new=True, invalid=work.invalid)
+
+
+def _headers(account: Account, model: Model) -> dict[str, str]:
+    """Anthropic takes a temperature only under its older API version."""
+    if account.host.api == "anthropic" and model.supports_temperature:
+        return {"anthropic-version": TEMPERATURE_VERSION}
+    return {}
+
+
+def _check_disk(folder: Path, made: Sequence[Shard]) -> None:
+    """Answers, their table and their texts need about three times what the requests took."""
+    need, free = 3 * sum(s.bytes for s in made), shutil.disk_usage(folder).free
+    if free < need:
+        raise InputError(
+            f"{folder}: {free >> 20:,} MB free, about {need >> 20:,} MB needed for the results; make room first"
+        )

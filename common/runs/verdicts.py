@@ -1,0 +1,71 @@
+"""What the end of a batch means: pure judgements over what came back, without a step of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from common.nouns import Batch, Shard
+from common.outcomes import POLICY, Policy
+from common.results.tally import Scan
+
+FILE_CODES = {"invalid_request", "file_not_found"}
+FILE_PARAMETERS = {"file_id", "input_file_id"}
+ANSWERED = ("succeeded", "truncated", "refused", "empty")  # what a provider counts as succeeded
+
+
+def of_refused_input(problems: Iterable[Mapping[str, object]]) -> str:
+    """What to do with a batch that failed as a whole: "later" (queue full), "upload again" (its file) or "give up"."""
+    problems = list(problems)
+    codes = {str(problem.get("code") or "") for problem in problems}
+    if "token_limit_exceeded" in codes:
+        return "later"
+    if problems and codes <= FILE_CODES and {problem.get("param") for problem in problems} <= FILE_PARAMETERS:
+        return "upload again"
+    return "give up"
+
+
+def answered(found: Scan) -> int:
+    """How many rows a provider should count as succeeded, by the files."""
+    return sum(found.tally[outcome] for outcome in ANSWERED)
+
+
+def has_holes(batch: Batch, found: Scan) -> bool:
+    """Whether the files seem to lack what is there to be had, so that they should be collected again."""
+    broken = found.bad["malformed"] + found.bad["truncated"] + found.bad["too long"]
+    whole = batch.status in ("completed", "ended")
+    return bool(broken or (found.absent and (whole or batch.succeeded > answered(found))))
+
+
+def outcomes(shard: Shard, batch: Batch, found: Scan) -> tuple[str, dict[str, str]]:
+    """The outcome of rows that no file mentions, and the outcomes by id of all rows whose policy is to be applied."""
+    absent = {"expired": "expired", "cancelled": "cancelled"}.get(batch.status, "missing")
+    unclean = {**found.unclean, **dict.fromkeys(found.absent, absent)}
+    if found.absent and batch.succeeded > answered(found):
+        # the provider says that it has answered (and billed) more than it gave us: no blind second purchase
+        return absent, found.unclean
+    return absent, unclean
+
+
+def to_send_again(unclean: Mapping[str, str], again: bool, longer: bool) -> dict[Policy, set[str]]:
+    """The ids to send once more, by policy: AGAIN and LONGER as far as they are allowed; what stands still for money
+    has no limit, because a person sees to it each time."""
+    allowed = {Policy.PAUSE} | ({Policy.RETRY} if again else set()) | ({Policy.LONGER} if longer else set())
+    groups: dict[Policy, set[str]] = {}
+    for request_id, outcome in unclean.items():
+        if (policy := POLICY[outcome]) in allowed:
+            groups.setdefault(policy, set()).add(request_id)
+    return groups
+
+
+def complaints(shard: Shard, batch: Batch, found: Scan) -> str:
+    """What was odd about a batch's files, in one line; "" when nothing was."""
+    said = [f"{n} {kind} lines" for kind, n in sorted(found.bad.items())]
+    if found.first_bad:
+        said[-1] += f" (first: {found.first_bad.file} line {found.first_bad.line}: {found.first_bad.why})"
+    got = answered(found)
+    if batch.total and (batch.succeeded != got or batch.total != shard.count):
+        counted = f"the provider counts {batch.succeeded} of {batch.total} succeeded"
+        said.append(f"{counted}, the files hold {got} of {shard.count}")
+    if found.absent:
+        said.append(f"{len(found.absent)} requests without a line")
+    return "; ".join(said)

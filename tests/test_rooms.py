@@ -1,0 +1,116 @@
+"""The one rule of the house, read from the code itself: a room imports only rooms below it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ORDER = ("ground", "catalog", "providers", "experiment", "results", "runs", "maintenance", "reports", "cli")
+COMMON = sorted((ROOT / "common").rglob("*.py"))
+SCRIPTS = sorted(ROOT.glob("*_example.py"))
+TOOLS = sorted((ROOT / "tools").rglob("*.py"))
+SERVICE = sorted((ROOT / "tools/batch_server").glob("*.py"))
+
+
+def tree(path: Path) -> ast.Module:
+    """The syntax of a module."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(path: Path) -> list[str]:
+    """Every module that a file names in an import, wherever it stands; `from x import y` as x.y."""
+    found = []
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
+
+
+def room(name: str) -> str:
+    """The room of a module of common/: its folder, or the ground."""
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in ORDER else "ground"
+
+
+def of(path: Path) -> str:
+    """A file's room."""
+    return room(".".join(path.relative_to(ROOT).with_suffix("").parts))
+
+
+@pytest.mark.parametrize("path", COMMON, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_room_imports_only_rooms_below(path: Path) -> None:
+    """ORDER is the whole rule; nothing in common/ knows what stands above it."""
+    mine = ORDER.index(of(path))
+    for name in imports(path):
+        head = name.partition(".")[0]
+        assert head not in ("tools", "bench", "tests", *(script.stem for script in SCRIPTS)), name
+        if head == "common":
+            other = room(name)
+            assert ORDER.index(other) < mine or other == of(path), name
+
+
+def test_no_circles() -> None:
+    """Each module can be imported first, alone."""
+    modules = [".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in COMMON]
+    code = """
+import importlib, sys
+for name in sys.argv[1:]:
+    for known in [m for m in sys.modules if m.startswith("common")]:
+        del sys.modules[known]
+    importlib.import_module(name)
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code, *modules], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_common_does_nothing() -> None:
+    """In a notebook or another Python nothing restarts, exits or is changed."""
+    code = "import gc, sys; sys.path.insert(0, '.'); before = gc.get_threshold(), set(sys.modules); import common; " + (
+        "print(before[0] == gc.get_threshold(), sorted(set(sys.modules) - before[1]))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "True ['common']", done
+
+
+def test_the_service_shares_no_code_with_its_clients() -> None:
+    """If both shared an encoder, both could be wrong together."""
+    assert [p for p in SERVICE if any(name.startswith("common") for name in imports(p))] == []
+
+
+def test_only_the_command_line_prints() -> None:
+    """print and sys.std* stand in cli/ alone."""
+    for path in COMMON:
+        if of(path) != "cli":
+            words = {n.id for n in ast.walk(tree(path)) if isinstance(n, ast.Name)} | {
+                n.attr for n in ast.walk(tree(path)) if isinstance(n, ast.Attribute)
+            }
+            assert not words & {"print", "stdout", "stderr"}, path
+
+
+def test_a_broad_except_stands_once() -> None:
+    """The edge of the command line turns a bug into one line; nobody else hides one."""
+    wrong = [
+        p.name
+        for p in (*COMMON, *TOOLS)
+        for n in ast.walk(tree(p))
+        if isinstance(n, ast.ExceptHandler) and getattr(n.type, "id", n.type) in (None, "Exception")
+    ]
+    assert wrong == ["exits.py"]
+
+
+def test_modules_say_what_they_own() -> None:
+    """Each opens with a sentence."""
+    assert [p for p in (*COMMON, *TOOLS, *SCRIPTS) if p.stat().st_size and not ast.get_docstring(tree(p))] == []
+
+
+def test_scripts_only_declare() -> None:
+    """An entry script is a docstring, one declaration and one call."""
+    for path in SCRIPTS:
+        assert not [n for n in ast.walk(tree(path)) if isinstance(n, (ast.FunctionDef, ast.For, ast.While, ast.Try))], path
