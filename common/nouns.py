@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,6 +85,31 @@ class Condition(NamedTuple):
     temperature: float | None
 
 
+class State(StrEnum):
+    """Where a shard stands on its way through one batch."""
+
+    PLANNED = "planned"
+    UPLOADED = "uploaded"
+    SUBMITTING = "submitting"  # the create call may have been sent: its batch is looked for before another one
+    SUBMITTED = "submitted"
+    ENDED = "ended"
+    COLLECTED = "collected"
+    REFUSED = "refused"
+
+
+FINAL = (State.COLLECTED, State.REFUSED)
+TO_SUBMIT = (State.PLANNED, State.UPLOADED)
+IN_FLIGHT = (State.SUBMITTING, State.SUBMITTED, State.ENDED)
+
+
+class Pause(StrEnum):
+    """Why a run waits for a person."""
+
+    NO = ""
+    CAP = "cap"  # the next batch could cost more than the cap
+    MONEY = "money"  # quota, balance or a spending limit at the provider
+
+
 @dataclass(frozen=True, slots=True)
 class Shard:
     """An input file, immutable once renamed into place, and where it stands on its way through one batch."""
@@ -102,7 +128,7 @@ class Shard:
     max_tokens: int
     tag: str  # our name for its batch, unique for ever
     headers: Mapping[str, str] = field(default_factory=dict)  # what the create call must send along
-    state: str = "planned"  # planned → uploaded → submitting → submitted → ended → collected | refused
+    state: State = State.PLANNED
     ref: str = ""  # what `upload` returned
     batch_id: str = ""
     adopted: bool = False  # found by `find`, not answered by `submit`
@@ -187,7 +213,8 @@ class Run:
     skipped: int = 0  # requests left out by --skip-invalid
     longer: float | None = None  # factor on max_tokens for rows that were cut off; None: they stay as they are
     account: str = ""  # salted digest of the key that it was first submitted with
-    paused: str = ""  # why it waits for a person
+    paused: str = ""  # what it waits for a person for, in one line
+    paused_by: Pause = Pause.NO
     stopped: bool = False  # cancelled by a person
 
 
@@ -201,3 +228,13 @@ class Question:
     maximum: float = 100.0
     value_label: str = "value"
     reason_label: str = "reason"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a run and that a person may want to see; `kind` is "submitted", "collected", "wait" …"""
+
+    kind: str
+    shard: Shard | None = None
+    text: str = ""
+    batch: Batch | None = None

@@ -6,6 +6,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from common.errors import Busy, Unknown, Unreached
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time as a process has it, all in seconds: the wall's (which may jump), a steady one, and sleep."""
+
+    now: Callable[[], float] = time.time
+    steady: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
 LONGEST = 60.0  # seconds between two tries when the provider names no time
 
 
@@ -61,14 +73,13 @@ class Pace:
     def __init__(
         self,
         per_minute: int | None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        clock: Clock | None = None,
     ) -> None:
-        self._clock, self._sleep = clock, sleep
+        self._clock = clock or Clock()
         self._sent: deque[float] = deque(maxlen=per_minute or 0)
 
     def wait(self) -> None:
         """Wait until one more request keeps the rate, and count it."""
-        if self._sent.maxlen and len(self._sent) == self._sent.maxlen and (left := self._sent[0] + 60 - self._clock()) > 0:
-            self._sleep(left)
-        self._sent.append(self._clock())
+        if self._sent.maxlen and len(self._sent) == self._sent.maxlen and (left := self._sent[0] + 60 - self._clock.steady()) > 0:
+            self._clock.sleep(left)
+        self._sent.append(self._clock.steady())

@@ -7,8 +7,8 @@ import time
 
 def jump(after: int, seconds: float) -> None:
     """From the given reading on, this process's wall clock is off by so many seconds. The steady clock stays."""
-    from common.runs.journal import Journal
-    from common.runs.lifecycle import Lifecycle
+    from common import retry
+    from common.runs import journal
 
     real, readings = time.time, 0
 
@@ -18,6 +18,6 @@ def jump(after: int, seconds: float) -> None:
         return real() + (seconds if readings > after else 0.0)
 
     time.time = wall
-    # both were given the real one as a default argument when they were defined
-    Lifecycle.__init__.__kwdefaults__["clock"] = wall
-    Journal.__init__.__defaults__ = (wall,)
+    # the clock and the journal were given the real one as a default when they were defined
+    retry.Clock.__init__.__defaults__ = (wall, *retry.Clock.__init__.__defaults__[1:])
+    journal.Journal.__init__.__defaults__ = (wall,)

@@ -15,18 +15,14 @@ def apply(without: Iterable[str]) -> None:
 
 def _no_write_ahead() -> None:
     """The intent is not written before the call that costs money (as in the peers, which save after it)."""
-    from common.runs.lifecycle import Lifecycle
+    from common.runs import steps
 
-    real = Lifecycle._record
+    def only_remembered(desk, shard):
+        shard = replace(shard, state="submitting", intent_at=desk.clock.now())
+        desk._keep(shard)
+        return shard
 
-    def record(self, shard, kind, more=(), **changes):
-        if kind == "submitting":
-            shard = replace(shard, **changes)
-            self._keep(shard)
-            return shard
-        return real(self, shard, kind, more, **changes)
-
-    Lifecycle._record = record
+    steps.write_intent = only_remembered
 
 
 def _sends_again() -> None:
@@ -49,6 +45,6 @@ def _sends_again() -> None:
 
 def _no_id_check() -> None:
     """A batch found after a lost answer is believed without looking at the ids in its rows."""
-    from common.runs.lifecycle import Lifecycle
+    from common.runs import collect
 
-    Lifecycle._disown = lambda self, shard: self._close(shard, self._batches[shard.n], self._scan(shard), {})
+    collect.is_foreign = lambda shard, found: False

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from common.nouns import Batch, Run, Shard
+from common.nouns import Batch, Event, Run, Shard
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -22,7 +22,7 @@ MOST_BARS = 8
 
 
 class Progress:
-    """Listens to a Lifecycle (it is its `tell`) and shows what it hears on stderr."""
+    """Listens to a Lifecycle and shows what it hears on stderr."""
 
     def __init__(self, run: Run, shards: Iterable[Shard], quiet: bool = False) -> None:
         self._quiet = quiet
@@ -41,7 +41,8 @@ class Progress:
 
         return tqdm(total=total, desc=name, unit="req", file=sys.stderr, position=position, leave=position == 0, dynamic_ncols=True)
 
-    def __call__(self, kind: str, shard: Shard | None = None, text: str = "", batch: Batch | None = None) -> None:
+    def __call__(self, event: Event) -> None:
+        kind, shard, text, batch = event.kind, event.shard, event.text, event.batch
         if kind == "batch":
             self._look(shard, batch)
             return

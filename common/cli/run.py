@@ -138,7 +138,7 @@ def _drive(session: Session, found: Run) -> int:
         session.own_account(found)
         events = journal.event_count(found)
         life = session.lifecycle(found)
-        show = life.tell = Progress(found, life.shards, args.json)
+        life.listen(show := Progress(found, life.shards, args.json))
         ending = "is finished"
         try:
             life.resume()

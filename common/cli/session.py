@@ -23,8 +23,9 @@ from common.providers import local
 from common.providers.base import Provider
 from common.results.tally import uncollected
 from common.runs.choose import models_of
+from common.runs.desk import Options
 from common.runs.journal import Journal
-from common.runs.lifecycle import Lifecycle, Options
+from common.runs.lifecycle import Lifecycle
 from common.runs.overview import write_rows, write_summary
 
 
@@ -94,7 +95,7 @@ class Session:
         return run
 
     def lifecycle(self, run: Run) -> Lifecycle:
-        """What drives a run, as the options say; set its `tell` to hear of it.
+        """What drives a run, as the options say; `listen` to it.
 
         The caller holds the run's lock; what it read before that may be old, so it is read again.
         """

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from common.cli.session import Session
 from common.cli.text import SIMULATED, the_sum
 from common.errors import InputError, Refused
-from common.nouns import Batch, Run, Shard
+from common.nouns import Batch, Event, Run, Shard
 from common.results.raw import raw_files
 from common.runs.choose import check_open
 from common.runs.overview import summary_of
@@ -42,11 +42,11 @@ def _collect(session: Session, run: Run, shards: list[Shard]) -> tuple[dict[int,
     """
     looks: dict[int, Batch] = {}
 
-    def tell(kind: str, shard: Shard | None = None, text: str = "", batch: Batch | None = None) -> None:
-        if batch is not None:
-            looks[shard.n] = batch
-        elif text:
-            session.say(text)
+    def hear(event: Event) -> None:
+        if event.batch is not None:
+            looks[event.shard.n] = event.batch
+        elif event.text:
+            session.say(event.text)
 
     with ExitStack() as stack:
         try:
@@ -56,7 +56,7 @@ def _collect(session: Session, run: Run, shards: list[Shard]) -> tuple[dict[int,
             return ({by_id[b.id]: b for b in session.provider.status(by_id)} if by_id else {}), shards
         before = session.journal.states(run)
         life = session.lifecycle(run)
-        life.tell = tell
+        life.listen(hear)
         life.collect([s.n for s in shards])
         if session.journal.states(run) != before:
             session.derive(run)
@@ -162,13 +162,9 @@ def cancel(session: Session, name: str) -> int:
     run, shards = found
     session.own_account(run)
 
-    def tell(kind: str, shard: Shard | None = None, text: str = "", batch: Batch | None = None) -> None:
-        if text:
-            session.say(text)
-
     with session.journal.lock(run):
         life = session.lifecycle(run)
-        life.tell = tell
+        life.listen(lambda event: session.say(event.text) if event.text else None)
         if name == run.name:
             asked = life.cancel()
         elif shards[0].state == "submitted":

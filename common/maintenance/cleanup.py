@@ -13,12 +13,13 @@ from typing import NamedTuple, TypeVar
 from common.errors import BatchError, Denied, InputError, Refused, Unknown, disk_error
 from common.maintenance import copies
 from common.maintenance.owners import Owners
-from common.nouns import Batch, Run, Shard
+from common.nouns import FINAL, Batch, Run, Shard
 from common.providers.base import Holding, Provider
-from common.retry import patiently
+from common.retry import Clock, patiently
 from common.runs.choose import models_of
+from common.runs.desk import Options
 from common.runs.journal import Journal
-from common.runs.lifecycle import FINAL, Lifecycle, Options
+from common.runs.lifecycle import Lifecycle
 from common.runs.overview import write_rows, write_summary
 from common.text import one_line
 
@@ -90,13 +91,12 @@ class Cleanup:
         patience: float,
         poll: float,
         wait: float,
-        sleep: Callable[[float], None] = time.sleep,
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock | None = None,
     ) -> None:
         self._provider, self._journal, self._about = provider, journal, about
         self._backups = backups / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         self._patience, self._poll, self._wait = patience, poll, wait
-        self._sleep, self._monotonic = sleep, monotonic
+        self._clock = clock or Clock()
         self._runs = [run for folder in folders for run in journal.runs(folder)] if journal else []
         self._saved: set[str] = set()
 
@@ -212,7 +212,7 @@ class Cleanup:
             run = self._journal.run(run.key)
             models = {model.alias: model for model in models_of(run)}
             options = Options(poll=self._poll, patience=self._patience)
-            life = Lifecycle(run, self._provider, self._journal, models, options, sleep=self._sleep)
+            life = Lifecycle(run, self._provider, self._journal, models, options, clock=self._clock)
             self._cancel(lambda: life.cancel_batch(shard))
 
             def is_collected() -> bool:
@@ -236,12 +236,12 @@ class Cleanup:
                 raise
 
     def _until(self, is_so: Callable[[], bool], item: Item) -> None:
-        end, interval = self._monotonic() + self._wait, self._poll
+        end, interval = self._clock.steady() + self._wait, self._poll
         while not is_so():
-            if self._monotonic() >= end:
+            if self._clock.steady() >= end:
                 raise Unknown(f"it was asked to stop, but still runs after {self._wait:.0f} s; the same command looks again")
-            self._sleep(interval)
+            self._clock.sleep(interval)
             interval = min(interval * 1.5, 20 * self._poll)
 
     def _ask(self, call: Callable[[], T]) -> T:
-        return patiently(call, seconds=self._patience, start=min(1.0, self._poll), sleep=self._sleep)
+        return patiently(call, seconds=self._patience, start=min(1.0, self._poll), sleep=self._clock.sleep)

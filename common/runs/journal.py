@@ -21,13 +21,18 @@ from pathlib import Path
 import orjson
 
 from common.errors import InputError
-from common.nouns import Run, Shard
+from common.nouns import Pause, Run, Shard, State
+from common.runs import migrate
 
-VERSION = 1
+VERSION = 2
+# What SQL must be able to sum stands in columns; everything else of a run or shard is in its body.
 SCHEMA = """
-CREATE TABLE runs (key TEXT PRIMARY KEY, provider TEXT NOT NULL, name TEXT NOT NULL, body BLOB NOT NULL);
+CREATE TABLE runs (
+    key TEXT PRIMARY KEY, provider TEXT NOT NULL, name TEXT NOT NULL, host TEXT NOT NULL, account TEXT NOT NULL, body BLOB NOT NULL
+);
 CREATE TABLE shards (
-    run TEXT NOT NULL, n INTEGER NOT NULL, state TEXT NOT NULL, batch_id TEXT NOT NULL, body BLOB NOT NULL,
+    run TEXT NOT NULL, n INTEGER NOT NULL, state TEXT NOT NULL, batch_id TEXT NOT NULL, account TEXT NOT NULL, model TEXT NOT NULL,
+    requests INTEGER NOT NULL, tokens INTEGER NOT NULL, reserve REAL, spent REAL, body BLOB NOT NULL,
     PRIMARY KEY (run, n)
 ) WITHOUT ROWID;
 CREATE INDEX shards_by_batch ON shards (batch_id) WHERE batch_id <> '';
@@ -35,7 +40,19 @@ CREATE TABLE batches (batch_id TEXT, run TEXT, n INTEGER, how TEXT, PRIMARY KEY 
 CREATE TABLE events (id INTEGER PRIMARY KEY, at REAL NOT NULL, run TEXT NOT NULL, n INTEGER, kind TEXT NOT NULL, data BLOB);
 CREATE INDEX events_by_shard ON events (run, n);
 CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);
+CREATE VIEW money AS SELECT run, n, account, model, state, requests, tokens, CASE
+    WHEN state = 'collected' THEN coalesce(spent, 0)
+    WHEN state IN ('submitting', 'submitted', 'ended') THEN coalesce(reserve, 0)
+    ELSE 0 END AS committed FROM shards
 """
+
+
+class OverCap(Exception):
+    """A reserve would bring a run beyond its cap: `most` is what it could then cost, in USD. Nothing was written."""
+
+    def __init__(self, most: float) -> None:
+        super().__init__(most)
+        self.most = most
 
 
 class Journal:
@@ -66,11 +83,18 @@ class Journal:
         if version == VERSION:
             return
         with self._transaction():
-            if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:  # another process may have been first
-                for statement in SCHEMA.split(";\n"):
-                    self._db.execute(statement)
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]  # another process may have been first
+            if version == 0:
+                self._script(SCHEMA)
                 self._db.execute("INSERT INTO secrets VALUES ('salt', ?)", (secrets.token_bytes(16),))
-                self._db.execute(f"PRAGMA user_version={VERSION}")
+            elif version == 1:
+                migrate.from_1(self._db, self._script, SCHEMA)
+            self._db.execute(f"PRAGMA user_version={VERSION}")
+
+    def _script(self, statements: str) -> None:
+        """Several statements, inside the transaction at hand (`executescript` would commit it first)."""
+        for statement in statements.split(";\n"):
+            self._db.execute(statement)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -112,8 +136,8 @@ class Journal:
     def _put_run(self, run: Run) -> None:
         body = orjson.dumps({**asdict(run), "folder": str(run.folder.relative_to(self.results))})
         self._db.execute(
-            "INSERT INTO runs VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET body = excluded.body",
-            (run.key, run.provider, run.name, body),
+            "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET account = excluded.account, body = excluded.body",
+            (run.key, run.provider, run.name, run.host, run.account, body),
         )
 
     # ---- shards
@@ -140,10 +164,15 @@ class Journal:
             self._put_run(run)
         return run
 
-    def record(self, shard: Shard, kind: str, more: Iterable[Shard] = (), **changes: object) -> Shard:
-        """Commit one event of a shard with the changes it makes, and new shards that follow from it; returns the shard."""
+    def record(self, shard: Shard, kind: str, more: Iterable[Shard] = (), cap: float | None = None, **changes: object) -> Shard:
+        """Commit one event of a shard with the changes it makes, and new shards that follow from it; returns the shard.
+
+        With `cap` (USD), raises OverCap and writes nothing if the run with this shard's reserve could cost more.
+        """
         shard = replace(shard, **changes)
         with self._transaction():
+            if cap is not None and (most := self.committed(shard.run) + (shard.reserve or 0.0)) > cap:
+                raise OverCap(most)
             self._event(shard.run, shard.n, kind, {key: value for key, value in changes.items() if key != "problems"})
             self._put(shard)
             if shard.batch_id:
@@ -159,9 +188,12 @@ class Journal:
     def _put(self, shard: Shard) -> None:
         body = orjson.dumps({**asdict(shard), "path": shard.path.name})
         self._db.execute(
-            "INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?, ?)",
-            (shard.run, shard.n, shard.state, shard.batch_id, body),
-        )
+            "INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?, (SELECT account FROM runs WHERE key = ?), ?, ?, ?, ?, ?, ?)",
+            (
+                shard.run, shard.n, shard.state, shard.batch_id, shard.run, shard.model, shard.count, shard.tokens,
+                shard.reserve, shard.spent if shard.state == State.COLLECTED else None, body,
+            ),
+        )  # fmt: skip
 
     def _event(self, run: str, n: int | None, kind: str, data: dict) -> None:
         self._db.execute(
@@ -183,6 +215,12 @@ class Journal:
         """When something of a kind last happened in a run, unix seconds; 0.0 if never."""
         row = self._db.execute("SELECT max(at) FROM events WHERE run = ? AND kind = ?", (run.key, kind)).fetchone()
         return row[0] or 0.0
+
+    # ---- money
+
+    def committed(self, run: str) -> float:
+        """USD that a run's collected batches have cost and those in flight may cost at most."""
+        return self._db.execute("SELECT total(committed) FROM money WHERE run = ?", (run,)).fetchone()[0]
 
     # ---- batches
 
@@ -222,14 +260,13 @@ class Journal:
 
 def _run(body: bytes, results: Path) -> Run:
     row = orjson.loads(body)
-    row["models"] = tuple(row["models"])
-    return Run(**{**_known(Run, row), "folder": results / row["folder"]})
+    row |= {"models": tuple(row["models"]), "paused_by": Pause(row["paused_by"]), "folder": results / row["folder"]}
+    return Run(**_known(Run, row))
 
 
 def _shard(body: bytes, folder: Path) -> Shard:
     row = _known(Shard, orjson.loads(body))
-    row["problems"] = tuple(row["problems"])
-    row["path"] = folder / "shards" / row["path"]
+    row |= {"problems": tuple(row["problems"]), "path": folder / "shards" / row["path"], "state": State(row["state"])}
     return Shard(**row)
 
 

@@ -1,0 +1,23 @@
+"""The spending cap of a run: money is reserved in the very transaction that writes the intent to submit."""
+
+from __future__ import annotations
+
+from common.nouns import Pause, Shard, State
+from common.runs.desk import Desk
+from common.runs.journal import OverCap
+
+
+def write_intent(desk: Desk, shard: Shard) -> Shard | None:
+    """Commit `submitting` with the shard's reserve, before the one call that costs money; None when the cap forbids it.
+
+    Beyond the cap nothing is written but that the run is paused, and why.
+    """
+    try:
+        return desk.record(shard, "submitting", cap=desk.options.max_cost, state=State.SUBMITTING, intent_at=desk.clock.now())
+    except OverCap as over:
+        desk.pause(
+            f"the next batch could bring this run to {over.most:.2f} USD, above the cap of {desk.options.max_cost:.2f}; "
+            f"--max-cost USD raises it",
+            Pause.CAP,
+        )
+        return None

@@ -1,0 +1,29 @@
+"""Whether the next shard may be submitted: a list of pure gates, each of which answers "" or why not."""
+
+from __future__ import annotations
+
+from common.nouns import IN_FLIGHT, Shard, State
+from common.runs.desk import Desk
+
+
+def stopped(desk: Desk, shard: Shard) -> str:
+    """A run that is paused or cancelled submits nothing."""
+    return desk.run.paused or ("cancelled" if desk.run.stopped else "")
+
+
+def one_lost_answer(desk: Desk, shard: Shard) -> str:
+    """One lost answer at a time: an Anthropic batch is known again only by when it was made and how large it is."""
+    return "a lost batch is looked for" if desk.states[State.SUBMITTING] else ""
+
+
+def parallel(desk: Desk, shard: Shard) -> str:
+    """No more batches in flight than the options allow."""
+    return "enough batches are in flight" if desk.count(*IN_FLIGHT) >= desk.options.parallel else ""
+
+
+GATES = (stopped, one_lost_answer, parallel)
+
+
+def closed(desk: Desk, shard: Shard) -> str:
+    """Why a shard may not be submitted now; "" when all gates are open."""
+    return next(filter(None, (gate(desk, shard) for gate in GATES)), "")

@@ -1,0 +1,171 @@
+"""The steps of a shard up to the end of its batch: each does one outside thing, then commits one event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from common.errors import Broke, Busy, Denied, Refused, Unknown, Unreached
+from common.experiment import shards
+from common.nouns import Batch, Pause, Shard, State
+from common.retry import backoff
+from common.runs import verdicts
+from common.runs.budget import write_intent
+from common.runs.desk import Desk
+
+
+def upload(desk: Desk, shard: Shard) -> None:
+    """planned → uploaded."""
+    shards.check(shard)
+    ref = desk.ask(lambda: desk.provider.upload(shard))
+    if not desk.run.account:  # the first thing this key was let do: from here on the run is that account's
+        desk.save_run("bound", account=desk.account)
+    desk.record(shard, "uploaded", state=State.UPLOADED, ref=ref)
+
+
+def submit(desk: Desk, shard: Shard) -> None:
+    """uploaded → submitting, written first; then THE call; → submitted, or back, or refused, or looked for."""
+    intended = write_intent(desk, shard)
+    if intended is None:
+        return
+    shard = intended
+    try:
+        batch_id = desk.provider.submit(shard)
+    except Unknown as error:
+        desk.tell("lost", shard, str(error))
+        desk.record(shard, "answer_lost", note=str(error))
+    except Busy as error:
+        wait = _pause_of(desk, shard) if error.retry_after is None else error.retry_after
+        desk.tell("wait", shard, f"{error}; trying again in {wait:.0f} s")
+        desk.memory[shard.n].busy = True
+        desk.record(shard, "busy", wait=wait, note=str(error))
+    except Unreached as error:
+        wait = _pause_of(desk, shard)
+        desk.tell("wait", shard, f"{error}; trying again in {wait:.0f} s")
+        turned_down(desk, shard, State.UPLOADED, wait, str(error))
+    except Broke as error:
+        turned_down(desk, shard, State.UPLOADED, 0.0, str(error))
+        desk.pause(str(error), Pause.MONEY)
+    except Denied as error:
+        turned_down(desk, shard, State.UPLOADED, 0.0, str(error))
+        raise
+    except Refused as error:
+        _refused(desk, shard, error)
+    else:
+        desk.tell("submitted", desk.record(shard, "submitted", state=State.SUBMITTED, batch_id=batch_id, note=""))
+
+
+def _pause_of(desk: Desk, shard: Shard) -> float:
+    return backoff(shard.tries + 1, desk.options.poll)
+
+
+def turned_down(desk: Desk, shard: Shard, state: State, wait: float, note: str) -> Shard:
+    """Not accepted: back for another try, under a tag of its own."""
+    desk.memory[shard.n].busy = False
+    tag = shards.new_tag(shard.run, shard.n)
+    return desk.record(shard, "turned_down", state=state, batch_id="", tag=tag, tries=shard.tries + 1, wait=wait, note=note)
+
+
+def _refused(desk: Desk, shard: Shard, error: Refused) -> None:
+    """The create call was refused: again with a new upload if its file is gone, else for good."""
+    if error.status == 404 and shard.tries < desk.options.retries:
+        turned_down(desk, shard, State.PLANNED, _pause_of(desk, shard), str(error))
+        return
+    line = shards.line_of_error(str(error))
+    give_up(desk, shard, str(error), [{"message": str(error), "line": line}] if line else [])
+
+
+def give_up(desk: Desk, shard: Shard, why: str, problems: Iterable[dict] = ()) -> None:
+    """Refused for good. Where lines are named and --skip-invalid is on, the others go on as a new shard."""
+    named = []
+    for problem in problems:
+        line = problem.get("line")
+        named.append({**problem, "custom_id": shards.id_at_line(shard, line) if isinstance(line, int) else ""})
+    bad = {p["custom_id"] for p in named if p["custom_id"]}
+    follower = None
+    if bad and desk.options.skip_invalid:
+        keep = {sent for sent, rest in shards.ids(shard).items() if (rest.partition("\t")[0] or sent) not in bad}
+        follower = shards.again(shard, desk.next_n(), keep, attempt=shard.attempt)
+    more = [follower] if follower else []
+    shard = desk.record(shard, "refused", more, state=State.REFUSED, note=why, problems=tuple(named[:1000]))
+    desk.tell("refused", shard, why)
+
+
+# ---- lost answers
+
+
+def recover(desk: Desk, shard: Shard) -> None:
+    """Look for the batch that a lost answer may have made: adopt it, look again later, or submit again."""
+    found = desk.ask(lambda: [b for b in desk.provider.find(shard) if not desk.journal.is_known(b.id)])
+    if found:
+        _adopt(desk, shard, *found)
+    elif desk.memory[shard.n].busy:
+        turned_down(desk, shard, State.UPLOADED, 0.0, shard.note)
+    elif desk.searched_in_vain(shard):
+        desk.found(shard)
+        desk.tell("again", shard, "the lost batch was never made; submitting again")
+        turned_down(desk, shard, State.UPLOADED, 0.0, "")
+    else:
+        desk.wait(shard, min(desk.options.grace, desk.options.poll))
+
+
+def _adopt(desk: Desk, shard: Shard, first: Batch, *rest: Batch) -> None:
+    note = "found at the provider after its answer was lost"
+    shard = desk.record(shard, "adopted", state=State.SUBMITTED, batch_id=first.id, adopted=True, note=note)
+    desk.tell("adopted", shard)
+    for other in rest:
+        if other.tag == shard.tag:  # certainly ours; a mere likeness may be somebody else's paid work
+            desk.tell("double", shard, f"batch {other.id} is a double of {first.id}: cancelling it")
+            cancel_batch(desk, other.id)
+
+
+def cancel_batch(desk: Desk, batch_id: str) -> None:
+    """Ask the host to stop a batch; one that has ended meanwhile is no error."""
+    try:
+        desk.ask(lambda: desk.provider.cancel(batch_id))
+    except Refused as error:
+        if error.status not in (400, 404, 409):
+            raise
+        desk.tell("late", text=f"batch {batch_id} has ended before it could be cancelled")
+
+
+# ---- watching
+
+
+def look(desk: Desk, flying: Iterable[Shard]) -> bool:
+    """Ask for the status of batches; returns whether anything has changed."""
+    by_id = {shard.batch_id: shard for shard in flying}
+    seen = {batch.id: batch for batch in desk.ask(lambda: list(desk.provider.status(by_id)))} if by_id else {}
+    changed = False
+    for batch_id, shard in by_id.items():
+        if (batch := seen.get(batch_id)) is None:
+            vanished(desk, shard)
+            continue
+        desk.found(shard)
+        changed |= batch != desk.memory[shard.n].batch
+        desk.memory[shard.n].batch = batch
+        desk.tell("batch", shard, batch=batch)
+        if batch.failed:
+            _failed(desk, shard, batch)
+        elif batch.ended:
+            desk.record(shard, "ended", state=State.ENDED)
+    return changed
+
+
+def vanished(desk: Desk, shard: Shard) -> None:
+    """The host does not know a batch that it has accepted: given up once that has lasted."""
+    if desk.searched_in_vain(shard):
+        give_up(desk, shard, f"the provider no longer knows batch {shard.batch_id}; --retry-failed sends its rows again")
+
+
+def _failed(desk: Desk, shard: Shard, batch: Batch) -> None:
+    """A batch whose input was turned down as a whole: nothing was tried, nothing is billed."""
+    said = "; ".join(f"{p.get('code')}: {p.get('message')}" for p in batch.problems[:3]) or "no reason was given"
+    match verdicts.of_refused_input(batch.problems):
+        case "later":
+            wait = backoff(shard.tries + 2, desk.options.poll * 2)
+            desk.tell("wait", shard, f"the queue for {shard.model} is full; its turn comes later ({wait:.0f} s)")
+            turned_down(desk, shard, State.UPLOADED, wait, said)
+        case "upload again" if shard.tries < desk.options.retries:
+            turned_down(desk, shard, State.PLANNED, _pause_of(desk, shard), said)
+        case _:
+            give_up(desk, shard, said, batch.problems)
