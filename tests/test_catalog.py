@@ -153,7 +153,7 @@ def test_the_hosts_limits() -> None:
     assert limits["openai"] == (50_000, 200_000_000, 2.0)
     assert limits["anthropic"] == (100_000, 256_000_000, 1.0)
     assert limits["kluster"][1] == 100_000_000
-    assert catalog.plans("kluster")["trial"] == 1_000
+    assert hosts["kluster"].plans == {"trial": 1_000, "core": 100_000, "scale": 500_000, "enterprise": None}
     assert hosts["kluster"].closed_on and not hosts["openai"].closed_on
 
 

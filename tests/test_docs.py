@@ -149,7 +149,8 @@ def test_every_setting_is_in_the_example() -> None:
     """.env.example names each variable that the settings read, and none that nobody reads."""
     sources = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "common").rglob("*.py")}
     read = {name: set(re.findall(r"environ\.get\(\"([A-Z_]+)\"", source)) for name, source in sources.items()}
-    hosts = {v for host in catalog.hosts().values() for v in (host.url_variable, host.key_variable, *host.header_variables.values())}
+    rows = catalog.hosts().values()
+    hosts = {v for h in rows for v in (h.url_variable, h.key_variable, h.plan_variable, *h.header_variables.values()) if v}
     named = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
     assert read["settings.py"] | read["account.py"] | hosts <= named <= hosts.union(*read.values())
 
