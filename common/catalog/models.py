@@ -28,10 +28,15 @@ def read_models(path: Path) -> tuple[Model, ...]:
     tables = load(path)
     defaults = tables.get("defaults", {})
     return tuple(
-        build(Model, {"provider": host, "alias": row.get("id"), **defaults.get(host, {}), **row}, f"{path}: [[model.{host}]] {row.get('id')}")
-        for host, rows in tables["model"].items()
-        for row in rows
+        _model(host, {**defaults.get(host, {}), **row}, f"{path}: {host}, row {n}")
+        for host, rows in tables.get("model", {}).items()
+        for n, row in enumerate(rows, 1)
     )
+
+
+def _model(host: str, row: dict, where: str) -> Model:
+    named = {"alias": row["id"]} if "id" in row else {}
+    return build(Model, {"provider": host, **named, **row}, f"{where} ({row.get('id', 'without id')})")
 
 
 def _lender(provider: str) -> str:
