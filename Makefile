@@ -5,7 +5,7 @@ LIMIT ?= 50
 PORT ?= 8790
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench torture serve status report audit backup clean-batches clean lock
+.PHONY: help setup demo test check bench torture serve status report models audit backup clean-batches clean lock
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,9 @@ status: setup ## where a batch or run stands (make status ID=batch_abc123)
 
 report: setup ## all runs of this results folder in one table
 	$(PY) -m tools.report
+
+models: setup ## what models cost and until when (make models DOCS=1 writes docs/providers.md)
+	$(PY) -m tools.models $(if $(DOCS),--docs)
 
 audit: setup ## verify every run on disk against journal and checksums
 	$(PY) -m tools.audit

@@ -24,13 +24,17 @@ class Model:
     cached_input: float | None = None
     output: float | None = None
     batch_discount: float = 0.0
-    batch_cached_discount: bool = False
+    batch_cached_discount: bool = False  # cached input is cheaper inside batches too
+    batch_cached_input: float | None = None  # its price inside a batch, where that is not `cached_input` less the discount
     reasoning: bool = False
+    thinks_only_when_asked: bool = False  # a reasoning model that answers straight away unless the request asks it to think
     supports_temperature: bool = True
     temperature_with_effort_none: bool = False
     supports_system: bool = True
     max_tokens_param: str = "max_tokens"
-    long_context_over: int | None = None
+    long_context_over: int | None = None  # prompt tokens above which the whole request costs more, by these factors
+    long_context_input_factor: float = 1.0
+    long_context_output_factor: float = 1.0
     retired_on: str = ""
     replacement: str = ""
     source: str = ""
@@ -65,6 +69,9 @@ class Host:
     window: str = "24h"
     upload_purpose: str = "batch"
     requests_per_minute: int | None = None
+    plans: Mapping[str, int | None] = field(default_factory=dict)  # requests per batch by the plan sold; None: no limit
+    plan_variable: str = ""  # the variable that names the account's plan
+    like: str = ""  # the host whose address variable leads here, whose facts hold and whose models run here at unknown prices
     local: bool = False  # the embedded local batch service: nothing costs, everything is simulated
 
 

@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common import catalog
-from common.catalog.prices import ceiling, cost
+from common.catalog.hosts import read_hosts
+from common.catalog.models import read_models
+from common.catalog.prices import ceiling, cost, rates
 from common.catalog.tokens import estimate
 from common.errors import InputError
 from common.nouns import Usage
-from common.providers.account import Account
+from common.providers.account import Account, account
+from tools import models as make_models
+
+HOST_ROW = """
+[example]
+title = "Example Host"
+api = "openai"
+base_url = "https://api.example.com/v1"
+url_variable = "EXAMPLE_BASE_URL"
+key_variable = "EXAMPLE_API_KEY"
+requests = 1_000
+"""
+MODEL_ROWS = """
+[defaults.example]
+batch_discount = 0.5
+reasoning = true
+source = "https://example.com/prices"
+as_of = "2026-11-25"
+
+[[model.example]]
+id = "example/model-1"
+alias = "model1"
+input = 0.5
+
+[[model.example]]
+id = "example/model-2"
+reasoning = false
+"""
 
 SEED = {
     "openai": {"gpt-4.1": "gpt-4.1", "gpt-4.1-mini": "gpt-4.1-mini", "gpt-4.1-nano": "gpt-4.1-nano"},
@@ -153,7 +183,7 @@ def test_the_hosts_limits() -> None:
     assert limits["openai"] == (50_000, 200_000_000, 2.0)
     assert limits["anthropic"] == (100_000, 256_000_000, 1.0)
     assert limits["kluster"][1] == 100_000_000
-    assert catalog.plans("kluster")["trial"] == 1_000
+    assert hosts["kluster"].plans == {"trial": 1_000, "core": 100_000, "scale": 500_000, "enterprise": None}
     assert hosts["kluster"].closed_on and not hosts["openai"].closed_on
 
 
@@ -195,3 +225,124 @@ def test_long_prompts_cost_more() -> None:
     one = cost(model, Usage(input=limit, output=100))
     two = cost(model, Usage(input=limit + 1, output=100))
     assert two > 1.9 * one
+
+
+def test_a_prompt_has_a_limit_with_its_factors() -> None:
+    """A row that names a long-context limit says what lies beyond it, and the factors are those of its own row."""
+    assert all(m.long_context_input_factor > 1 < m.long_context_output_factor for m in catalog.models() if m.long_context_over)
+    model, _ = catalog.resolve("claude-haiku-5-5", "anthropic")
+    assert cost(model, Usage(input=200_000, output=10)) == pytest.approx(5 * (200_000 * 0.05 + 10 * 0.25) / 1_000_000)
+
+
+@pytest.mark.parametrize(("alias", "cached"), [("gpt-5.4", 0.13), ("gpt-5.2", 0.0875), ("gpt-4.1", 1.0)])
+def test_a_cached_token_inside_a_batch(alias: str, cached: float) -> None:
+    """Its own price where one is told, else half the list price, else that of input."""
+    assert rates(catalog.resolve(alias, "openai")[0])[1] == pytest.approx(cached)
+
+
+@pytest.mark.parametrize(
+    ("alias", "host", "ends", "successor"),
+    [
+        ("gpt-5", "openai", "2026-12-11", "gpt-6.1-sol"),
+        ("gpt-5-mini", "openai", "2026-12-11", "gpt-6.1-terra"),
+        ("gpt-5-nano", "openai", "2026-12-11", "gpt-6-luna"),
+        ("gpt-5.1", "openai", "2027-04-01", "gpt-6-sol"),
+        ("gpt-5.4-nano", "openai", "2027-04-01", "gpt-6-luna"),
+        ("claude-sonnet-4-5", "anthropic", "2026-11-30", "claude-sonnet-5-5"),
+        ("claude-opus-4-5", "anthropic", "2027-01-22", ""),
+    ],
+)
+def test_ends_and_successors(alias: str, host: str, ends: str, successor: str) -> None:
+    """What providers announced by November 2026."""
+    model, _ = catalog.resolve(alias, host)
+    assert (model.retired_on, model.replacement) == (ends, successor)
+
+
+def test_successors_are_known_and_alive() -> None:
+    """Nobody is sent to a model that the catalog does not have, or that ends first."""
+    for model in catalog.models():
+        if model.replacement:
+            successor = catalog.find(model.replacement, model.provider)
+            assert successor and (not successor.retired_on or successor.retired_on > model.retired_on), model.alias
+
+
+def test_only_claude_up_to_4_6_thinks_when_asked() -> None:
+    """What thinks by itself needs room for it; these do not, and are the reasoning models of Anthropic with a temperature."""
+    asked = {m.alias for m in catalog.models() if m.thinks_only_when_asked}
+    assert asked == {m.alias for m in catalog.models() if m.provider == "anthropic" and m.reasoning and m.supports_temperature}
+
+
+def test_a_host_is_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A made-up host with its own variables loads, and its key and address are read from them."""
+    (tmp_path / "hosts.toml").write_text(HOST_ROW)
+    row = read_hosts(tmp_path / "hosts.toml")["example"]
+    monkeypatch.setitem(catalog.hosts(), "example", row)
+    monkeypatch.setenv("EXAMPLE_API_KEY", "k-made-up")
+    assert account("example") == Account(row, "https://api.example.com/v1", "k-made-up")
+    monkeypatch.setenv("EXAMPLE_BASE_URL", "http://127.0.0.1:9/v1")
+    assert account("example").base_url == "http://127.0.0.1:9/v1"
+    assert (row.limits.requests, row.limits.bytes) == (1_000, None)
+    assert catalog.host_at("https://api.example.com/v1", catalog.hosts()["openai"]) is row
+
+
+def test_models_inherit_from_their_host(tmp_path: Path) -> None:
+    """A row says what differs; the alias is the id unless told; an absent price is unknown."""
+    (tmp_path / "models.toml").write_text(MODEL_ROWS)
+    one, two = read_models(tmp_path / "models.toml")
+    assert (one.provider, one.alias, one.id, one.input, one.output) == ("example", "model1", "example/model-1", 0.5, None)
+    assert (one.batch_discount, one.reasoning, one.as_of) == (0.5, True, "2026-11-25")
+    assert (two.alias, two.reasoning, two.source) == ("example/model-2", False, "https://example.com/prices")
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "said"),
+    [
+        (read_models, MODEL_ROWS.replace("input =", "imput ="), "example, row 1 (example/model-1): unknown key 'imput'"),
+        (read_models, "[[model.example]]\ninput = 1", "example, row 1 (without id): no alias, no id"),
+        (read_models, "[[model.example]\n", "models.toml: "),
+        (read_hosts, HOST_ROW.replace("key_variable", "key_varible"), "[example]: no key_variable, unknown key 'key_varible'"),
+    ],
+)
+def test_a_slip_in_a_row_is_said(tmp_path: Path, read: object, text: str, said: str) -> None:
+    """A wrong key is an error that names the file and the row, never a figure silently left out."""
+    (tmp_path / "models.toml").write_text(text)
+    with pytest.raises(InputError) as found:
+        read(tmp_path / "models.toml")
+    assert said in str(found.value) and str(tmp_path) in str(found.value)
+
+
+def test_an_unknown_host_is_like_the_one_it_stands_for() -> None:
+    """Behind kluster.ai's variables its models are assumed at unknown prices, open, and as any host of its shape."""
+    stand_in = catalog.stand_in(catalog.hosts()["kluster"])
+    assert (stand_in.name, stand_in.closed_on, stand_in.limits) == ("kluster-compatible", "", catalog.hosts()["kluster"].limits)
+    model, _ = catalog.resolve("deepseekr1", stand_in.name)
+    assert (model.provider, model.id, model.input, model.retired_on) == (stand_in.name, "deepseek-ai/DeepSeek-R1", None, "")
+    with pytest.raises(InputError, match="nearest: deepseekr1"):
+        catalog.resolve("deepseekr", stand_in.name)
+    assert catalog.stand_in(catalog.hosts()["openai"]) is catalog.hosts()["openai"]
+
+
+@pytest.mark.parametrize(("plan", "most"), [("", 100_000), ("trial", 1_000), ("Scale", 500_000), ("enterprise", None)])
+def test_plans_limit_requests(plan: str, most: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """KLUSTERAI_PLAN decides how many requests a batch holds, at kluster.ai and at hosts like it."""
+    monkeypatch.setenv("KLUSTERAI_PLAN", plan)
+    monkeypatch.setenv("KLUSTERAI_BASE_URL", "https://batch.example.org/v1")
+    found = account("kluster").host
+    assert (found.name, found.limits.requests) == ("kluster-compatible", most)
+
+
+def test_the_table_of_make_models(capsys: pytest.CaptureFixture) -> None:
+    """One line a model, with price, end and successor."""
+    assert make_models.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(catalog.models()) + 4
+    opus = next(line for line in lines if "claude-opus-4-5 " in line)
+    assert opus.split() == ["anthropic", "claude-opus-4-5", "claude-opus-4-5-20251101", "5", "0.5", "25", "2027-01-22"]
+    with pytest.raises(InputError, match="expected none, or --docs"):
+        make_models.main(["--doc"])
+
+
+def test_a_table_without_its_place_is_said() -> None:
+    """A provider that the document has no place for is an error, not a table that is missing."""
+    with pytest.raises(InputError, match="marks for openai; the catalog has openai, anthropic"):
+        make_models.with_tables("<!-- models: openai -->\n<!-- /models -->\n")

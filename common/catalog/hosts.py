@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from common.catalog.rows import build, load
 from common.nouns import Host, Limits
 
-HERE = Path(__file__).parent
+FILE = Path(__file__).with_name("hosts.toml")
+NO_LIMIT = "no limit"  # TOML has no null
 
 
 @cache
 def hosts() -> dict[str, Host]:
     """All rows of hosts.toml by name."""
-    with open(HERE / "hosts.toml", "rb") as file:
-        rows = tomllib.load(file)
-    return {name: _host(name, dict(row)) for name, row in rows.items()}
+    return read_hosts(FILE)
 
 
-def plans(host: str) -> dict[str, int]:
-    """Requests per batch by the plans that a host sells; empty when it sells none."""
-    with open(HERE / "hosts.toml", "rb") as file:
-        return tomllib.load(file)[host].get("plans", {})
+def read_hosts(path: Path) -> dict[str, Host]:
+    """All rows of a TOML file by name; `like` takes over what a row does not say. Raises InputError for a wrong row."""
+    rows = load(path)
+    return {name: _host(name, {**rows.get(row.get("like"), {}), **row}, path) for name, row in rows.items()}
 
 
-def _host(name: str, row: dict) -> Host:
-    row.pop("plans", None)
-    given = {f.name: row.pop(f.name) for f in fields(Limits) if f.name in row}
-    limits = Limits(**{"requests": None, "bytes": None, **given})
+def _host(name: str, row: dict, path: Path) -> Host:
+    limits = {"requests": None, "bytes": None} | {f.name: row.pop(f.name) for f in fields(Limits) if f.name in row}
     row["key_prefixes"] = tuple(row.get("key_prefixes", ()))
-    return Host(name=name, limits=limits, **row)
+    row["plans"] = {plan: None if most == NO_LIMIT else most for plan, most in row.get("plans", {}).items()}
+    return build(Host, {"name": name, "limits": Limits(**limits), **row}, f"{path}: [{name}]")
 
 
 def host_at(base_url: str, default: Host) -> Host:
     """The host that lives at an address, else `default` (an unknown address is taken for a host of the same shape)."""
     name = urlsplit(base_url).hostname
     return next((h for h in hosts().values() if urlsplit(h.base_url).hostname == name), default)
+
+
+def stand_in(host: Host) -> Host:
+    """What is assumed of an unknown address behind a host's variables: the row that is `like` it, else the host itself."""
+    return next((h for h in hosts().values() if h.like == host.name), host)

@@ -1,41 +1,55 @@
-"""The catalog: models and hosts as the two TOML files beside it describe them, and what may be said of a name."""
+"""The models, as models.toml describes them, and what may be said of a name that a person typed."""
 
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from pathlib import Path
 
+from common.catalog.hosts import hosts
+from common.catalog.rows import build, load
 from common.errors import InputError
 from common.nouns import Model
 
-# A host that speaks kluster.ai's API but is none we know: the same models, at prices that nobody has told us.
-LENT = "kluster-compatible"
-HERE = Path(__file__).parent
+FILE = Path(__file__).with_name("models.toml")
 
 
 @cache
 def models() -> tuple[Model, ...]:
-    """All rows of models.toml, one Model per alias (a row without alias goes by its id)."""
-    with open(HERE / "models.toml", "rb") as file:
-        rows = tomllib.load(file)["model"]
-    known = {f.name for f in fields(Model)}
+    """All rows of models.toml."""
+    return read_models(FILE)
+
+
+def read_models(path: Path) -> tuple[Model, ...]:
+    """All rows of a TOML file, each over the defaults of its host. Raises InputError for a wrong row."""
+    tables = load(path)
+    defaults = tables.get("defaults", {})
     return tuple(
-        Model(alias=alias, **{key: value for key, value in row.items() if key in known})
-        for row in rows
-        for alias in (row["aliases"] or [row["id"]])
+        _model(host, {**defaults.get(host, {}), **row}, f"{path}: {host}, row {n}")
+        for host, rows in tables.get("model", {}).items()
+        for n, row in enumerate(rows, 1)
     )
+
+
+def _model(host: str, row: dict, where: str) -> Model:
+    named = {"alias": row["id"]} if "id" in row else {}
+    return build(Model, {"provider": host, **named, **row}, f"{where} ({row.get('id', 'without id')})")
+
+
+def _lender(provider: str) -> str:
+    """The host whose models run at this one too, at prices that nobody has told us; "" for one with rows of its own."""
+    host = hosts().get(provider)
+    return host.like if host else ""
 
 
 def find(name: str, provider: str) -> Model | None:
     """The model that an alias or an id means at a provider; None when the catalog does not know it."""
-    if provider == LENT:
-        known = find(name, "kluster")
-        return known and replace(known, provider=LENT, input=None, output=None, retired_on="")
+    if lender := _lender(provider):
+        known = find(name, lender)
+        return known and replace(known, provider=provider, input=None, output=None, retired_on="")
     rows = [m for m in models() if m.provider == provider]
     return next((m for m in rows if m.alias == name), None) or next((m for m in rows if m.id == name), None)
 
@@ -63,7 +77,7 @@ def resolve(name: str, provider: str) -> tuple[Model, str]:
     """What a person typed → (Model, notice or ""). Raises InputError with the nearest aliases for an unknown name."""
     if model := find(name, provider):
         return model, ""
-    aliases = [m.alias for m in models() if m.provider == ("kluster" if provider == LENT else provider)]
+    aliases = [m.alias for m in models() if m.provider == (_lender(provider) or provider)]
     near = ", ".join(difflib.get_close_matches(name, aliases, n=4, cutoff=0.5))
     if not _looks_like_id(name) or any(_is_slip(name, alias) for alias in aliases):
         raise InputError(f"unknown model {name!r} for {provider}; " + (f"nearest: {near}" if near else f"known: {', '.join(aliases)}"))

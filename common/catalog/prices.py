@@ -16,19 +16,20 @@ def rates(model: Model) -> tuple[float | None, float | None, float | None]:
         return None, None, None
     share = 1 - model.batch_discount
     cached = model.cached_input if model.batch_cached_discount and model.cached_input is not None else model.input
-    return model.input * share, cached * share, model.output * share
+    told = model.batch_cached_input
+    return model.input * share, cached * share if told is None else told, model.output * share
 
 
 def pricing(model: Model) -> Callable[[Usage], float | None]:
     """A function usage → USD of one answer at batch price; None where a price is unknown.
 
-    Beyond a model's long-context limit its prices rise by factors (api facts, E.1 and E.3).
+    Beyond a model's long-context limit the whole request costs more, by the factors of its row.
     """
     into, cached, out = rates(model)
     if into is None:
         return lambda usage: None
     limit = math.inf if model.long_context_over is None else model.long_context_over
-    more_in, more_out = (5.0, 5.0) if model.provider == "anthropic" else (2.0, 1.5)
+    more_in, more_out = model.long_context_input_factor, model.long_context_output_factor
 
     def price(usage: Usage) -> float:
         read, from_cache, written, _ = usage

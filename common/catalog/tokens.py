@@ -1,8 +1,10 @@
-"""Counting tokens before anybody counts them for us: an estimate, on the high side, that needs no vocabulary file.
+"""Counting tokens before anybody counts them for us: an estimate that needs no vocabulary file.
 
-The providers' tokenizers are downloads of their own and differ; a plan needs a figure that is fast, the same on
-every machine and rather too high. ASCII text runs at about 4 characters a token; Japanese, Chinese and Korean at
-about 1 character a token or less.
+The providers' tokenizers are downloads of their own and differ; a plan needs a figure that is fast and the same on
+every machine. ASCII text is taken at 4 characters a token; Japanese, Chinese and Korean at 1 character a token.
+Against the true counts (measured 2026-11-25) that is 15 to 25 % too many for Japanese with OpenAI's models, but too
+few elsewhere: 9 % for English reviews and 27 % for text with tables there; for English 22 % with Claude up to 4.6 and
+41 % from 4.7 on (by an unofficial count). So it is no upper bound.
 """
 
 from __future__ import annotations

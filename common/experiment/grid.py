@@ -61,8 +61,7 @@ class Experiment:
 
     def cap(self, model: Model) -> int:
         """The most tokens that one answer of a model may have; models that think by themselves do so within it."""
-        thinks_when_asked = model.provider == "anthropic" and model.supports_temperature  # Claude up to 4.6
-        return self.reasoning_max_tokens if model.reasoning and not thinks_when_asked else self.max_tokens
+        return self.reasoning_max_tokens if model.reasoning and not model.thinks_only_when_asked else self.max_tokens
 
     def digest(self, **binding: object) -> str:
         """Hex digest of everything that decides what is asked, plus what the caller binds the run to."""

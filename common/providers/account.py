@@ -50,10 +50,10 @@ def account(host_name: str) -> Account:
     if parts.hostname != urlsplit(host.base_url).hostname:
         # another service behind the same variables: its own row if we know one, else no more than the shape is known
         title = f"{host.title}-shaped host {parts.netloc}"
-        name = catalog.LENT if host.closed_on and not is_loopback(base_url) else host.name
-        found = catalog.host_at(base_url, replace(host, name=name, title=title, closed_on=""))
+        unknown = host if is_loopback(base_url) else catalog.stand_in(host)
+        found = catalog.host_at(base_url, replace(unknown, title=title, closed_on=""))
         host = found if found.api == host.api else host
-    if host.name in ("kluster", catalog.LENT):
+    if host.plans:
         host = _planned(host)
     host = _at_own_rate(host)
     return Account(host, base_url, os.environ.get(host.key_variable, "").strip(), _headers(host))
@@ -81,12 +81,13 @@ def _parts(url: str) -> SplitResult | None:
 
 
 def _planned(host: Host) -> Host:
-    """kluster.ai limits requests per batch by plan: KLUSTERAI_PLAN trial, core, scale or enterprise."""
-    plan = os.environ.get("KLUSTERAI_PLAN", "").strip().lower() or "core"
-    plans = {**catalog.plans("kluster"), "enterprise": None}
-    if plan not in plans:
-        raise InputError(f"KLUSTERAI_PLAN is {plan!r}; expected one of {', '.join(plans)}")
-    return replace(host, limits=replace(host.limits, requests=plans[plan]))
+    """A host that sells plans limits requests per batch by them: KLUSTERAI_PLAN trial, core, scale or enterprise."""
+    plan = os.environ.get(host.plan_variable, "").strip().lower()
+    if not plan:
+        return host
+    if plan not in host.plans:
+        raise InputError(f"{host.plan_variable} is {plan!r}; expected one of {', '.join(host.plans)}")
+    return replace(host, limits=replace(host.limits, requests=host.plans[plan]))
 
 
 def _at_own_rate(host: Host) -> Host:
