@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,8 @@ import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support import ROOT, wait_for
+
 STEADY = ("--odd-share", "0", "--cut-share", "0", "--heal-share", "0")
 PROMPT = ("次の物語を読んで答えてください。\n\nむかし、あるところに、ひとりの木こりがいました。\n\n"
           "Q1. 面白さ(数値): [0-100]\nQ1. 面白さ(理由): [理由]\nQ2. 驚き(数値): [0-100]\nQ2. 驚き(理由): [理由]")
@@ -90,16 +90,6 @@ class Service:
     def faults(self, *rules: dict) -> None:
         """Put a plan of faults in force."""
         self.control("faults", list(rules))
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> object:
-    """Wait until a condition holds and return its value."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.01)
-    raise AssertionError("waited in vain")
 
 
 @pytest.fixture
