@@ -22,7 +22,7 @@ from common.nouns import Batch, Model, Run, Shard
 from common.outcomes import POLICY, Policy
 from common.providers.base import Provider
 from common.results.raw import raw_paths
-from common.results.tally import Scan, scan
+from common.results.tally import BatchScan, scan
 from common.retry import backoff, patiently
 from common.runs import verdicts
 from common.runs.journal import Journal
@@ -380,7 +380,7 @@ class Lifecycle:
             return
         found = self._scan(shard)
         answered = shard.count - len(found.absent)
-        if shard.adopted and found.bad["foreign"] > answered:
+        if shard.adopted and found.tally.bad["foreign"] > answered:
             self._disown(shard)
             return
         self._downloads[shard.n] += 1
@@ -393,7 +393,7 @@ class Lifecycle:
     def _status_of(self, shard: Shard) -> Batch | None:
         return next(iter(self._ask(lambda: list(self._provider.status([shard.batch_id])))), None)
 
-    def _scan(self, shard: Shard) -> Scan:
+    def _scan(self, shard: Shard) -> BatchScan:
         return scan(shard, self.run, self._models[shard.model], self._provider.decode)
 
     def _disown(self, shard: Shard) -> None:
@@ -403,7 +403,7 @@ class Lifecycle:
         self.tell("disowned", shard, f"batch {shard.batch_id} answers other requests: it is not ours; looking on")
         self._record(shard, "disowned", state="submitting", batch_id="", adopted=False, note="")
 
-    def _close(self, shard: Shard, batch: Batch, found: Scan, files: dict[Path, str]) -> None:
+    def _close(self, shard: Shard, batch: Batch, found: BatchScan, files: dict[Path, str]) -> None:
         """Commit what an ended batch brought, together with the new shards for what is to be tried again."""
         absent, outcomes = verdicts.outcomes(shard, batch, found)
         changes = collected_changes(shard, found, absent, files, self._clock())
