@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from common.errors import BatchError, InputError
 from common.experiment.read import load
-from common.results.convert import SHOWN, Origin, Tally, convert
-from common.results.origin import ForeignOrigin, batch_id_of
-from common.results.rows import Census
+from common.results.convert import convert
+from common.results.origin import ForeignOrigin, Origin, batch_id_of
+from common.results.tally import SHOWN, Tally
 from common.text import one_line
 
 FORMATS = {"text": "_texts", "csv": ".csv", "parquet": ".parquet", "jsonl": ".rows.jsonl"}
@@ -52,7 +52,7 @@ def find_origin(path: Path) -> Origin | None:
 
     with closing(Journal(results)) as journal:
         found = journal.owner(batch_id_of(path))
-    return RunOrigin(*found) if found else None
+    return RunOrigin(found[0]).of(found[1]) if found else None
 
 
 def main(provider: str, providers: Sequence[str], argv: Sequence[str] | None = None) -> int:
@@ -74,7 +74,7 @@ def main(provider: str, providers: Sequence[str], argv: Sequence[str] | None = N
     else:
         for each in done:
             print("\n".join(_lines(each)))
-    return 0 if any(d.tally.kinds for d in done) else 1
+    return 0 if any(d.tally.rows for d in done) else 1
 
 
 def _parser(provider: str) -> argparse.ArgumentParser:
@@ -149,17 +149,17 @@ def _convert(job: Job) -> Done:
     experiment = load(job.experiment) if job.experiment else None
     file = job.files[0]
     found = find_origin(file) if experiment is None else None
-    context = found or ForeignOrigin(file, job.provider, job.providers, experiment)
-    target = _target(job, context)
-    return Done(job.files, target, convert(job.files, job.form, target, context), bool(context.questions))
+    origin = found or ForeignOrigin(file, job.provider, job.providers, experiment)
+    target = _target(job, origin)
+    return Done(job.files, target, convert(job.files, job.form, target, origin), bool(origin.questions))
 
 
-def _target(job: Job, context: Origin) -> Path:
+def _target(job: Job, origin: Origin) -> Path:
     file = job.files[0]
     if job.form == "text" and job.out and job.alone:
         return job.out
     # a name of its own also in a run's folder: its texts/ holds the merged answers of all attempts
-    return (job.out or context.folder or file.parent) / (file.stem + FORMATS[job.form])
+    return (job.out or origin.folder or file.parent) / (file.stem + FORMATS[job.form])
 
 
 def _told(error: Exception) -> str:
@@ -171,26 +171,22 @@ def _told(error: Exception) -> str:
 
 
 def _lines(done: Done) -> Iterable[str]:
-    bad, kinds = done.tally.bad, done.tally.kinds
-    rows, answers = kinds.total(), _answers(kinds)
+    tally = done.tally
+    bad, rows, answers = tally.bad, tally.rows, tally.answers
     more = "".join(f" and {file.name}" for file in done.files[1:])
     yield one_line(f"{done.files[0]}{more}: {rows} rows" + (f" → {done.target}" if rows else "; nothing written"), 1000)
     if rows:
-        yield "  " + _counted(kinds.by("outcome")) + (f"; answers: {_counted(answers)}" if answers else "")
+        yield "  " + _counted(tally.outcomes) + (f"; answers: {_counted(answers)}" if answers else "")
     if rows and not done.checked:
         yield "  answers were not checked: name their experiment with --experiment PATH"
-    if simulated := kinds.by("simulated")[True]:
-        yield f"  SIMULATED: {simulated} rehearsal answers, not data"
+    if tally.simulated:
+        yield f"  SIMULATED: {tally.simulated} rehearsal answers, not data"
     if bad:
         yield f"  {bad.total()} lines gave no row: {_counted(bad)}"
-        for problem in done.tally.shown:
+        for problem in tally.shown:
             yield "    " + one_line(f"{problem.file} line {problem.line}: {problem.kind}: {problem.why}")
         if bad.total() > SHOWN:
             yield f"    … and {bad.total() - SHOWN} more"
-
-
-def _answers(kinds: Census) -> Counter:
-    return kinds.by("answer", lambda kind: kind.answer)
 
 
 def _counted(counter: Counter) -> str:
@@ -198,14 +194,14 @@ def _counted(counter: Counter) -> str:
 
 
 def _as_json(done: Done) -> dict:
-    tally, kinds = done.tally, done.tally.kinds
+    tally = done.tally
     return {
         "files": [str(file) for file in done.files],
-        "target": str(done.target) if kinds else None,
-        "rows": kinds.total(),
-        "outcomes": dict(kinds.by("outcome")),
-        "validation": dict(_answers(kinds)) if done.checked else None,
-        "simulated": kinds.by("simulated")[True],
+        "target": str(done.target) if tally.rows else None,
+        "rows": tally.rows,
+        "outcomes": dict(tally.outcomes),
+        "validation": dict(tally.answers) if done.checked else None,
+        "simulated": tally.simulated,
         "bad": dict(tally.bad),
         "problems": [problem._asdict() for problem in tally.shown],
     }

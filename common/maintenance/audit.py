@@ -13,7 +13,7 @@ from common.experiment.duplicates import Repeats
 from common.nouns import Run, Shard
 from common.outcomes import PENDING
 from common.providers.base import Provider
-from common.results.tally import Account, account
+from common.results.tally import Tally, run_tally
 from common.runs.journal import Journal
 
 csv.field_size_limit(sys.maxsize >> 32)
@@ -26,7 +26,7 @@ def audit(journal: Journal, run: Run, provider: Provider) -> Iterator[str]:
     shards = journal.shards(run)
     for shard in shards:
         yield from _files_of(run, shard)
-    found = account(run, shards, provider.decode)
+    found = run_tally(run, shards, provider.decode)
     if not found.adds_up:
         yield f"the sum does not add up: {run.planned:,} planned, {found.rows:,} rows, {dict(found.outcomes)}"
     yield from _table(run, found)
@@ -55,7 +55,7 @@ def _differs(path: Path, sha256: str) -> Iterator[str]:
         yield f"{path}: was changed since the journal noted its checksum"
 
 
-def _table(run: Run, found: Account) -> Iterator[str]:
+def _table(run: Run, found: Tally) -> Iterator[str]:
     """The table on disk must hold the rows that the raw files hold, each once."""
     path, rows, repeats = run.folder / "results.csv", 0, Repeats()
     if not path.exists():

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from common.nouns import Question, new
+from common.nouns import Question
+from common.results.patterns import ALONE, LIST, NUMBER, PLACEHOLDER, any_of, asked_format, by_name, fold, heads
 
 
 class Checked(NamedTuple):
@@ -48,39 +49,6 @@ class _Found(NamedTuple):
     raw: str
 
 
-def _fold_table() -> dict[str, str]:
-    """One character to one character, so that a place in the folded text is the same place in the original."""
-    table = {chr(code): chr(code - 0xFEE0).lower() for code in range(0xFF01, 0xFF5F)}
-    # A case-insensitive search costs ten times as much as folding the case here. (İ stays: it lowers to two.)
-    table |= {c: c.lower() for c in map(chr, range(0x41, 0x530)) if c.isupper() and len(c.lower()) == 1}
-    table |= dict.fromkeys("\u3000\u00a0\u200b\t*`#•・●○■□◆◇▪", " ") | dict.fromkeys("−–—‐‑‒―", "-")
-    return table | {"∶": ":", "︰": ":", "〜": "~", "\r": "\n", "＊": " ", "＃": " ", "｀": " "}
-
-
-_FOLD = _fold_table()
-_FOLDED = re.compile("[" + "".join(map(re.escape, _FOLD)) + "]")
-
-
-def _fold(text: str) -> str:
-    # Not str.translate: it looks up each character of the text, this only those that change (5 times as fast). The
-    # order does not matter, since no character folds into one that folds into another.
-    for character in set(_FOLDED.findall(text)):
-        text = text.replace(character, _FOLD[character])
-    return text
-
-
-# All repetitions are possessive (`*+`): what they took they keep, so that no answer makes the patterns run away.
-_DIGITS = r"[0-9]++(?:\.[0-9]++)?+"
-_CONNECTED = r"(?:[-~,、:;./|→]|から|ないし|または|か|と|or\b|to\b|and\b)"
-# A number counts only if nothing behind it makes it another number: 80-90, 1,000, 80 or 90, 3つ, 100点満点.
-_NUMBER = re.compile(
-    rf"[ ]*+[「『\"\[【(<]*+[ ]*+(?P<n>[+-]?{_DIGITS})(?:[ ]*+(?:点|ポイント|points?\b|pts?\b))?(?:[ ]*+[」』\"\]】)>]++)?"
-    rf"(?:[ ]*+(?:/|out of|of)[ ]*+(?P<of>{_DIGITS})(?:[ ]*+点)?[\])]?)?(?P<percent>%?)"
-    rf"(?![ ]*+{_CONNECTED}?[ ]*+[+-]?[0-9])(?=[\s。、,.;:!)」…\-([|]|です|\Z)"
-)
-_ALONE = re.compile(rf"[ ]*+\n[ ]*+(?P<n>[+-]?{_DIGITS})(?:[ ]*+点)?(?:[ ]*+/[ ]*+(?P<of>{_DIGITS}))?(?P<percent>%?)[ ]*+(?=\n|\Z)")
-_LIST = re.compile(r"[ ]*+1[.)][ ]++\S")  # "面白さ: 1. テンポがよい" opens a list; it is not a score of 1
-_PLACEHOLDER = re.compile(r"(?:\[[^\]]*+\]|<[^>]*+>|\{[^}]*+\}|\([^)]*+\)|[.…_?]*+)[。.]?")
 _as_float = lru_cache(4096)(float)  # most answers give the same hundred numbers
 _EDGE = " \t\r\n\u3000*`_#"
 
@@ -90,14 +58,14 @@ class Checker:
 
     def __init__(self, questions: Sequence[Question]) -> None:
         self.questions = tuple(questions)
-        self._asked = _asked_format(self.questions)
+        self._asked = asked_format(self.questions)
         self._all_asked = ("asked",) * len(self.questions)
         # what is within all ranges at once needs no look at each
         self._low, self._high = max((q.minimum for q in questions), default=0.0), min((q.maximum for q in questions), default=0.0)
-        self._names = _by_name(self.questions)
-        self._starts = re.compile(rf"\n|{_any(q.id for q in self.questions)}")
-        self._head, self._follow = _heads(self.questions)
-        self._label = re.compile(rf"[(]?[ ]*+(?:{_any(q.reason_label for q in self.questions)})[ ]*+[)]?[ ]*+:?[ ]*+")
+        self._names = by_name(self.questions)
+        self._starts = re.compile(rf"\n|{any_of(q.id for q in self.questions)}")
+        self._head, self._follow = heads(self.questions)
+        self._label = re.compile(rf"[(]?[ ]*+(?:{any_of(q.reason_label for q in self.questions)})[ ]*+[)]?[ ]*+:?[ ]*+")
         self._blank = self._search("")  # of rows without an answer, which a run that waits is full of
 
     def check(self, text: str) -> Checked:
@@ -109,12 +77,12 @@ class Checker:
             found = match.groups()
             values = tuple(map(_as_float, found[::2]))
             if (self._low <= min(values) and max(values) <= self._high) or all(map(_within, self.questions, values)):
-                return new(Checked, ("success", values, found[1::2], self._all_asked, ()))
+                return Checked("success", values, found[1::2], self._all_asked, ())
         return self._search(text)
 
     def _search(self, text: str) -> Checked:
         text = unicodedata.normalize("NFC", _without_thinking(text))
-        folded = _fold(text)
+        folded = fold(text)
         values: list[list[_Found]] = [[] for _ in self.questions]
         reasons: list[str] = [""] * len(self.questions)
         behind: list[list[slice]] = [[] for _ in self.questions]  # where a reason may stand without its label
@@ -128,7 +96,7 @@ class Checker:
                 if hit.number is not None:
                     behind[n].append(slice(hit.end, following))
                 continue
-            if _PLACEHOLDER.fullmatch(folded[hit.end : following].strip(_EDGE)):
+            if PLACEHOLDER.fullmatch(folded[hit.end : following].strip(_EDGE)):
                 # The format echoed back: the number above such a reason is an example, if another one follows.
                 if values[n] and values[n][-1].number is not None:
                     values[n][-1] = values[n][-1]._replace(raw="")
@@ -198,12 +166,12 @@ def _value(match: re.Match[str], folded: str, number: int, question: Question) -
     form = "quoted" if match["open"] and match["open"] in '「『"' else "bracketed" if match["open"] else match.lastgroup
     form = form or "plain"
     at = match.end()
-    value = None if _LIST.match(folded, at) else _NUMBER.match(folded, at) or _ALONE.match(folded, at)
+    value = None if LIST.match(folded, at) else NUMBER.match(folded, at) or ALONE.match(folded, at)
     scale = value and (value["of"] and float(value["of"]) != question.maximum or value["percent"] and question.maximum != 100)
     if value and not scale:
         return _Hit(number, form, match.start(), value.end(), float(value["n"]), value["n"])
     rest = folded[at:].partition("\n")[0].strip()
-    placeholder = _PLACEHOLDER.fullmatch(rest) or rest.strip(" 。") in (f"{question.minimum:g}-{question.maximum:g}", "数値")
+    placeholder = PLACEHOLDER.fullmatch(rest) or rest.strip(" 。") in (f"{question.minimum:g}-{question.maximum:g}", "数値")
     return _Hit(number, form, match.start(), at, None, "" if placeholder else rest[:40])
 
 
@@ -231,53 +199,3 @@ def _without_thinking(text: str) -> str:
     if "</think>" in text:
         return text.rpartition("</think>")[2]
     return "" if text.lstrip().startswith("<think>") else text
-
-
-def _asked_format(questions: Sequence[Question]):
-    """Full match of exactly the format that was asked for, in order, each reason in one line and no placeholder."""
-    if not questions:
-        return lambda text: None
-    parts = []
-    for q in questions:
-        head = f"{re.escape(q.id)}\\. ?{re.escape(q.name)}"
-        parts.append(rf"{head}\({re.escape(q.value_label)}\): ?([0-9]{{1,9}}(?:\.[0-9]{{1,9}})?)\n\n?")
-        parts.append(rf"{head}\({re.escape(q.reason_label)}\): ?([^\s\[<({{.…_?（［][^\n]*)(?:\n\n?|\Z)")
-    return re.compile("".join(parts) + r"\s*").fullmatch
-
-
-def _word(word: str) -> str:
-    return _fold(unicodedata.normalize("NFC", word)).strip()
-
-
-def _any(words) -> str:
-    """An alternation of words, the longest first, so that a name inside another name never wins."""
-    return "|".join(re.escape(w) for w in sorted({_word(w) for w in words}, key=len, reverse=True) if w) or "(?!)"
-
-
-def _by_name(questions: Sequence[Question]) -> dict[str, dict[str, int]]:
-    """name → id → place, both folded: two questions may share a name, then only the id tells them apart."""
-    table: dict[str, dict[str, int]] = {}
-    for n, q in enumerate(questions):
-        table.setdefault(_word(q.name), {})[_word(q.id)] = n
-    return table
-
-
-def _heads(questions: Sequence[Question]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """The alternation of all heads: at the start of a line or behind an id; and the same right behind a value."""
-    ids, names = _any(q.id for q in questions), _any(q.name for q in questions)
-    value, reason = _any(q.value_label for q in questions), _any(q.reason_label for q in questions)
-    gap, labelled = r"(?![A-Za-z0-9])[ .:)\]、\-]{0,8}", rf"\([ ]*+(?:{value})[^)\n]{{0,20}}\)"
-    core = (
-        rf"(?P<open>[「『\"\[【]?)[ ]*+(?P<name>{names})[ ]*+[」』\"\]】]?[ ]*+(?:"
-        rf"(?P<reason>\([ ]*+(?:{reason})[ ]*+\)[ ]*+:?|:[ ]*+\(?[ ]*+(?:{reason})[ ]*+\)?[ ]*+:|[\s\-+>]*+の?[ ]*+(?:{reason})[ ]*+:)|"
-        rf"(?P<asked>{labelled}[ ]*+:?)|(?P<colon_label>:[ ]*+(?:{labelled}[ ]*+:?|(?:{value})[ ]*+:))|"
-        rf"(?P<spaced_label>[\s\-+>]*+の?(?:{value})[ ]*+:)|"
-        rf"(?P<rating>(?:の?評価値?|の?スコア|の?点数|(?<=[ ])(?:rating|score))[ ]*+(?:{labelled})?[ ]*+:)|"
-        rf"(?P<level>(?:の?レベル|度|(?<=[ ])level)[ ]*+(?:{labelled})?[ ]*+:)|"
-        rf"(?P<plain>(?:\([^)\n]{{0,20}}\))?[ ]*+:))"
-    )
-    listed = r"[0-9]{1,2}[.)][ ]*+"
-    before = rf"^[ +\->]*+(?:\(?(?P<i>{ids}){gap}|{listed}(?:(?P<j>{ids}){gap})?)?|(?<![A-Za-z0-9])(?P<k>{ids}){gap}"
-    bare = rf"(?P<bare>^[ +\->]*+[(\[]?[ ]*+(?:{reason})[ ]*+[)\]]?[ ]*+:)"
-    after = rf"[ ]*+[、,;/|。][ ]*+(?P<bare>(?!))?(?P<j>(?!))?(?P<k>(?!))?(?:(?P<i>{ids}){gap})?"
-    return re.compile(f"(?:{bare}|(?:{before}){core})", re.MULTILINE), re.compile(after + core, re.MULTILINE)

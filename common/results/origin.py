@@ -1,12 +1,14 @@
-"""What is known of a raw file that no run of ours has made: what its ids, the catalog and a named experiment tell."""
+"""What is known of raw results beside their lines: what their ids stand for, who asked, and which catalog names them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import orjson
 
@@ -15,15 +17,47 @@ from common.experiment.grid import Experiment
 from common.experiment.ids import id_parser
 from common.experiment.shards import ids
 from common.files import write_whole
-from common.nouns import Model, Question, Run, Shard, new
-from common.results.rows import UNKNOWN, Meta
+from common.nouns import Model, Question, Run, Shard
 
+UNKNOWN = "unknown"
 _ID = re.compile(r"p(?P<persona>[^_]+)_(?P<model>.+?)_n(?P<trial>[0-9]{1,9})_(?P<text>.+)", re.DOTALL)
 _TITLES = 100_000  # of a longer data set no titles are kept
 
 
+class Meta(NamedTuple):
+    """What an id stands for. `temperature`: as sent, None = left out, "unknown" = nobody has written it down."""
+
+    custom_id: str
+    model: str = ""  # the alias
+    model_id: str = ""
+    persona: str = ""
+    persona_name: str = ""
+    trial: int | None = None
+    text: str = ""
+    text_title: str = ""
+    temperature: float | str | None = UNKNOWN
+
+
+class Origin(Protocol):
+    """What is known about raw results. `folder`: that of the run, None if they are of no run."""
+
+    folder: Path | None
+    questions: Sequence[Question]
+    provider: str
+    experiment: str
+    run: str
+    batch_id: str  # "" where each result has its own
+    attempts: int
+
+    def describe(self, request_id: str) -> Meta:
+        """What a request id stands for; never fails, an unknown id describes itself."""
+
+    def model(self, name: str) -> Model | None:
+        """The catalog's row of an alias or id, None if there is none."""
+
+
 class ForeignOrigin:
-    """A `Origin` for a foreign file. Ids of the form p{persona}_{model}_n{trial}_{text} are taken apart.
+    """An `Origin` for a file that no run of ours has made. Ids of the form p{persona}_{model}_n{trial}_{text} are taken apart.
 
     With an experiment, answers are checked and personas and texts have names. The temperature stays unknown:
     nobody has written down what was sent.
@@ -42,14 +76,14 @@ class ForeignOrigin:
         self._titles = _titles(experiment) if experiment else {}
         self._model_id = lru_cache(1024)(self._model_id)
 
-    def describe(self, custom_id: str) -> Meta:
+    def describe(self, request_id: str) -> Meta:
         """What the id itself says."""
-        match = _ID.fullmatch(custom_id)
+        match = _ID.fullmatch(request_id)
         if not match:
-            return Meta(custom_id)
+            return Meta(request_id)
         persona, model, trial, text = match.groups()
         name, title = self._personas.get(persona, ""), self._titles.get(text, "")
-        return new(Meta, (custom_id, model, self._model_id(model), persona, name, int(trial), text, title, UNKNOWN))
+        return Meta(request_id, model, self._model_id(model), persona, name, int(trial), text, title)
 
     def _model_id(self, alias: str) -> str:
         known = _alias(alias, self._providers)
@@ -97,40 +131,43 @@ def write_manifest(run: Run, experiment: Experiment, models: Iterable[Model], mo
 
 
 class RunOrigin:
-    """What a run knows about its rows; also a `rows.Origin` for one raw file of it when `shard` is given."""
+    """An `Origin` for a run's results, as its run.json tells; `of(shard)` is that of one shard's requests."""
 
-    def __init__(self, run: Run, shard: Shard | None = None) -> None:
+    batch_id, attempts = "", 1
+
+    def __init__(self, run: Run) -> None:
         manifest = orjson.loads((run.folder / "run.json").read_bytes())
         self.run, self.experiment, self.provider, self.folder = run.name, run.experiment, run.provider, run.folder
         self.questions = tuple(Question(*row) for row in manifest["questions"])
         self.ids_differ_in_case_only = manifest.get("ids_differ_in_case_only", True)
-        self.batch_id, self.attempts = (shard.batch_id, shard.attempt) if shard else ("", 1)
+        self.asked: Mapping[str, str] = {}  # request id → the rest of its line in the shard's ids file
         self._personas, self._texts, self._models = manifest["personas"], manifest["texts"], manifest["models"]
         self._parse = id_parser((persona, model) for persona in self._personas for model in self._models)
         self._host = run.host
-        self._ids = ids(shard) if shard else {}
+
+    def of(self, shard: Shard) -> RunOrigin:
+        """The same, knowing the requests of a shard. Memory: their ids. Raises OSError."""
+        found = copy(self)
+        found.batch_id, found.attempts, found.asked = shard.batch_id, shard.attempt, ids(shard)
+        return found
 
     def model(self, name: str) -> Model | None:
         """The catalog's row of an alias at this run's host, else of the id that the API reported."""
         return catalog.find(name, self._host) or catalog.find_id(name)
 
-    def describe(self, custom_id: str) -> Meta:
-        """What an request id stands for."""
-        return self.meta(custom_id, self._ids.get(custom_id, ""))
-
-    @staticmethod
-    @lru_cache(1024)
-    def _rest(rest: str) -> tuple[str, float | str | None]:
-        custom_id, _, temperature = rest.partition("\t")
-        return custom_id, None if temperature == "None" else float(temperature) if temperature else "unknown"
-
-    def meta(self, request_id: str, rest: str) -> Meta:
-        """What an request id stands for, with the rest of its line in the shard's ids file."""
-        custom_id, temperature = self._rest(rest)
+    def describe(self, request_id: str) -> Meta:
+        """What a request id stands for."""
+        custom_id, temperature = _id_and_temperature(self.asked.get(request_id, ""))
         custom_id = custom_id or request_id
         parts = self._parse(custom_id)
         if parts is None:
             return Meta(custom_id)
         persona, model, trial, text = parts
         title = self._texts.get(text, "")
-        return new(Meta, (custom_id, model, self._models[model], persona, self._personas[persona], trial, text, title, temperature))
+        return Meta(custom_id, model, self._models[model], persona, self._personas[persona], trial, text, title, temperature)
+
+
+@lru_cache(1024)
+def _id_and_temperature(rest: str) -> tuple[str, float | str | None]:
+    custom_id, _, temperature = rest.partition("\t")
+    return custom_id, None if temperature == "None" else float(temperature) if temperature else UNKNOWN

@@ -1,4 +1,4 @@
-"""Records → one tidy table: CSV, JSONL or Parquet; streamed, at flat memory, there whole or not at all."""
+"""Rows → one tidy table: CSV, JSONL or Parquet; streamed, at flat memory, there whole or not at all."""
 
 from __future__ import annotations
 
@@ -77,33 +77,33 @@ def _lines(rows: Iterable[str]) -> bytes:
     return without_controls("\n".join((*rows, "")).encode("utf-8", "replace"))
 
 
-def write_csv(records: Iterable[Row], path: Path, questions: Sequence[Question] = ()) -> int:
+def write_csv(rows: Iterable[Row], path: Path, questions: Sequence[Question] = ()) -> int:
     """Write a CSV that spreadsheets open (UTF-8 with BOM) and return its number of rows. Raises OSError."""
     header = columns(questions)
     writers = [_writer(*column) for column in header]
     count = 0
     with whole_file(path) as file:
         file.write(_lines(["\ufeff" + ",".join(_texts([name for name, _ in header]))]))
-        for block in blocks(records):
+        for block in blocks(rows):
             cells = (write(cells) for write, cells in zip(writers, by_column(block, questions)))
             file.write(_lines(map(",".join, zip(*cells))))
             count += len(block)
     return count
 
 
-def write_jsonl(records: Iterable[Row], path: Path, questions: Sequence[Question] = ()) -> int:
+def write_jsonl(rows: Iterable[Row], path: Path, questions: Sequence[Question] = ()) -> int:
     """Write one JSON object per row, the same columns by name, and return their number. Raises OSError."""
     names = [name for name, _ in columns(questions)]
     count = 0
     with whole_file(path) as file:
-        for block in blocks(records):
-            rows = (dict(zip(names, row)) for row in zip(*by_column(block, questions)))
-            file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+        for block in blocks(rows):
+            objects = (dict(zip(names, cells)) for cells in zip(*by_column(block, questions)))
+            file.writelines(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in objects)
             count += len(block)
     return count
 
 
-def write_parquet(records: Iterable[Row], path: Path, questions: Sequence[Question] = ()) -> int:
+def write_parquet(rows: Iterable[Row], path: Path, questions: Sequence[Question] = ()) -> int:
     """Write a Parquet file in row groups of 2,000 and return its number of rows. Raises OSError, ImportError."""
     import pyarrow as pa  # late: it costs more to import than a small table costs to write
     import pyarrow.parquet as pq
@@ -119,7 +119,7 @@ def write_parquet(records: Iterable[Row], path: Path, questions: Sequence[Questi
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     with whole_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for group in blocks(map(batch, blocks(records, ROW_GROUP // 8)), 8):
+        for group in blocks(map(batch, blocks(rows, ROW_GROUP // 8)), 8):
             writer.write_table(pa.Table.from_batches(group), row_group_size=ROW_GROUP)
             count += sum(map(len, group))
     return count

@@ -1,63 +1,71 @@
-"""Requests counted: what one batch brought against what its shard had asked, and what a run has in all."""
+"""Everything that is counted: rows and bad lines of a file, what a batch brought of what was asked, and a run's sum."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
 
 from common.catalog.prices import pricing
 from common.experiment.shards import ids
-from common.nouns import Model, Run, Shard
+from common.nouns import Model, Result, Run, Shard
 from common.outcomes import PENDING, SUCCEEDED
-from common.results.merge import records
-from common.results.raw import Decode, Problem, existing, read_raw
-from common.results.rows import Census, Row, blocks
+from common.results.merge import run_rows
+from common.results.origin import Meta
+from common.results.raw import Decode, Problem, existing, read_raw, sniff
+from common.results.rows import Row, blocks
+
+SHOWN = 20  # bad lines that are kept to be shown
+
+
+class Kind(NamedTuple):
+    """What is counted of a row. `answer`: its `Checked.status`, "" without questions."""
+
+    model: str
+    outcome: str
+    answer: str
+    simulated: bool
+    again: bool  # sent more than once
 
 
 @dataclass
-class Scan:
-    """One pass over a batch's raw files against what its shard had asked."""
+class Tally:
+    """Rows by kind, counted once on their way; every sum comes from that. Beside them the lines that gave no row.
 
-    tally: Counter = field(default_factory=Counter)
-    unclean: dict[str, str] = field(default_factory=dict)  # request id → outcome, for all but the successes
-    absent: list[str] = field(default_factory=list)  # ids that no line answers
-    bad: Counter = field(default_factory=Counter)  # lines that are no row, by kind
-    first_bad: Problem | None = None
-    examples: dict[str, str] = field(default_factory=dict)  # the first message of each class
-    simulated: int = 0
-    spent: float | None = 0.0
+    planned = succeeded + failed(by class) + expired + cancelled + missing (+ pending while it runs).
+    """
 
+    planned: int = 0  # requests; 0 where nobody knows how many there should be
+    kinds: Counter[Kind] = field(default_factory=Counter)  # keys are plain tuples in the order of `Kind`
+    tokens: Counter[str] = field(default_factory=Counter)
+    bad: Counter[str] = field(default_factory=Counter)  # lines that are no row, by kind of problem
+    shown: list[Problem] = field(default_factory=list)  # the first of them
 
-def scan(shard: Shard, run: Run, model: Model, decode: Decode) -> Scan:
-    """Read a collected batch. Memory: the ids of one shard. Raises OSError."""
-    found, expected, seen, price_of = Scan(), ids(shard), set(), pricing(model)
-    tally, spent = found.tally, 0.0
-    for path in existing(run, shard.batch_id):
-        for _, row in read_raw(path, decode, seen, expected):
-            if isinstance(row, Problem):
-                found.bad[row.kind] += 1
-                found.first_bad = found.first_bad or row
-                continue
-            outcome, price = row.outcome, price_of(row.usage)
-            tally[outcome] += 1
-            found.simulated += row.simulated
-            spent = None if price is None or spent is None else spent + price
-            if outcome != SUCCEEDED:
-                found.unclean[row.custom_id] = outcome
-                found.examples.setdefault(outcome, row.message)
-    found.spent = spent
-    found.absent = [request_id for request_id in expected if request_id not in seen]
-    return found
+    def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Pass rows on, a block of them counted at a time."""
+        for block in blocks(rows):
+            self.kinds.update(
+                (r.meta.model, r.result.outcome, r.checked.status if r.checked else "", r.result.simulated, r.attempts > 1) for r in block
+            )
+            self.tokens["input"] += sum(row.result.usage.input for row in block)
+            self.tokens["output"] += sum(row.result.usage.output for row in block)
+            yield from block
 
+    def reject(self, problem: Problem) -> None:
+        """Count one bad line; keep the first few to show."""
+        self.bad[problem.kind] += 1
+        if len(self.shown) < SHOWN:
+            self.shown.append(problem)
 
-@dataclass
-class Account:
-    """planned = succeeded + failed(by class) + expired + cancelled + missing (+ pending while it runs)."""
-
-    planned: int
-    kinds: Census = field(default_factory=Census)
-    tokens: Counter = field(default_factory=Counter)
+    def by(self, what: str, where: Callable[[Kind], object] = lambda kind: True) -> Counter:
+        """Rows by one field of `Kind`, of those kinds that `where` takes."""
+        found = Counter()
+        for kind, count in ((Kind(*key), count) for key, count in self.kinds.items()):
+            if where(kind):
+                found[getattr(kind, what)] += count
+        return found
 
     @property
     def rows(self) -> int:
@@ -65,54 +73,101 @@ class Account:
         return self.kinds.total()
 
     @property
-    def outcomes(self) -> Counter:
-        """Rows by outcome."""
-        return self.kinds.by("outcome")
-
-    @property
     def adds_up(self) -> bool:
         """Whether every planned request has exactly one row."""
         return self.rows == self.planned
 
     @property
+    def outcomes(self) -> Counter:
+        """Rows by outcome."""
+        return self.by("outcome")
+
+    @property
+    def answers(self) -> Counter:
+        """Checked rows by what the check said; those still pending have nothing to be checked."""
+        return self.by("answer", lambda kind: kind.answer and kind.outcome != PENDING)
+
+    @property
     def simulated(self) -> int:
         """Rows that are a rehearsal's."""
-        return self.kinds.by("simulated")[True]
-
-    def add(self, block: Collection[Row]) -> None:
-        """Count rows."""
-        self.kinds.add(block)
-        self.tokens["input"] += sum(record.result.usage.input for record in block)
-        self.tokens["output"] += sum(record.result.usage.output for record in block)
+        return self.by("simulated")[True]
 
     def as_dict(self) -> dict:
         """For summary.json and --json."""
-        answers = self.kinds.by("answer", lambda kind: kind.answer and kind.outcome != PENDING)
-        by_model = {name: self.kinds.by("outcome", lambda kind, name=name: kind.model == name) for name in self.kinds.by("model")}
+        by_model = {name: self.by("outcome", lambda kind, name=name: kind.model == name) for name in self.by("model")}
         return {
             "planned": self.planned,
             "rows": self.rows,
             "adds_up": self.adds_up,
             "outcomes": dict(sorted(self.outcomes.items())),
-            "answers_checked": dict(sorted(answers.items())),
-            "retried_rows": self.kinds.by("again")[True],
+            "answers_checked": dict(sorted(self.answers.items())),
+            "retried_rows": self.by("again")[True],
             "simulated_rows": self.simulated,
             "tokens": dict(self.tokens),
             "by_model": {name: dict(sorted(c.items())) for name, c in sorted(by_model.items())},
         }
 
 
-def account(run: Run, shards: Iterable[Shard], decode: Decode) -> Account:
-    """Count a run's rows from its files, writing nothing."""
-    found = Account(run.planned)
-    for block in blocks(records(run, shards, decode)):
-        found.add(block)
+def results_of(
+    files: Iterable[Path], tally: Tally, decode: Decode = sniff, seen: set[str] | None = None, known: Container[str] | None = None
+) -> Iterator[Result]:
+    """The results in files that belong together, as `read_raw` gives them; lines that are none go to the tally."""
+    seen = set() if seen is None else seen
+    for path in files:
+        for _, item in read_raw(path, decode, seen, known):
+            if isinstance(item, Problem):
+                tally.reject(item)
+            else:
+                yield item
+
+
+# ---- what an ended batch brought -------------------------------------------------------------------------------------
+
+
+@dataclass
+class BatchScan:
+    """One pass over a batch's raw files against what its shard had asked."""
+
+    tally: Tally
+    unclean: dict[str, str] = field(default_factory=dict)  # request id → outcome, for all but the successes
+    examples: dict[str, str] = field(default_factory=dict)  # the first message of each outcome
+    absent: list[str] = field(default_factory=list)  # ids that no line answers
+    spent: float | None = 0.0  # USD, None when a price is unknown
+
+    def note(self, row: Row) -> None:
+        """Keep what is to be known of this very request."""
+        result = row.result
+        self.spent = None if row.cost is None or self.spent is None else self.spent + row.cost
+        if result.outcome != SUCCEEDED:
+            self.unclean[result.custom_id] = result.outcome
+            self.examples.setdefault(result.outcome, result.message)
+
+
+def scan(shard: Shard, run: Run, model: Model, decode: Decode) -> BatchScan:
+    """Read a collected batch; its answers are not checked. Memory: the ids of one shard. Raises OSError."""
+    found, asked, seen, price_of = BatchScan(Tally(shard.count)), ids(shard), set(), pricing(model)
+    results = results_of(existing(run, shard.batch_id), found.tally, decode, seen, asked)
+    rows = (Row(Meta(r.custom_id, shard.model), r, None, shard.attempt, price_of(r.usage), shard.batch_id) for r in results)
+    for row in found.tally.counting(rows):
+        found.note(row)
+    found.absent = [request_id for request_id in asked if request_id not in seen]
     return found
 
 
-def uncollected(run: Run, shards: Iterable[Shard]) -> Account:
-    """The account of a run of which no batch has been collected yet: nothing but pending rows, without a table."""
-    found = Account(run.planned)
+# ---- a run's sum -----------------------------------------------------------------------------------------------------
+
+
+def run_tally(run: Run, shards: Iterable[Shard], decode: Decode) -> Tally:
+    """A run's rows counted from its files, writing nothing. Raises OSError."""
+    found = Tally(run.planned)
+    for _ in found.counting(run_rows(run, shards, decode)):
+        pass
+    return found
+
+
+def uncollected(run: Run, shards: Iterable[Shard]) -> Tally:
+    """The tally of a run of which no batch has been collected yet: nothing but pending rows, without a table."""
+    found = Tally(run.planned)
     for shard in shards:
         if shard.n == shard.root:
             found.kinds[shard.model, PENDING, "", False, False] += shard.count

@@ -1,4 +1,4 @@
-"""Records → one text file per request: a header that says what it is, then the answer; and safe names for them."""
+"""Rows → one text file per request: a header that says what it is, then the answer; and safe names for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 from common.catalog.prices import rates
 from common.files import hashed_name, safe_name
 from common.nouns import Model
-from common.results.rows import Meta, Row
+from common.results.origin import Meta
+from common.results.rows import Row
 from common.text import iso, without_controls
 
 SIMULATED = "SIMULATED — a rehearsal answer, not data\n"
@@ -19,16 +20,16 @@ _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
 
 
-def write_texts(records: Iterable[Row], folder: Path, model_of: Callable[[str], Model | None]) -> int:
-    """Write one file per record into `folder` and return their number; see `TextFolder`. Raises OSError."""
+def write_texts(rows: Iterable[Row], folder: Path, model_of: Callable[[str], Model | None]) -> int:
+    """Write one file per row into `folder` and return their number; see `TextFolder`. Raises OSError."""
     with TextFolder(folder, model_of) as texts:
-        for record in records:
-            texts.write(record)
+        for row in rows:
+            texts.write(row)
     return texts.count
 
 
 class TextFolder:
-    """A folder of text files, made if need be, that records are written into one by one.
+    """A folder of text files, made if need be, that rows are written into one by one.
 
     Files of the same name are replaced: a folder belongs to one run. Of names that differ only in case, which some
     file systems hold for one, all but the first get a hash.
@@ -49,16 +50,16 @@ class TextFolder:
     def __exit__(self, *error: object) -> None:
         os.close(self._handle)
 
-    def write(self, record: Row) -> None:
+    def write(self, row: Row) -> None:
         """Write one file. Raises OSError."""
-        name = safe_name(record.meta.custom_id)
+        name = safe_name(row.meta.custom_id)
         if self._may_clash:
             folded = name.casefold()
             if folded in self._taken:
-                name = hashed_name(name.removesuffix(".txt"), record.meta.custom_id, ".txt")
+                name = hashed_name(name.removesuffix(".txt"), row.meta.custom_id, ".txt")
                 folded = name.casefold()
             self._taken.add(folded)
-        _write(name, text_of(record, self._headers), self._handle)
+        _write(name, text_of(row, self._headers), self._handle)
         self.count += 1
 
 
@@ -113,9 +114,9 @@ def _validation(status: str, patterns: tuple[str, ...]) -> str:
     return f"{status} ({', '.join(p or '-' for p in patterns)})\n"
 
 
-def text_of(record: Row, headers: _Headers) -> bytes:
-    """The whole content of a record's text file, UTF-8."""
-    meta, result, checked = record.meta, record.result, record.checked
+def text_of(row: Row, headers: _Headers) -> bytes:
+    """The whole content of a row's text file, UTF-8."""
+    meta, result, checked = row.meta, row.result, row.checked
     front, back = headers.of(meta, result.model or meta.model_id)
     usage = result.usage
     if checked is None:
@@ -134,5 +135,5 @@ def text_of(record: Row, headers: _Headers) -> bytes:
         f"Timestamp: {iso(result.created) or 'unknown'}\nRequest: {_one_line(meta.custom_id)}\n{front}Trial: {trial}\n{back}"
         f"Outcome: {result.outcome}\nFinish reason: {_one_line(result.finish_reason) if result.finish_reason else 'none'}\n"
         f"{error}Tokens: {usage.input} input ({usage.cached} cached), {usage.output} output ({usage.reasoning} reasoning)\n"
-        f"Attempts: {record.attempts}\nValidation: {validation}----\n\n{text}\n".encode("utf-8", "replace")
+        f"Attempts: {row.attempts}\nValidation: {validation}----\n\n{text}\n".encode("utf-8", "replace")
     )

@@ -9,7 +9,7 @@ from common.experiment import shards
 from common.nouns import FINAL, Batch, Pause, Shard, State
 from common.outcomes import POLICY, Policy
 from common.results.raw import raw_paths
-from common.results.tally import Scan, scan
+from common.results.tally import BatchScan, scan
 from common.retry import backoff
 from common.runs import verdicts
 from common.runs.desk import Desk
@@ -50,14 +50,14 @@ def _status_of(desk: Desk, shard: Shard) -> Batch | None:
     return next(iter(desk.ask(lambda: list(desk.provider.status([shard.batch_id])))), None)
 
 
-def scan_of(desk: Desk, shard: Shard) -> Scan:
+def scan_of(desk: Desk, shard: Shard) -> BatchScan:
     """What a collected batch's files hold."""
     return scan(shard, desk.run, desk.models[shard.model], desk.provider.decode)
 
 
-def is_foreign(shard: Shard, found: Scan) -> bool:
+def is_foreign(shard: Shard, found: BatchScan) -> bool:
     """Whether the rows of an adopted batch are not what we asked: it was somebody else's."""
-    return shard.adopted and found.bad["foreign"] > shard.count - len(found.absent)
+    return shard.adopted and found.tally.bad["foreign"] > shard.count - len(found.absent)
 
 
 def _disown(desk: Desk, shard: Shard) -> None:
@@ -68,7 +68,7 @@ def _disown(desk: Desk, shard: Shard) -> None:
     desk.record(shard, "disowned", state=State.SUBMITTING, batch_id="", adopted=False, note="")
 
 
-def _close(desk: Desk, shard: Shard, batch: Batch, found: Scan, files: dict[Path, str]) -> None:
+def _close(desk: Desk, shard: Shard, batch: Batch, found: BatchScan, files: dict[Path, str]) -> None:
     """Commit what an ended batch brought, together with the new shards for what is to be tried again."""
     absent, outcomes = verdicts.outcomes(shard, batch, found)
     note = verdicts.complaints(shard, batch, found)

@@ -10,40 +10,38 @@ import orjson
 from common.files import write_whole
 from common.nouns import Run, Shard
 from common.outcomes import PENDING
-from common.results.merge import records
+from common.results.merge import run_rows
 from common.results.origin import RunOrigin
 from common.results.raw import Decode
-from common.results.rows import Row, counted
+from common.results.rows import Row
 from common.results.tables import write_csv
-from common.results.tally import Account, Scan
+from common.results.tally import BatchScan, Tally
 from common.results.texts import TextFolder
 
 
-def write_rows(run: Run, shards: list[Shard], decode: Decode, texts: bool = True) -> Account:
-    """Derive a run's table (and text files) from the raw files, whole or not at all; returns its account.
+def write_rows(run: Run, shards: list[Shard], decode: Decode, texts: bool = True) -> Tally:
+    """Derive a run's table (and text files) from the raw files, whole or not at all; returns its tally.
 
     Rows still pending are in the table, marked so, but get no text file. Raises OSError.
     """
-    found = Account(run.planned)
-    context = RunOrigin(run)
-
-    rows = counted(records(run, shards, decode), found.add)
+    found, origin = Tally(run.planned), RunOrigin(run)
+    rows = found.counting(run_rows(run, shards, decode))
     if texts:
-        rows = _with_texts(rows, TextFolder(run.folder / "texts", context.model, context.ids_differ_in_case_only))
-    write_csv(rows, run.folder / "results.csv", context.questions)
+        rows = _with_texts(rows, TextFolder(run.folder / "texts", origin.model, origin.ids_differ_in_case_only))
+    write_csv(rows, run.folder / "results.csv", origin.questions)
     return found
 
 
 def _with_texts(rows: Iterator[Row], folder: TextFolder) -> Iterator[Row]:
-    """Pass records on, writing those that are not pending as text files."""
+    """Pass rows on, writing those that are not pending as text files."""
     with folder:
-        for record in rows:
-            if record.result.outcome != PENDING:
-                folder.write(record)
-            yield record
+        for row in rows:
+            if row.result.outcome != PENDING:
+                folder.write(row)
+            yield row
 
 
-def write_summary(run: Run, shards: list[Shard], found: Account, now: float) -> dict:
+def write_summary(run: Run, shards: list[Shard], found: Tally, now: float) -> dict:
     """summary.json in the run's folder: the sum, the money, the batches. Returns what it holds."""
     spent: dict[str, float | None] = {}
     for shard in shards:
@@ -73,9 +71,9 @@ def write_summary(run: Run, shards: list[Shard], found: Account, now: float) -> 
     return summary
 
 
-def collected_changes(shard: Shard, found: Scan, absent: str, files: dict[Path, str], now: float) -> dict:
+def collected_changes(shard: Shard, found: BatchScan, absent: str, files: dict[Path, str], now: float) -> dict:
     """What the journal notes when a batch has been collected and read."""
-    tally = dict(found.tally)
+    tally = dict(found.tally.outcomes)
     if found.absent:
         tally[absent] = tally.get(absent, 0) + len(found.absent)
     return {

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from common.nouns import Batch, Shard
 from common.outcomes import POLICY, Policy
-from common.results.tally import Scan
+from common.results.tally import BatchScan
 
 FILE_CODES = {"invalid_request", "file_not_found"}
 FILE_PARAMETERS = {"file_id", "input_file_id"}
@@ -24,19 +24,21 @@ def of_refused_input(problems: Iterable[Mapping[str, object]]) -> str:
     return "give up"
 
 
-def answered(found: Scan) -> int:
+def answered(found: BatchScan) -> int:
     """How many rows a provider should count as succeeded, by the files."""
-    return sum(found.tally[outcome] for outcome in ANSWERED)
+    outcomes = found.tally.outcomes
+    return sum(outcomes[outcome] for outcome in ANSWERED)
 
 
-def has_holes(batch: Batch, found: Scan) -> bool:
+def has_holes(batch: Batch, found: BatchScan) -> bool:
     """Whether the files seem to lack what is there to be had, so that they should be collected again."""
-    broken = found.bad["malformed"] + found.bad["truncated"] + found.bad["too long"]
+    bad = found.tally.bad
+    broken = bad["malformed"] + bad["truncated"] + bad["too long"]
     whole = batch.status in ("completed", "ended")
     return bool(broken or (found.absent and (whole or batch.succeeded > answered(found))))
 
 
-def outcomes(shard: Shard, batch: Batch, found: Scan) -> tuple[str, dict[str, str]]:
+def outcomes(shard: Shard, batch: Batch, found: BatchScan) -> tuple[str, dict[str, str]]:
     """The outcome of rows that no file mentions, and the outcomes by id of all rows whose policy is to be applied."""
     absent = {"expired": "expired", "cancelled": "cancelled"}.get(batch.status, "missing")
     unclean = {**found.unclean, **dict.fromkeys(found.absent, absent)}
@@ -57,11 +59,12 @@ def to_send_again(unclean: Mapping[str, str], again: bool, longer: bool) -> dict
     return groups
 
 
-def complaints(shard: Shard, batch: Batch, found: Scan) -> str:
+def complaints(shard: Shard, batch: Batch, found: BatchScan) -> str:
     """What was odd about a batch's files, in one line; "" when nothing was."""
-    said = [f"{n} {kind} lines" for kind, n in sorted(found.bad.items())]
-    if found.first_bad:
-        said[-1] += f" (first: {found.first_bad.file} line {found.first_bad.line}: {found.first_bad.why})"
+    said = [f"{n} {kind} lines" for kind, n in sorted(found.tally.bad.items())]
+    if found.tally.shown:
+        first = found.tally.shown[0]
+        said[-1] += f" (first: {first.file} line {first.line}: {first.why})"
     got = answered(found)
     if batch.total and (batch.succeeded != got or batch.total != shard.count):
         counted = f"the provider counts {batch.succeeded} of {batch.total} succeeded"

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.nouns import Question
-from common.results.answers import _FOLD, Checker, _fold
+from common.results.answers import Checker
+from common.results.patterns import FOLD, fold
 
 NAMES = ("面白さ", "驚き", "悲しみ", "怒り")
 QUESTIONS = tuple(Question(f"Q{n}", name, 0, 100, "数値", "理由") for n, name in enumerate(NAMES, 1))
@@ -186,10 +187,10 @@ def test_any_text_is_survived(text):
 
 
 @settings(deadline=None)
-@given(st.text(alphabet=st.one_of(st.sampled_from(sorted(_FOLD)), st.characters())))
+@given(st.text(alphabet=st.one_of(st.sampled_from(sorted(FOLD)), st.characters())))
 def test_folding_is_one_character_to_one(text):
     """The quick way folds as the table says, whatever stands beside what; places stay the same."""
-    assert _fold(text) == "".join(_FOLD.get(character, character) for character in text)
+    assert fold(text) == "".join(FOLD.get(character, character) for character in text)
 
 
 @pytest.mark.parametrize("piece", ["Q1. ", " ", "-", "(", "「面白さ", "1.", "面白さ ", "\n- ", "[", "5"])

@@ -10,10 +10,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from common.files import safe_name
 from common.nouns import Question, Result, Usage
-from common.results.convert import Meta, Problem, Row, Tally, convert, read_raw, records, safe_name, write_csv, write_texts
-from common.results.origin import ForeignOrigin
-from common.results.tables import defused
+from common.results.convert import convert, file_rows
+from common.results.origin import ForeignOrigin, Meta
+from common.results.raw import Problem, read_raw
+from common.results.rows import Row
+from common.results.tables import defused, write_csv
+from common.results.tally import Tally
+from common.results.texts import write_texts
 from common.text import iso
 
 ANSWER = "Q1. 面白さ(数値): 80\nQ1. 面白さ(理由): 燕, 「風」\nそして\"海\""
@@ -124,7 +129,7 @@ def test_any_json_is_survived(values):
         count = len(list(read_raw(path)))
         for form in ("text", "csv", "parquet", "jsonl"):
             tally = convert([path], form, Path(folder, form), Origin())
-            assert tally.kinds.total() + tally.bad.total() == count
+            assert tally.rows + tally.bad.total() == count
 
 
 def _fits(value):
@@ -198,7 +203,7 @@ def test_all_tables_hold_the_same_rows(tmp_path):
     source = tmp_path / "batch_1_output.jsonl"
     source.write_bytes(line("p1_gpt-4.1_n02_t1") + failure("p2_gpt-4.1_n01_t1"))
     for form in ("csv", "jsonl", "parquet"):
-        assert convert([source], form, tmp_path / f"t.{form}", Origin()).kinds.total() == 2
+        assert convert([source], form, tmp_path / f"t.{form}", Origin()).rows == 2
     assert (tmp_path / "t.csv").read_bytes().startswith(b"\xef\xbb\xbf")
     with open(tmp_path / "t.csv", encoding="utf-8-sig", newline="") as file:
         from_csv = list(csv.DictReader(file))
@@ -287,7 +292,7 @@ def test_output_and_errors_belong_together(tmp_path):
     one.write_bytes(line("a"))
     two.write_bytes(failure("a") + failure("b"))
     tally = Tally()
-    assert [r.result.outcome for r in records([one, two], Origin(), tally)] == ["succeeded", "expired"]
+    assert [r.result.outcome for r in file_rows([one, two], Origin(), tally)] == ["succeeded", "expired"]
     assert dict(tally.bad) == {"duplicate": 1}
 
 
