@@ -69,8 +69,9 @@ clean-batches: setup ## back up and delete old batches at the provider (make cle
 clean: ## remove caches and the virtual environment; results stay
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis && find . -name __pycache__ -prune -exec rm -rf {} +
 
+LOCK = $(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes pyproject.toml
+
 lock: setup ## pin the newest versions that pyproject.toml allows, for what runs and for what tests
 	$(PY) -m pip install --quiet --disable-pip-version-check uv
 	$(LOCK) -o requirements.lock
 	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
-LOCK = $(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes pyproject.toml
