@@ -10,27 +10,42 @@ PORT ?= 8790
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-setup: .venv/installed ## make .venv from the pinned lock; does nothing when nothing changed
+setup: .venv/installed ## make .venv with what runs, from the pinned lock; does nothing when nothing changed
+
+INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r
 
 .venv/installed: requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; type: make setup PYTHON=python3.12")'
+	@$(PYTHON) -c "$$CHECK"
 	$(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(INSTALL) requirements.lock
 	@touch $@
+
+.venv/tested: requirements-dev.lock .venv/installed
+	$(INSTALL) requirements-dev.lock
+	@touch $@
+
+define CHECK
+import importlib.util, sys
+if sys.version_info < (3, 11):
+    sys.exit("error: Python 3.11 or newer is needed; type: make setup PYTHON=python3.12")
+if not importlib.util.find_spec("ensurepip"):
+    sys.exit("error: this Python cannot make a virtual environment; type: sudo apt install python3-venv")
+endef
+export CHECK
 
 demo: setup ## run the whole study on the local batch service, no key needed
 	$(PY) -m tools.demo
 
-test: setup ## run the tests
+test: .venv/tested ## run the tests (two to three minutes on 2 cores)
 	$(PY) -m pytest
 
-check: setup ## lint, unused code, and that the rooms import one way only
+check: .venv/tested ## lint, unused code, and that the rooms import one way only
 	$(PY) -m ruff check . && $(PY) -m pyflakes *.py common tools tests bench
 
-bench: setup ## measure speed and memory (make bench PEERS=1 adds other clients)
+bench: .venv/tested ## measure speed and memory (make bench PEERS=1 adds other clients)
 	$(PY) -m bench $(if $(PEERS),--peers)
 
-torture: setup ## kill, cut and lie everywhere, and count what was lost (minutes)
+torture: .venv/tested ## kill, cut and lie everywhere, and count what was lost (minutes)
 	$(PY) -m tests.torture
 
 serve: setup ## run the local batch service alone (make serve PORT=8790)
@@ -57,5 +72,9 @@ clean-batches: setup ## back up and delete old batches at the provider (make cle
 clean: ## remove caches and the virtual environment; results stay
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis && find . -name __pycache__ -prune -exec rm -rf {} +
 
-lock: setup ## pin the newest versions that pyproject.toml allows
-	$(PY) -m pip install --quiet uv && $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml -o requirements.lock
+LOCK = $(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes pyproject.toml
+
+lock: setup ## pin the newest versions that pyproject.toml allows, for what runs and for what tests
+	$(PY) -m pip install --quiet --disable-pip-version-check uv
+	$(LOCK) -o requirements.lock
+	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock

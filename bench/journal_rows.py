@@ -60,7 +60,7 @@ def start(bench: Bench) -> list[Row]:
         loaded=lambda: python("-X", "importtime", "openai_example.py", "--dry-run", "--model", "gpt-4.1", "--results", results),
         limit=lambda: python("-c", "pass"),
     )
-    heavy = [name for name in ("openai", "anthropic", "httpx2", "pyarrow") if f"| {name}\n" in samples["loaded"][0].out]
+    heavy = [name for name in ("openai", "anthropic", "httpx2", "arro3") if f"| {name}\n" in samples["loaded"][0].out]
     note = f"imports {', '.join(heavy)}" if heavy else "imports no SDK"
     bare = samples["limit"], "`python -c pass`"
     return [

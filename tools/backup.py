@@ -12,19 +12,17 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from common import settings
-from common.cli.exits import INPUT, fail, guarded
+from common.cli import tool
+from common.errors import InputError
 from common.text import size
 
 LEFT_OUT = {"backups", "local_service", "journal.db", "journal.db-wal", "journal.db-shm"}
 
 
-def main() -> int:
+def main(results: Path) -> int:
     """Make and verify the archive; returns the exit code."""
-    settings.load_env()
-    results = settings.results_folder(None)
     if not (results / "journal.db").exists():
-        return fail(f"{results}: no journal, so nothing to save yet", INPUT)
+        raise InputError(f"{results}: no journal, so nothing to save yet")
     folder = results / "backups"
     folder.mkdir(exist_ok=True)
     target = folder / f"results-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.tar.gz"
@@ -65,4 +63,4 @@ def _verify(path: Path, sums: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(main, "make backup", "stopped"))
+    sys.exit(tool.run(main, "make backup"))

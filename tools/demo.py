@@ -1,15 +1,24 @@
-"""make demo: the four scripts on the default experiment, against the local batch service, and where it all lies."""
+"""make demo: the four scripts on the default experiment, against the local batch service, told on one screen."""
 
 from __future__ import annotations
 
+import csv
+import json
+import os
 import subprocess
 import sys
 import time
+import unicodedata
+from itertools import chain
+from pathlib import Path
 
-from common import settings
-from common.cli.text import all_runs
+from common.cli import tool
+from common.cli.exits import UNFINISHED
+from common.cli.text import HEADER, SIMULATED, failures, run_rows, table
+from common.errors import BatchError
 from common.providers import local
-from common.runs.journal import Journal
+from common.settings import ROOT
+from common.text import one_line
 
 SCRIPTS = (
     ["openai_example.py", "--batch"],
@@ -18,28 +27,91 @@ SCRIPTS = (
     ["llama_batch_example.py"],
 )
 CONVERTER = "tools/openai/batch_result_converter.py"
+SHOWN = ("gpt-4.1", "deepseekr1")  # whose first answers are shown
+WIDTH = 98  # columns
 
 
-def main() -> int:
+class Failed(BatchError):
+    """A command of the demo did not end well. `code` is its exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def main(results: Path) -> int:
     """Run everything; returns the first exit code that is not 0."""
     begun = time.monotonic()
-    settings.load_env()
-    results = settings.results_folder(None)
-    with local.account("openai", results):  # one service for all four
-        for script, *options in SCRIPTS:
-            command = [sys.executable, script, *options, "--local", "--results", str(results)]
-            print(f"\n$ python {script} {' '.join(options + ['--local'])}", flush=True)
-            if code := subprocess.run(command, cwd=settings.ROOT).returncode:
-                return code
-    journal = Journal(results)
-    run = journal.runs("openai")[0]
-    raw = results / "openai" / "batch_results" / f"{journal.shards(run)[0].batch_id}_output.jsonl"
-    print(f"\n$ python {CONVERTER} {raw}", flush=True)
-    if code := subprocess.run([sys.executable, CONVERTER, str(raw)], cwd=settings.ROOT).returncode:
-        return code
-    print(f"\n{all_runs(journal)}\n\nresults: {results}\n{time.monotonic() - begun:.0f} s in all")
+    try:
+        with local.account("openai", results):  # one service for all four
+            summaries = [_run([*script, "--local"], results) for script in SCRIPTS]
+        _convert(summaries[0], results)
+    except Failed as failed:
+        print(failed, file=sys.stderr)
+        return failed.code
+    print()
+    for summary in summaries:
+        for line in _answers(results / summary["provider"] / summary["run"] / "results.csv"):
+            print(line)
+    print(table(HEADER, chain.from_iterable(map(run_rows, summaries))))
+    print(SIMULATED)
+    print(f"{time.monotonic() - begun:.0f} s; tables, texts and raw files: {_near(results)}")
     return 0
 
 
+def _run(script: list[str], results: Path) -> dict:
+    """Run a script to its end and say in a line what came of it; returns its summary. Raises Failed."""
+    summary, seconds = _said([*script, "--results", str(results), "--json"], f"python {' '.join(script)}")
+    print(f"{summary['planned']} requests in {len(summary['batches'])} batches, {seconds:.1f} s")
+    if wrong := summary["rows"] - summary["outcomes"].get("succeeded", 0):
+        raise Failed(f"error: {wrong} rows have no clean answer ({failures(summary['outcomes'])})", UNFINISHED)
+    return summary
+
+
+def _convert(summary: dict, results: Path) -> None:
+    batch_id = next(batch["batch_id"] for batch in summary["batches"] if batch["batch_id"])
+    file = results / "openai" / "batch_results" / f"{batch_id}_output.jsonl"
+    report, seconds = _said([CONVERTER, str(file), "--json"], f"python {CONVERTER} …")
+    print(f"{report['files'][0]['rows']} text files, {seconds:.1f} s")
+
+
+def _said(command: list[str], shown: str) -> tuple[dict, float]:
+    """What a command said with --json, and the seconds it took. Raises Failed when it said nothing."""
+    print(f"{shown:<53}", end="", flush=True)
+    begun = time.monotonic()
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
+    try:
+        return json.loads(done.stdout), time.monotonic() - begun
+    except ValueError:
+        print("failed", flush=True)
+        said = done.stderr.strip().splitlines() or ["error: it said nothing"]
+        raise Failed(said[-1], done.returncode or UNFINISHED) from None
+
+
+def _answers(path: Path) -> list[str]:
+    """The first answer of each model that is shown, one line each."""
+    found: dict[str, str] = {}
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["model"] in SHOWN and row["model"] not in found:
+                found[row["model"]] = f"{row['model']} as {row['persona_name']} on {row['text_title']}: {one_line(row['answer'])}"
+    return [_cut(line) for line in found.values()]
+
+
+def _cut(line: str) -> str:
+    """As much of a line as a terminal shows in WIDTH columns."""
+    columns = 0
+    for n, letter in enumerate(line):
+        columns += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        if columns > WIDTH:
+            return line[:n] + "…"
+    return line
+
+
+def _near(path: Path) -> str:
+    """A path as short as it can be typed here."""
+    return min(str(path), os.path.relpath(path), key=len)
+
+
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(tool.run(main, "make demo"))

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from common import settings
+import sys
+from pathlib import Path
+
+from common.cli import tool
 from common.cli.text import all_runs
-from common.runs.journal import Journal
+
+
+def main(results: Path) -> int:
+    """Print the table; returns the exit code."""
+    with tool.journal_of(results) as journal:
+        print(all_runs(journal))
+    return 0
+
 
 if __name__ == "__main__":
-    settings.load_env()
-    print(all_runs(Journal(settings.results_folder(None))))
+    sys.exit(tool.run(main, "make report"))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 
-from common import cli, settings
-from common.cli.exits import INPUT, fail, guarded
+from common import cli
+from common.cli import tool
 from common.cli.text import table
+from common.errors import InputError
+from common.nouns import Run
 from common.runs.journal import Journal
 
 SCRIPTS = {
@@ -18,27 +21,36 @@ SCRIPTS = {
 }
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], results: Path) -> int:
     """Find the script that knows the ID and let it answer; returns the exit code."""
-    settings.load_env()
-    journal = Journal(settings.results_folder(None))
-    if not arguments:
-        rows = [
-            (run.provider, run.name, f"{run.planned:,}", ", ".join(f"{n} {state}" for state, n in journal.states(run).items()), run.paused)
-            for run in journal.runs()
-        ]
-        print(table(("provider", "run", "requests", "batches", ""), rows))
-        return 0
-    name, *more = arguments
-    owner = journal.owner(name)
-    run = owner[0] if owner else next((r for r in journal.runs() if r.name == name), None)
-    journal.close()
-    if run is None:
-        return fail(f"no run or batch {name!r} in this results folder; make status lists the runs", INPUT)
+    with tool.journal_of(results) as journal:
+        if not arguments:
+            print(_all(journal))
+            return 0
+        name, *more = arguments
+        run = _owner(journal, name)
     local = ["--local"] if run.address == "local" else []
     script = importlib.import_module(SCRIPTS[run.provider])
     return cli.main(script.SCRIPT, ["--status", name, *local, *more])
 
 
+def _owner(journal: Journal, name: str) -> Run:
+    """The run of that name, or that batch's. Raises InputError when there is none."""
+    if owner := journal.owner(name):
+        return owner[0]
+    for run in journal.runs():
+        if run.name == name:
+            return run
+    raise InputError(f"no run or batch {name!r} in this results folder; make status lists the runs")
+
+
+def _all(journal: Journal) -> str:
+    rows = [
+        (run.provider, run.name, f"{run.planned:,}", ", ".join(f"{n} {state}" for state, n in journal.states(run).items()), run.paused)
+        for run in journal.runs()
+    ]
+    return table(("provider", "run", "requests", "batches", ""), rows)
+
+
 if __name__ == "__main__":
-    sys.exit(guarded(lambda: main(sys.argv[1:]), "make status", "stopped"))
+    sys.exit(tool.run(lambda results: main(sys.argv[1:], results), "make status"))

@@ -164,7 +164,7 @@ def _target(job: Job, origin: Origin) -> Path:
 
 def _told(error: Exception) -> str:
     if isinstance(error, ImportError):
-        return "--format parquet needs pyarrow; type: pip install pyarrow (or take --format csv)"
+        return "--format parquet needs arro3-io; type: make setup (or take --format csv)"
     if isinstance(error, OSError) and error.strerror:
         return one_line(f"{error.filename or 'output'}: {error.strerror}; choose another place with --out DIR")
     return one_line(error, 1000)

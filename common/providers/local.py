@@ -37,7 +37,7 @@ def account(host_name: str, results: Path, speed: float = SPEED) -> Iterator[Acc
         state.mkdir(parents=True, exist_ok=True)
         lease = open(state / "lease", "w")
     except OSError as error:
-        raise InputError(f"{state}: {error.strerror}; choose another folder with --results") from None
+        raise InputError(f"{state}: {error.strerror}; choose another folder with --results or RESULTS_DIR") from None
     with lease:
         fcntl.flock(lease, fcntl.LOCK_SH)
         urls = _urls(state, speed)

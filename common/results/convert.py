@@ -28,7 +28,7 @@ def convert(files: Iterable[Path], form: str, target: Path, origin: Origin) -> T
     """Convert files of one batch to `form` ("text", "csv", "parquet" or "jsonl") at `target`, a folder for "text".
 
     Without a single row nothing is made. Raises OSError when something cannot be read or written, and
-    ImportError when pyarrow is not there for "parquet".
+    ImportError when arro3 is not there for "parquet".
     """
     tally = Tally()
     rows = file_rows(files, origin, tally)

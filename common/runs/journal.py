@@ -70,7 +70,7 @@ class Journal:
             self._create()
         except (OSError, sqlite3.Error) as error:
             raise InputError(
-                f"{path}: the journal cannot be opened or written ({error}); choose another folder with --results"
+                f"{path}: the journal cannot be opened or written ({error}); choose another folder with --results or RESULTS_DIR"
             ) from None
 
     def _create(self) -> None:

@@ -118,7 +118,7 @@ def _new(
     try:
         (run.folder / "shards").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{run.folder}: {error.strerror}; choose another folder with --results") from None
+        raise InputError(f"{run.folder}: {error.strerror}; choose another folder with --results or RESULTS_DIR") from None
     return journal.save_run(run, "created", experiment=str(experiment.path))
 
 

@@ -235,4 +235,4 @@ def test_a_run_needs_no_sdk(run: Commands, script: str, model: str) -> None:
     *loaded, end = done.stdout.rpartition("LOADED ")[2].split()
     assert end == "0", done.stdout + done.stderr
     assert "httpx2" in loaded
-    assert not set(loaded) & {"openai", "anthropic", "pydantic", "pyarrow", "requests"}
+    assert not set(loaded) & {"openai", "anthropic", "pydantic", "arro3", "requests"}

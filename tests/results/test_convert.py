@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 
 import orjson
-import pyarrow.parquet as pq
 import pytest
+from arro3.io import read_parquet
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -208,7 +208,8 @@ def test_all_tables_hold_the_same_rows(tmp_path):
     with open(tmp_path / "t.csv", encoding="utf-8-sig", newline="") as file:
         from_csv = list(csv.DictReader(file))
     from_jsonl = [orjson.loads(one) for one in (tmp_path / "t.jsonl").read_bytes().splitlines()]
-    from_parquet = pq.read_table(tmp_path / "t.parquet").to_pylist()
+    table = read_parquet(tmp_path / "t.parquet").read_all()
+    from_parquet = [dict(zip(table.column_names, row)) for row in zip(*(column.to_pylist() for column in table.columns))]
     assert from_jsonl == from_parquet
     assert list(from_csv[0]) == list(from_jsonl[0])
     first, second = from_jsonl

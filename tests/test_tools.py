@@ -1,0 +1,119 @@
+"""The tools behind make: the demo fits a screen, and whatever stands in the way of one is told in a line."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTHING_SET = {"RESULTS_DIR", "DEBUG", "MAKEFLAGS"}
+
+
+def tool(name: str, results: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """A tool on a results folder, run to its end."""
+    env = {key: value for key, value in os.environ.items() if key not in NOTHING_SET} | {"RESULTS_DIR": str(results)}
+    command = [sys.executable, "-m", f"tools.{name}", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+
+
+def columns(line: str) -> int:
+    """How many columns of a terminal a line takes."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line)
+
+
+def test_the_demo_fits_a_screen(tmp_path: Path) -> None:
+    """Four scripts, two answers, one table, after an old dry run; then the other tools know the runs."""
+    dry = [sys.executable, "openai_example.py", "--dry-run", "--limit", "3", "--local", "--results", str(tmp_path)]
+    assert subprocess.run(dry, cwd=ROOT, capture_output=True, timeout=60).returncode == 0
+    done = tool("demo", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert len(lines) < 24 and max(map(columns, lines[:-1])) <= 100
+    assert [line.split()[0] for line in lines[:5]] == ["python"] * 5
+    assert sum(re.search(r" 120 +120 +0 +as if ", line) is not None for line in lines) == 10
+    assert sum(line.startswith(("gpt-4.1 as ", "deepseekr1 as ")) for line in lines) == 2
+    assert "SIMULATED" in lines[-2] and min(str(tmp_path), os.path.relpath(tmp_path, ROOT), key=len) in lines[-1]
+    assert tool("report", tmp_path).stdout.count("literary-") == 14  # ten models, and four that are simulated
+    assert tool("audit", tmp_path).stdout.splitlines()[-1] == "5 runs, 0 with findings"
+    assert len(tool("status", tmp_path).stdout.splitlines()) == 2 + 5
+    assert tool("backup", tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["audit", "report", "status", "backup"])
+@pytest.mark.parametrize("there", [True, False], ids=["empty", "missing"])
+def test_no_run_yet(tmp_path: Path, name: str, there: bool) -> None:
+    """Where no run has been, a tool says so in a line and makes nothing."""
+    results = tmp_path / "results"
+    if there:
+        results.mkdir()
+    done = tool(name, results)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: {results}: no journal")
+    assert list(tmp_path.rglob("*")) == [results] * there
+
+
+@pytest.mark.parametrize("name", ["demo", "audit", "report", "status", "backup"])
+def test_a_journal_that_cannot_be_opened(tmp_path: Path, name: str) -> None:
+    """A journal, or a results folder, that is something else: one line, exit 2."""
+    (tmp_path / "journal.db").write_text("no journal, but longer than the header of a database has to be " * 9)
+    done = tool(name, tmp_path)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ") and "Traceback" not in line
+
+
+def test_the_demo_needs_a_folder_to_write(tmp_path: Path) -> None:
+    """Where results cannot be written, the demo says so before it runs anything."""
+    (tmp_path / "file").write_text("")
+    done = tool("demo", tmp_path / "file" / "results")
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ") and "RESULTS_DIR" in line
+
+
+def setup(tmp_path: Path, python: str) -> str:
+    """What `make setup` says, with a Python that runs the code of `-c` under conditions made by `python`."""
+    fake = tmp_path / "python3"
+    fake.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{python}; exec(sys.argv[2])" "$@"\n')
+    fake.chmod(0o755)
+    command = ["make", "-s", "-f", ROOT / "Makefile", "setup", f"PYTHON={fake}"]
+    (tmp_path / "requirements.lock").touch()
+    env = {key: value for key, value in os.environ.items() if key not in NOTHING_SET}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("make: ")]
+    return line
+
+
+def test_setup_without_ensurepip(tmp_path: Path) -> None:
+    """A stock Debian's Python has no ensurepip: one line says what to type."""
+    said = setup(tmp_path, "import sys, importlib.util as u; find = u.find_spec; u.find_spec = lambda n: n != 'ensurepip' and find(n)")
+    assert said.startswith("error: ") and said.endswith("sudo apt install python3-venv")
+
+
+def test_setup_with_an_old_python(tmp_path: Path) -> None:
+    """A Python that is too old: one line says what to type."""
+    said = setup(tmp_path, "import sys; sys.version_info = (3, 9)")
+    assert said.startswith("error: Python 3.11 or newer is needed")
+
+
+def pins(name: str) -> dict[str, str]:
+    """The versions of a lock file, by package."""
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / name).read_text(), re.MULTILINE))
+
+
+def test_the_locks_agree() -> None:
+    """What tests holds all that runs, in the same versions; each package has its hashes."""
+    runs, tests = pins("requirements.lock"), pins("requirements-dev.lock")
+    assert runs.items() < tests.items()
+    assert "pytest" in tests and "pytest" not in runs
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        text = (ROOT / name).read_text()
+        assert len(re.findall(r"^\S+==[^\n]*\\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)) == len(pins(name))
