@@ -64,6 +64,8 @@ class Host:
     window: str = "24h"
     upload_purpose: str = "batch"
     requests_per_minute: int | None = None
+    plan_variable: str = ""  # names one of `plans` instead of the row's own limit of requests
+    plans: Mapping[str, int] = field(default_factory=dict)  # requests per batch by the plans that it sells; 0: no limit
     local: bool = False  # the embedded local batch service: nothing costs, everything is simulated
 
 
@@ -82,6 +84,14 @@ class Condition(NamedTuple):
     system: str
     user: str
     temperature: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """How a run's conditions are asked: what all requests of one cut share beside their model and text."""
+
+    max_tokens: int
+    effort: str = ""  # reasoning effort for models that reason; "" = the model's default
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +147,7 @@ class Batch:
     ref: str = ""  # the input file id, where the API gives it
     tag: str = ""  # our tag in its metadata, where the API has metadata
     problems: tuple[Mapping[str, object], ...] = ()  # validation errors: code, message, param, line
+    refusal: str = ""  # of a `failed` one: "later" (queue full), "upload again" (its file) or "give up"
 
 
 class Usage(NamedTuple):

@@ -6,8 +6,8 @@ import sys
 
 from common import catalog, settings
 from common.cli.exits import guarded
-from common.cli.session import provider_of
 from common.maintenance.audit import audit
+from common.providers import connect
 from common.providers.account import Account
 from common.runs.journal import Journal
 
@@ -17,7 +17,7 @@ def main() -> int:
     settings.load_env()
     journal, wrong = Journal(settings.results_folder(None)), 0
     for run in journal.runs():
-        provider = provider_of(Account(catalog.hosts()[run.host], run.address))
+        provider = connect(Account(catalog.hosts()[run.host], run.address))
         findings = list(audit(journal, run, provider))
         wrong += bool(findings)
         print(f"{run.provider}/{run.name}: {run.planned:,} requests, {'ok' if not findings else 'NOT as the journal says'}")

@@ -23,12 +23,10 @@ def hosts() -> dict[str, Host]:
 
 def plans(host: str) -> dict[str, int]:
     """Requests per batch by the plans that a host sells; empty when it sells none."""
-    with open(HERE / "hosts.toml", "rb") as file:
-        return tomllib.load(file)[host].get("plans", {})
+    return dict(hosts()[host].plans)
 
 
 def _host(name: str, row: dict) -> Host:
-    row.pop("plans", None)
     given = {f.name: row.pop(f.name) for f in fields(Limits) if f.name in row}
     limits = Limits(**{"requests": None, "bytes": None, **given})
     row["key_prefixes"] = tuple(row.get("key_prefixes", ()))

@@ -53,9 +53,7 @@ def account(host_name: str) -> Account:
         name = catalog.LENT if host.closed_on and not is_loopback(base_url) else host.name
         found = catalog.host_at(base_url, replace(host, name=name, title=title, closed_on=""))
         host = found if found.api == host.api else host
-    if host.name in ("kluster", catalog.LENT):
-        host = _planned(host)
-    host = _at_own_rate(host)
+    host = _at_own_rate(_planned(host))
     return Account(host, base_url, os.environ.get(host.key_variable, "").strip(), _headers(host))
 
 
@@ -81,12 +79,13 @@ def _parts(url: str) -> SplitResult | None:
 
 
 def _planned(host: Host) -> Host:
-    """kluster.ai limits requests per batch by plan: KLUSTERAI_PLAN trial, core, scale or enterprise."""
-    plan = os.environ.get("KLUSTERAI_PLAN", "").strip().lower() or "core"
-    plans = {**catalog.plans("kluster"), "enterprise": None}
-    if plan not in plans:
-        raise InputError(f"KLUSTERAI_PLAN is {plan!r}; expected one of {', '.join(plans)}")
-    return replace(host, limits=replace(host.limits, requests=plans[plan]))
+    """Where a host limits requests per batch by plan, its row names the variable that holds the plan."""
+    plan = os.environ.get(host.plan_variable, "").strip().lower() if host.plan_variable else ""
+    if not plan:
+        return host
+    if plan not in host.plans:
+        raise InputError(f"{host.plan_variable} is {plan!r}; expected one of {', '.join(host.plans)}")
+    return replace(host, limits=replace(host.limits, requests=host.plans[plan] or None))
 
 
 def _at_own_rate(host: Host) -> Host:

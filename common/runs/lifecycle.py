@@ -213,7 +213,7 @@ class Lifecycle:
             return
         shard = self._record(shard, "submitting", state="submitting", intent_at=self._clock())
         try:
-            batch_id = self._provider.submit(shard)
+            batch_id = self._provider.submit(shard, self._models[shard.model].id)
         except Unknown as error:
             self.tell("lost", shard, str(error))
             self._record(shard, "answer_lost", note=str(error))
@@ -229,7 +229,7 @@ class Lifecycle:
         except Broke as error:
             self._turned_down(shard, "uploaded", 0.0, str(error))
             self._pause(str(error))
-        except Denied as error:
+        except (Denied, InputError) as error:  # of the file: it was not sent whole, so nothing can have been accepted
             self._turned_down(shard, "uploaded", 0.0, str(error))
             raise
         except Refused as error:
@@ -257,7 +257,7 @@ class Lifecycle:
         if error.status == 404 and shard.tries < self.options.retries:
             self._turned_down(shard, "planned", backoff(shard.tries + 1, self.options.poll), str(error))
             return
-        line = shards.line_of_error(str(error))
+        line = self._provider.line_of(str(error))
         self._give_up(shard, str(error), [{"message": str(error), "line": line}] if line else [])
 
     # ---- lost answers
@@ -330,7 +330,7 @@ class Lifecycle:
     def _failed(self, shard: Shard, batch: Batch) -> None:
         """A batch whose input was turned down as a whole: nothing was tried, nothing is billed."""
         said = "; ".join(f"{p.get('code')}: {p.get('message')}" for p in batch.problems[:3]) or "no reason was given"
-        match verdicts.of_refused_input(batch.problems):
+        match batch.refusal:
             case "later":
                 wait = backoff(shard.tries + 2, self.options.poll * 2)
                 self.tell("wait", shard, f"the queue for {shard.model} is full; its turn comes later ({wait:.0f} s)")
@@ -433,8 +433,8 @@ class Lifecycle:
         for policy, request_ids in groups.items():
             wait = backoff(shard.attempt, self.options.poll) if policy is Policy.RETRY else 0.0
             cap = int(shard.max_tokens * self.run.longer) if policy is Policy.LONGER else None
-            n, attempt, not_before = self._next_n() + len(made), shard.attempt + 1, self._clock() + wait
-            made.append((shards.again(shard, n, request_ids, attempt=attempt, longer=cap, not_before=not_before), wait))
+            how = {"attempt": shard.attempt + 1, "not_before": self._clock() + wait, "with_cap": self._provider.with_cap}
+            made.append((shards.again(shard, self._next_n() + len(made), request_ids, longer=cap, **how), wait))
         return made
 
     # ---- money
