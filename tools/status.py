@@ -8,6 +8,7 @@ import sys
 from common import cli, settings
 from common.cli.exits import INPUT, fail, guarded
 from common.cli.text import table
+from common.nouns import Run
 from common.runs.journal import Journal
 
 SCRIPTS = {
@@ -36,8 +37,14 @@ def main(arguments: list[str]) -> int:
     if run is None:
         return fail(f"no run or batch {name!r} in this results folder; make status lists the runs", INPUT)
     local = ["--local"] if run.address == "local" else []
-    script = importlib.import_module(SCRIPTS[run.provider])
-    return cli.main(script.SCRIPT, ["--status", name, *local, *more])
+    return cli.main(_script(run), ["--status", name, *local, *more])
+
+
+def _script(run: Run) -> cli.Script:
+    """The script that made a run; for one of a person's own, as much of it as a look needs."""
+    if run.provider in SCRIPTS:
+        return importlib.import_module(SCRIPTS[run.provider]).SCRIPT
+    return cli.Script(f"{run.provider}_example.py", run.provider, run.host, (), needs_batch=True)
 
 
 if __name__ == "__main__":
