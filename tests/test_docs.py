@@ -150,6 +150,7 @@ def test_every_setting_is_in_the_example() -> None:
     sources = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "common").rglob("*.py")}
     read = {name: set(re.findall(r"environ\.get\(\"([A-Z_]+)\"", source)) for name, source in sources.items()}
     hosts = {v for host in catalog.hosts().values() for v in (host.url_variable, host.key_variable, *host.header_variables.values())}
+    hosts |= {host.plan_variable for host in catalog.hosts().values() if host.plan_variable}
     named = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
     assert read["settings.py"] | read["account.py"] | hosts <= named <= hosts.union(*read.values())
 

@@ -62,7 +62,8 @@ class Folder(Provider):
             for line in (self.HOME / shard.ref).read_bytes().splitlines():
                 row = orjson.loads(line)
                 assert row["of"] == model_id
-                out.write(orjson.dumps({"key": row["key"], "by": model_id, "answer": row["ask"].upper() if row["cap"] > 64 else None}) + b"\n")
+                answer = row["ask"].upper() if row["cap"] > 64 else None
+                out.write(orjson.dumps({"key": row["key"], "by": model_id, "answer": answer}) + b"\n")
         return batch_id
 
     def find(self, shard: Shard) -> Iterable[Batch]:
@@ -144,7 +145,9 @@ def test_one_row(mine: Callable[..., int], monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
-def test_a_shape_that_the_service_does_not_speak(mine: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_a_shape_that_the_service_does_not_speak(
+    mine: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     """--local says so in one line."""
     monkeypatch.setitem(APIS, "folder", Folder)
     monkeypatch.setitem(catalog.hosts(), "mine", row(api="folder"))

@@ -238,7 +238,8 @@ def test_the_key_is_in_no_text(run: Commands, api: str, provider: Provider, shar
     shard = uploaded(provider, shard)
     account = Account(provider.host, "http://127.0.0.1:9", KEY)
     said = [repr(provider), repr(account), repr(vars(provider))]
-    for action in ({"status": 401, "body": {"error": {"message": f"bad key {KEY}"}}}, {"status": 500, "body": f"<{KEY}>"}, {"drop": "before"}):
+    echo = {"error": {"message": f"bad key {KEY}"}}
+    for action in ({"status": 401, "body": echo}, {"status": 500, "body": f"<{KEY}>"}, {"drop": "before"}):
         fault(run, create(api), **action)
         with pytest.raises(BatchError) as raised:
             submit(provider, shard)
