@@ -118,6 +118,14 @@ class Pause(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """How a run's conditions are asked: what all requests of one cut share beside their model and text."""
+
+    max_tokens: int
+    effort: str = ""  # reasoning effort for models that reason; "" = the model's default
+
+
+@dataclass(frozen=True, slots=True)
 class Shard:
     """An input file, immutable once renamed into place, and where it stands on its way through one batch."""
 
@@ -170,6 +178,7 @@ class Batch:
     ref: str = ""  # the input file id, where the API gives it
     tag: str = ""  # our tag in its metadata, where the API has metadata
     problems: tuple[Mapping[str, object], ...] = ()  # validation errors: code, message, param, line
+    refusal: str = ""  # of a `failed` one: "later" (queue full), "upload again" (its file) or "give up"
 
 
 class Usage(NamedTuple):

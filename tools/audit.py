@@ -7,8 +7,8 @@ from pathlib import Path
 
 from common import catalog
 from common.cli import tool
-from common.cli.session import provider_of
 from common.maintenance.audit import audit
+from common.providers import connect
 from common.providers.account import Account
 
 
@@ -17,7 +17,7 @@ def main(results: Path) -> int:
     with tool.journal_of(results) as journal:
         runs, wrong = journal.runs(), 0
         for run in runs:
-            provider = provider_of(Account(catalog.hosts()[run.host], run.address))
+            provider = connect(Account(catalog.hosts()[run.host], run.address))
             findings = list(audit(journal, run, provider))
             wrong += bool(findings)
             print(f"{run.provider}/{run.name}: {run.planned:,} requests, {'ok' if not findings else 'NOT as the journal says'}")

@@ -30,8 +30,14 @@ def main(arguments: list[str], results: Path) -> int:
         name, *more = arguments
         run = _owner(journal, name)
     local = ["--local"] if run.address == "local" else []
-    script = importlib.import_module(SCRIPTS[run.provider])
-    return cli.main(script.SCRIPT, ["--status", name, *local, *more])
+    return cli.main(_script(run), ["--status", name, *local, *more])
+
+
+def _script(run: Run) -> cli.Script:
+    """The script that made a run; for one of a person's own, as much of it as a look needs."""
+    if run.provider in SCRIPTS:
+        return importlib.import_module(SCRIPTS[run.provider]).SCRIPT
+    return cli.Script(f"{run.provider}_example.py", run.provider, run.host, (), needs_batch=True)
 
 
 def _owner(journal: Journal, name: str) -> Run:

@@ -15,13 +15,12 @@ from pathlib import Path
 from common import settings
 from common.cli.exits import OK, UNFINISHED, guarded
 from common.cli.options import count, seconds
-from common.cli.session import provider_of
 from common.cli.text import table
 from common.errors import InputError
 from common.maintenance import cleanup
 from common.maintenance.cleanup import CANCEL, CLEAN, DONE, FAILED, HELD, LEFT, RUNNING, UNCOLLECTED, Cleanup, Item, Outcome, Survey
 from common.providers import account as accounts
-from common.providers import local
+from common.providers import connect, local
 from common.providers.base import Provider
 from common.runs.choose import check_open
 from common.runs.journal import Journal
@@ -90,7 +89,7 @@ def _main(tool: Tool, args: argparse.Namespace) -> int:
     settings.load_env()
     _check(tool, args)
     folder = settings.results_folder(args.results)
-    with _account(tool, args, folder) as account, closing(provider_of(account)) as provider, _journal(folder) as journal:
+    with _account(tool, args, folder) as account, closing(connect(account)) as provider, _journal(folder) as journal:
         check_open(account)
         if warning := accounts.check_key(account, tool.path):
             print(f"warning: {warning}", file=sys.stderr)

@@ -19,7 +19,7 @@ from common.cli.text import table
 from common.errors import InputError
 from common.nouns import Run, Shard
 from common.providers import account as accounts
-from common.providers import local
+from common.providers import connect, local
 from common.providers.base import Provider
 from common.results.tally import uncollected
 from common.runs.choose import models_of
@@ -27,15 +27,6 @@ from common.runs.desk import Options
 from common.runs.journal import Journal
 from common.runs.lifecycle import Lifecycle
 from common.runs.overview import write_rows, write_summary
-
-
-def provider_of(account: accounts.Account) -> Provider:
-    """The provider that speaks an account's shape."""
-    if account.host.api == "anthropic":
-        from common.providers.anthropic import Anthropic as kind
-    else:
-        from common.providers.openai import OpenAIShaped as kind
-    return kind(account.host, account.base_url, account.key, account.headers)
 
 
 def again(script: Script, arguments: Sequence[str]) -> str:
@@ -154,7 +145,7 @@ def opened(script: Script, args: argparse.Namespace, arguments: Sequence[str]) -
     folder = settings.results_folder(args.results)
     with (
         _account(script, args, folder) as account,
-        closing(provider_of(account)) as provider,
+        closing(connect(account)) as provider,
         closing(Journal(folder)) as journal,
     ):
         yield Session(script, args, arguments, folder, account, provider, journal)

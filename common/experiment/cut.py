@@ -16,7 +16,7 @@ from common.catalog.prices import ceiling
 from common.catalog.tokens import PER_MESSAGE, estimate
 from common.experiment.ids import id_parts
 from common.experiment.shards import BLOCK, Request, Writer, new_tag
-from common.nouns import Condition, Limits, Model, Shard
+from common.nouns import Ask, Condition, Limits, Model, Shard
 from common.providers.base import Provider
 
 GROUP = 64  # requests that are packed at a time
@@ -47,7 +47,6 @@ class Plan:
     provider: Provider
     trials: int
     effort: str = ""
-    headers: Callable[[Model], dict[str, str]] = lambda model: {}
     invalid: list[tuple[str, str]] = field(default_factory=list)  # (custom_id, why), the first 1,000
     skipped: int = 0
 
@@ -76,6 +75,7 @@ class Plan:
         legal, encode, escaped = _legal(self.limits.custom_id), self.provider.encode, orjson.dumps
         count = lru_cache(64)(estimate)  # of system prompts, which a data set repeats
         rest_of = lru_cache(64)("{}\n".format)
+        ask = Ask(cap, self.effort)
         model, group, size = None, [], 0
         for condition in conditions:
             if left <= 0:
@@ -86,7 +86,7 @@ class Plan:
                 most_of = lru_cache(4096)(partial(ceiling, model, max_tokens=cap))
             trials = min(self.trials, left)
             left -= trials
-            head, tail = encode(condition, cap, self.effort)  # all trials ask the same
+            head, tail = encode(condition, ask)  # all trials ask the same
             tokens = count(system) + estimate(user) + 2 * PER_MESSAGE
             most = most_of(tokens)
             before, after = id_parts(persona, model.alias, text)
@@ -130,5 +130,5 @@ class Plan:
             model=model.alias,
             max_tokens=cap,
             tag=new_tag(self.run, writer.n),
-            headers=self.headers(model),
+            headers=self.provider.headers(model),
         )

@@ -9,19 +9,16 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import re
 import secrets
-from collections.abc import Container
+from collections.abc import Callable, Container
 from contextlib import suppress
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
-import orjson
-
-from common.errors import InputError
 from common.files import sync_folder
 from common.nouns import Limits, Shard
+from common.providers.sealed import changed, gone
 
 BLOCK = 1 << 20
 
@@ -91,7 +88,6 @@ class Writer:
             file.close()
         os.replace(self._part, self.path)
         sync_folder(self.path.parent)
-        _own[self.path] = _stamp(self.path)
         return self._sha.hexdigest()
 
     def abandon(self) -> None:
@@ -107,28 +103,27 @@ def _write_all(file, block: bytes) -> None:
         view = view[file.write(view) :]
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
-    """What changes about a file when anybody writes to it, or puts another one in its place."""
-    found = os.stat(path)
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-# The shards that this very process has written, with their stamps: they need no second reading before they are sent.
-_own: dict[Path, tuple[int, ...]] = {}
-
-
 def new_tag(run: str, n: int) -> str:
     """A name for a shard's batch that no other batch of any run ever has (OpenAI metadata: at most 512 characters)."""
     return f"{run}#{n}#{secrets.token_hex(8)}"
 
 
-def again(shard: Shard, n: int, keep: Container[str], *, attempt: int, longer: int | None = None, not_before: float = 0.0) -> Shard | None:
+def again(
+    shard: Shard,
+    n: int,
+    keep: Container[str],
+    *,
+    attempt: int,
+    longer: int | None = None,
+    with_cap: Callable[[bytes, int], bytes] | None = None,
+    not_before: float = 0.0,
+) -> Shard | None:
     """A new shard of those requests of a shard whose request ids are in `keep`; None when there are none.
 
-    `longer` replaces their max_tokens. The lines are copied byte by byte otherwise.
+    `longer` replaces their max_tokens, as the provider's `with_cap` does it. The lines are copied byte by byte otherwise.
     """
     writer = Writer(shard.path.parent, n)
-    change = partial(_raise_cap, cap=longer) if longer else bytes
+    change = partial(with_cap, cap=longer) if longer else bytes
     try:
         with (
             open(shard.path, "rb") as lines,
@@ -164,13 +159,6 @@ def again(shard: Shard, n: int, keep: Container[str], *, attempt: int, longer: i
         raise
 
 
-def _raise_cap(line: bytes, cap: int) -> bytes:
-    row = orjson.loads(line)
-    body = row.get("body") or row["params"]
-    body["max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"] = cap
-    return orjson.dumps(row) + b"\n"
-
-
 def ids(shard: Shard) -> dict[str, str]:
     """A shard's request ids → `custom_id TAB temperature` (custom_id empty where the same). One shard's worth."""
     found, share = {}, {}.setdefault
@@ -182,16 +170,13 @@ def ids(shard: Shard) -> dict[str, str]:
 
 
 def check(shard: Shard) -> None:
-    """Make sure that a shard's file is still what was planned. Raises InputError."""
+    """A quick look at whether a shard's file is there as planned; its bytes are checked as they are sent. Raises InputError."""
     try:
-        if _own.get(shard.path) == _stamp(shard.path):
-            return
-        with open(shard.path, "rb") as file:
-            same = hashlib.file_digest(file, "sha256").hexdigest() == shard.sha256
+        size = os.stat(shard.path).st_size
     except FileNotFoundError:
-        raise InputError(f"{shard.path}: the shard is gone; plan anew with --run NAME") from None
-    if not same:
-        raise InputError(f"{shard.path}: the shard was changed after planning; plan anew with --run NAME")
+        raise gone(shard.path) from None
+    if size != shard.bytes:
+        raise changed(shard.path)
 
 
 def id_at_line(shard: Shard, line: int) -> str:
@@ -202,9 +187,3 @@ def id_at_line(shard: Shard, line: int) -> str:
                 request_id, custom_id, _ = row.rstrip("\n").split("\t")
                 return custom_id or request_id
     return ""
-
-
-def line_of_error(message: str) -> int:
-    """The line of the request that an Anthropic error names as `requests.<index>.…`; 0 if it names none."""
-    found = re.search(r"\brequests\.(\d+)\b", message)
-    return int(found[1]) + 1 if found else 0

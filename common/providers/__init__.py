@@ -1,0 +1,20 @@
+"""The batch APIs by name, and who speaks for an account. Importing this imports no SDK."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from common.providers.anthropic import Anthropic
+from common.providers.base import Provider
+from common.providers.openai import OpenAIShaped
+
+if TYPE_CHECKING:
+    from common.providers.account import Account
+
+# A new shape is one file in this folder and one entry here; a host of a known shape is a row of hosts.toml.
+APIS: dict[str, type[Provider]] = {"openai": OpenAIShaped, "anthropic": Anthropic}
+
+
+def connect(account: Account) -> Provider:
+    """The provider that speaks an account's shape; nothing is sent yet."""
+    return APIS[account.host.api](account.host, account.base_url, account.key, account.headers)

@@ -2,33 +2,61 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
 import orjson
 
 from common.errors import Refused, Unknown
-from common.nouns import Batch, Condition, Host, Result, Shard, Usage
+from common.nouns import Ask, Batch, Condition, Host, Model, Result, Shard, Usage
 from common.outcomes import SUCCEEDED, row_class
 from common.providers.base import Holding, natural, table
-from common.providers.sdk import SdkProvider
-from common.providers.wire import BLOCK, CONNECT, READ, segment
+from common.providers.http import segment
+from common.providers.sealed import Sealed
+from common.providers.shared import SdkProvider
 
 VERSION = "2026-10-21"
 TEMPERATURE_VERSION = "2023-06-01"  # the last API version that accepts sampling parameters
 NONE_YET = "(no batch yet)"
+MONEY = {"enforced_spend_limit_reached"}  # codes of a 429 that no waiting ends
+OPEN, CLOSE, BLOCK = b'{"requests":[', b"]}", 1 << 18  # a create call's body; bytes of a shard that are read at a time
 
 
-def encode(condition: Condition, max_tokens: int, effort: str = "") -> tuple[bytes, bytes]:
-    """The two halves of a request; see `Provider.encode`. `effort` has no counterpart here and is ignored."""
-    params = {"model": condition.model.id, "max_tokens": max_tokens, "messages": [{"role": "user", "content": condition.user}]}
+def encode(condition: Condition, ask: Ask) -> tuple[bytes, bytes]:
+    """The two halves of a request; see `Provider.encode`. An effort has no counterpart here and is ignored."""
+    params = {"model": condition.model.id, "max_tokens": ask.max_tokens, "messages": [{"role": "user", "content": condition.user}]}
     if condition.system:
         params["system"] = condition.system
     if condition.temperature is not None:
         params["temperature"] = condition.temperature
     return b'{"custom_id":"', b'","params":%b}\n' % orjson.dumps(params)
+
+
+def with_cap(line: bytes, cap: int) -> bytes:
+    """A request with another max_tokens; see `Provider.with_cap`."""
+    row = orjson.loads(line)
+    row["params"]["max_tokens"] = cap
+    return orjson.dumps(row) + b"\n"
+
+
+def line_of(message: str) -> int:
+    """The line of the request that an error names as `requests.<index>.…`; 0 if it names none."""
+    found = re.search(r"\brequests\.(\d+)\b", message)
+    return int(found[1]) + 1 if found else 0
+
+
+def headers(model: Model) -> dict[str, str]:
+    """A temperature is taken only under the older API version."""
+    return {"anthropic-version": TEMPERATURE_VERSION} if model.supports_temperature else {}
+
+
+def claims(line: dict) -> bool:
+    """Whether an output line is of this shape."""
+    return "result" in line
 
 
 def decode(line: dict) -> Result:
@@ -101,18 +129,16 @@ def _unix(value: str | None) -> float:
     return datetime.fromisoformat(value).timestamp() if value else 0.0
 
 
-OPEN, CLOSE = b'{"requests":[', b"]}"
+def body_of(file: Sealed, block: int = BLOCK) -> Iterator[bytes]:
+    """The create call's JSON body from a shard's file, in blocks: its lines joined by commas.
 
-
-def body_of(path: Path, size: int, block: int = BLOCK) -> Iterator[bytes]:
-    """The create call's JSON body from a shard file of `size` bytes, in blocks: its lines joined by commas."""
-    yield OPEN
-    left = size - 1  # the last newline ends no request but the file
-    with open(path, "rb", buffering=0) as file:
-        while part := file.read(min(left, block)):
-            left -= len(part)
-            yield part.replace(b"\n", b",")  # JSON text holds no raw newline, so each one ends a request
-    yield CLOSE
+    The body's end is withheld until every byte of the file is known to be what was planned.
+    """
+    held = OPEN
+    for part in iter(partial(file.read, block), b""):
+        yield held
+        held = part.replace(b"\n", b",")  # JSON text holds no raw newline, so each one ends a request
+    yield held[:-1] + CLOSE  # the last newline ends no request but the file
 
 
 class Anthropic(SdkProvider):
@@ -120,50 +146,47 @@ class Anthropic(SdkProvider):
 
     encode = staticmethod(encode)
     decode = staticmethod(decode)
+    claims = staticmethod(claims)
+    with_cap = staticmethod(with_cap)
+    line_of = staticmethod(line_of)
+    headers = staticmethod(headers)
     to_batch = staticmethod(to_batch)
-    batches, page, cursor = "v1/messages/batches", {"limit": 1000}, "after_id"
+    batches, page, cursor, money = "v1/messages/batches", {"limit": 1000}, "after_id", MONEY
 
     def __init__(self, host: Host, base_url: str, key: str, headers: Mapping[str, str]) -> None:
         super().__init__(host, base_url, key, {"anthropic-version": VERSION, **headers})
 
-    def _make_client(self):
+    @staticmethod
+    def make_client(**options: object):
         import anthropic
-        import httpx2
 
-        return anthropic.Anthropic(
-            api_key=self._key, base_url=self._base_url, default_headers=self._headers, max_retries=0,
-            timeout=httpx2.Timeout(READ, connect=CONNECT),
-        )  # fmt: skip
+        return anthropic.Anthropic(open_telemetry=False, **options)
 
     def upload(self, shard: Shard) -> str:
         """Nothing to upload: the requests travel inside the create call. What is noted instead is the account's newest
         batch, because a lost one can be known only as newer than that, whatever the clocks say."""
-        newest = self._wire.ask("GET", self.batches, params={"limit": 1})
-        return next((batch.id for batch in self._read(newest.get("data"))), NONE_YET)
+        newest = self._read(self._http.get(self.batches, limit=1), lambda found: [*map(self.to_batch, found["data"])])
+        return next((batch.id for batch in newest), NONE_YET)
 
-    def submit(self, shard: Shard) -> str:
+    def submit(self, shard: Shard, model_id: str) -> str:
         size = len(OPEN) + shard.bytes - 1 + len(CLOSE)
         headers = {"Content-Type": "application/json", "Content-Length": str(size), **shard.headers}
-        return self._named(self._wire.ask("POST", self.batches, headers, content=body_of(shard.path, shard.bytes)))
+        with Sealed(shard) as file:
+            return self._named(self._http.post(self.batches, headers, content=body_of(file)))
 
     def find(self, shard: Shard) -> Iterable[Batch]:
         newer = takewhile(lambda batch: batch.id != shard.ref, self.listing())
         return reversed([batch for batch in newer if batch.total == shard.count])
 
-    def cancel(self, batch_id: str) -> None:
-        with self._call():
-            self._client.messages.batches.cancel(batch_id)
-
     def download(self, batch: Batch, output: Path, errors: Path) -> dict[Path, str]:
         if not batch.output:
             raise Refused(f"batch {batch.id} has ended but offers no results (they are kept for 29 days)", 404)
         # not the address that the answer names: a key goes nowhere but to the address that the user has set
-        return {output: self._wire.fetch(f"{self.batches}/{segment(batch.id)}/results", output)}
+        return {output: self._http.fetch(f"{self.batches}/{segment(batch.id)}/results", output)}
 
     def holdings(self, batch: Batch) -> list[Holding]:
-        with self._call():
-            raw = self._client.messages.batches.with_raw_response.retrieve(batch.id).read()
-            archived = orjson.loads(raw).get("archived_at")
+        raw = self._http.get(f"{self.batches}/{segment(batch.id)}")
+        archived = self._read(raw, lambda found: found.get("archived_at"))
         if not batch.output and not archived:
             raise Unknown(f"batch {batch.id} has ended, but its results are neither offered nor archived")
         # the requests themselves are never given back; the results go when the batch goes
@@ -173,9 +196,4 @@ class Anthropic(SdkProvider):
         ]
 
     def remove(self, ref: str) -> None:
-        try:
-            with self._call():
-                self._client.messages.batches.delete(ref)
-        except Refused as error:
-            if error.status != 404:
-                raise
+        self._http.delete(f"{self.batches}/{segment(ref)}")

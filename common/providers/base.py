@@ -1,7 +1,8 @@
-"""The seam: what a batch API must be able to do for us. Two pure functions and nine single calls.
+"""The seam: what a batch API must be able to do for us. Pure functions over its words, and single calls.
 
-A provider keeps no state, prints nothing and never repeats a call: patience is retry.py's, order is lifecycle.py's.
-Every call raises only the errors of errors.py.
+Everything that only one API knows stands in its provider's file: its words for states, errors, caps and limits. A
+provider keeps no state, prints nothing and never repeats a call: patience is retry.py's, order is lifecycle.py's.
+Every call raises only the errors of errors.py. What has a default here is what some hosts do not have.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from common.nouns import Batch, Condition, Result, Shard
+from common.errors import Refused
+from common.nouns import Ask, Batch, Condition, Model, Result, Shard
 
 
 class Holding(NamedTuple):
@@ -26,25 +28,52 @@ class Holding(NamedTuple):
 
 
 class Provider(ABC):
-    """One batch API. `encode` and `decode` are pure; each other method is one conversation with the host."""
+    """One batch API. The first half is pure; each method of the second is one conversation with the host."""
+
+    # ---- what its words are
 
     @abstractmethod
-    def encode(self, condition: Condition, max_tokens: int, effort: str = "") -> tuple[bytes, bytes]:
+    def encode(self, condition: Condition, ask: Ask) -> tuple[bytes, bytes]:
         """A condition's input line as (what stands before the custom_id, what stands after it), newline included.
 
-        All trials of a condition share both halves. `effort` is the reasoning effort for models that reason, "" = default.
+        All trials of a condition share both halves.
         """
 
     @abstractmethod
     def decode(self, line: dict) -> Result:
         """One parsed output line → its Result. Raises ValueError when it is not of this API's shape."""
 
+    @staticmethod
     @abstractmethod
-    def upload(self, shard: Shard) -> str:
-        """Bring the input to where `submit` can name it; returns that name. Free, may be repeated."""
+    def claims(line: dict) -> bool:
+        """Whether a parsed output line looks like this API's; `decode` says whether it is."""
+
+    @staticmethod
+    @abstractmethod
+    def with_cap(line: bytes, cap: int) -> bytes:
+        """An input line of `encode`, id and all, that asks the same with another max_tokens."""
+
+    @staticmethod
+    def line_of(message: str) -> int:
+        """The input line, counted from 1, that a refusal's text speaks of; 0 if it names none."""
+        return 0
+
+    @staticmethod
+    def headers(model: Model) -> dict[str, str]:
+        """What the create call of a model's batches must send along."""
+        return {}
+
+    # ---- what every run does
 
     @abstractmethod
-    def submit(self, shard: Shard) -> str:
+    def upload(self, shard: Shard) -> str:
+        """Bring the input to where `submit` can name it; returns that name. Free, may be repeated.
+
+        Raises InputError when the file is not what was planned, here or in `submit`.
+        """
+
+    @abstractmethod
+    def submit(self, shard: Shard, model_id: str) -> str:
         """THE call that costs money, sent exactly once. Returns the batch id; raises Unknown if the answer is lost."""
 
     @abstractmethod
@@ -67,20 +96,22 @@ class Provider(ABC):
     def download(self, batch: Batch, output: Path, errors: Path) -> dict[Path, str]:
         """Stream the ended batch's raw rows into the given files; returns those that exist, with their sha256 as received."""
 
-    @abstractmethod
-    def listing(self) -> Iterable[Batch]:
-        """All batches of the account, newest first, page by page."""
+    # ---- what is done seldom
 
-    @abstractmethod
+    def listing(self) -> Iterable[Batch]:
+        """All batches of the account, newest first, page by page; none where the host does not list them."""
+        return ()
+
     def holdings(self, batch: Batch) -> list[Holding]:
-        """What the host keeps of an ended batch: the batch object itself, and its files."""
+        """What the host keeps of an ended batch: the batch object itself, and its files; nothing where it does not tell."""
+        return []
+
+    def remove(self, ref: str) -> None:
+        """Delete a holding that is `deletable`. One that is no longer there is no error."""
+        raise Refused(f"{ref}: this host deletes nothing")
 
     def close(self) -> None:  # noqa: B027  most have nothing to close
         """Let go of connections."""
-
-    @abstractmethod
-    def remove(self, ref: str) -> None:
-        """Delete a holding that is `deletable`. One that is no longer there is no error."""
 
 
 def table(of: Mapping, key: str) -> dict:

@@ -22,7 +22,6 @@ from common.settings import ROOT
 
 SPEED = 3600.0  # simulated seconds per second: an hour of waiting takes one second
 START = 20.0  # seconds that the service may take to answer
-_URLS = {"openai": "openai_base_url", "anthropic": "anthropic_base_url", "kluster": "kluster_base_url"}
 
 
 @contextmanager
@@ -42,9 +41,11 @@ def account(host_name: str, results: Path, speed: float = SPEED) -> Iterator[Acc
         fcntl.flock(lease, fcntl.LOCK_SH)
         urls = _urls(state, speed)
         host = catalog.hosts()[host_name]
-        yield Account(
-            replace(host, local=True, title="local batch service", requests_per_minute=None), urls[_URLS[host_name]], "local"
-        )
+        # the address at which it imitates this very host, else the one at which it speaks the host's shape
+        url = urls.get(f"{host.name}_base_url") or urls.get(f"{host.api}_base_url")
+        if url is None:
+            raise InputError(f"the local batch service does not speak {host.api}; --local cannot rehearse {host.title}")
+        yield Account(replace(host, local=True, title="local batch service", requests_per_minute=None), url, "local")
 
 
 def _urls(state: Path, speed: float) -> dict:

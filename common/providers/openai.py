@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import re
-import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
-from itertools import chain
 from pathlib import Path
 
 import orjson
 
-from common.errors import Refused
-from common.nouns import Batch, Condition, Result, Shard, Usage, new
+from common.nouns import Ask, Batch, Condition, Result, Shard, Usage, new
 from common.outcomes import SUCCEEDED, row_class
 from common.providers.base import Holding, natural, table
-from common.providers.sdk import SdkProvider
-from common.providers.wire import BLOCK, CONNECT, READ, segment
+from common.providers.http import segment
+from common.providers.sealed import Sealed
+from common.providers.shared import SdkProvider
 
 ENDPOINT = "/v1/chat/completions"
 AFTER_ID = b'","method":"POST","url":"%b","body":' % ENDPOINT.encode()
 # All final states of the OpenAI API; hosts of its shape write them in capitals or with other words.
 ENDED = {"completed", "failed", "expired", "cancelled", "canceled", "success", "timeout_exceeded"}
+# Why a batch fails as a whole: its queue is full, or the host has lost or misread the file.
+LATER = "token_limit_exceeded"
+FILE_CODES, FILE_PARAMETERS = {"invalid_request", "file_not_found"}, {"file_id", "input_file_id"}
+MONEY = {"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"}  # codes of a 429 that no waiting ends
 
 
-def encode(condition: Condition, max_tokens: int, effort: str = "") -> tuple[bytes, bytes]:
+def encode(condition: Condition, ask: Ask) -> tuple[bytes, bytes]:
     """The two halves of an input line; see `Provider.encode`."""
     model = condition.model
     if model.supports_system or not condition.system:
@@ -36,10 +37,23 @@ def encode(condition: Condition, max_tokens: int, effort: str = "") -> tuple[byt
     body = {"model": model.id, "messages": messages}
     if condition.temperature is not None:
         body["temperature"] = condition.temperature
-    if effort and model.reasoning:
-        body["reasoning_effort"] = effort
-    body[model.max_tokens_param] = max_tokens
+    if ask.effort and model.reasoning:
+        body["reasoning_effort"] = ask.effort
+    body[model.max_tokens_param] = ask.max_tokens
     return b'{"custom_id":"', AFTER_ID + orjson.dumps(body) + b"}\n"
+
+
+def with_cap(line: bytes, cap: int) -> bytes:
+    """An input line with another max_tokens; see `Provider.with_cap`."""
+    row = orjson.loads(line)
+    body = row["body"]
+    body["max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"] = cap
+    return orjson.dumps(row) + b"\n"
+
+
+def claims(line: dict) -> bool:
+    """Whether an output line is of this shape."""
+    return "response" in line
 
 
 def decode(line: dict) -> Result:
@@ -129,7 +143,7 @@ def to_batch(raw: dict) -> Batch:
     """A batch object as this shape gives it → Batch. A status that we do not know has not ended."""
     status = str(raw.get("status", "")).lower()
     counts = table(raw, "request_counts")
-    problems = table(raw, "errors").get("data") or ()
+    problems = tuple(p for p in table(raw, "errors").get("data") or () if isinstance(p, dict))
     metadata = table(raw, "metadata")
     return Batch(
         id=str(raw["id"]),
@@ -145,18 +159,19 @@ def to_batch(raw: dict) -> Batch:
         expires_at=unix(raw.get("expires_at")),
         ref=str(raw.get("input_file_id") or ""),
         tag=str(metadata.get("tag") or ""),
-        problems=tuple(p for p in problems if isinstance(p, dict)),
+        problems=problems,
+        refusal=_refusal(problems) if status == "failed" else "",
     )
 
 
-def _form(purpose: str, name: str) -> tuple[str, bytes, bytes]:
-    """An upload's multipart form: its content type, and what stands before and after the file's bytes."""
-    edge = secrets.token_hex(16)
-    head = (
-        f'--{edge}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\n{purpose}\r\n'
-        f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: application/jsonl\r\n\r\n'
-    )
-    return f"multipart/form-data; boundary={edge}", head.encode(), f"\r\n--{edge}--\r\n".encode()
+def _refusal(problems: Sequence[Mapping[str, object]]) -> str:
+    """What is to be done about a batch that failed as a whole; see `Batch.refusal`."""
+    codes = {str(problem.get("code") or "") for problem in problems}
+    if LATER in codes:
+        return "later"
+    if problems and codes <= FILE_CODES and all(problem.get("param") in FILE_PARAMETERS for problem in problems):
+        return "upload again"
+    return "give up"
 
 
 class OpenAIShaped(SdkProvider):
@@ -164,49 +179,44 @@ class OpenAIShaped(SdkProvider):
 
     encode = staticmethod(encode)
     decode = staticmethod(decode)
+    claims = staticmethod(claims)
+    with_cap = staticmethod(with_cap)
     to_batch = staticmethod(to_batch)
-    batches, page, cursor = "batches", {"limit": 100}, "after"
+    batches, page, cursor, money = "batches", {"limit": 100}, "after", MONEY
 
-    def _make_client(self):
-        import httpx2
-        import openai
+    @staticmethod
+    def make_client(**options: object):
+        from openai import OpenAI
 
-        return openai.OpenAI(
-            api_key=self._key, base_url=self._base_url, default_headers=self._headers, max_retries=0,
-            timeout=httpx2.Timeout(READ, connect=CONNECT),
-        )  # fmt: skip
+        client = OpenAI(admin_api_key="", **options)
+        client.organization = client.project = None  # the environment's are OpenAI's alone; the account's headers hold its own
+        return client
 
     def upload(self, shard: Shard) -> str:
-        kind, head, tail = _form(self.host.upload_purpose, shard.path.name)
-        headers = {"Content-Type": kind, "Content-Length": str(len(head) + shard.bytes + len(tail))}
-        with open(shard.path, "rb", buffering=0) as file:
-            body = chain((head,), iter(partial(file.read, BLOCK), b""), (tail,))
-            return self._named(self._wire.ask("POST", "files", headers, content=body))
+        with Sealed(shard) as file, self._http.call() as client:
+            form = (shard.path.name, file, "application/jsonl")
+            made = client.files.with_raw_response.create(file=form, purpose=self.host.upload_purpose).content
+        return self._named(made)
 
-    def submit(self, shard: Shard) -> str:
+    def submit(self, shard: Shard, model_id: str) -> str:
         wish = {
             "input_file_id": shard.ref,
             "endpoint": ENDPOINT,
             "completion_window": self.host.window,
             "metadata": {"tag": shard.tag, "run": shard.run},
         }
-        return self._named(self._wire.ask("POST", self.batches, json=wish))
+        return self._named(self._http.post(self.batches, body=wish))
 
     def find(self, shard: Shard) -> Iterable[Batch]:
         # The whole list, because no clock can be trusted to say where to stop, and this is seldom asked.
         return reversed([batch for batch in self.listing() if shard.tag == batch.tag or shard.ref == batch.ref])
 
-    def cancel(self, batch_id: str) -> None:
-        with self._call():
-            self._client.batches.cancel(batch_id)
-
     def download(self, batch: Batch, output: Path, errors: Path) -> dict[Path, str]:
         files = ((batch.output, output), (batch.errors_file, errors))
-        return {path: self._wire.fetch(f"files/{segment(file_id)}/content", path) for file_id, path in files if file_id}
+        return {path: self._http.fetch(f"files/{segment(file_id)}/content", path) for file_id, path in files if file_id}
 
     def holdings(self, batch: Batch) -> list[Holding]:
-        with self._call():
-            raw = self._client.batches.with_raw_response.retrieve(batch.id).content
+        raw = self._http.get(f"{self.batches}/{segment(batch.id)}")
         files = (("input", batch.ref), ("output", batch.output), ("errors", batch.errors_file))
         return [
             Holding("batch", batch.id, len(raw), deletable=False, raw=raw),
@@ -214,19 +224,10 @@ class OpenAIShaped(SdkProvider):
         ]
 
     def _file(self, kind: str, file_id: str) -> Holding:
-        try:
-            with self._call():
-                size = self._client.files.retrieve(file_id).to_dict(warnings=False).get("bytes")
-        except Refused as error:
-            if error.status != 404:
-                raise
+        if (raw := self._there(f"files/{segment(file_id)}")) is None:
             return Holding(kind, file_id, gone=True)
+        size = self._read(raw, lambda found: found.get("bytes"))
         return Holding(kind, file_id, size if isinstance(size, int) else None)
 
     def remove(self, ref: str) -> None:
-        try:
-            with self._call():
-                self._client.files.delete(ref)
-        except Refused as error:
-            if error.status != 404:
-                raise
+        self._http.delete(f"files/{segment(ref)}")

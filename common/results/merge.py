@@ -25,9 +25,13 @@ def run_rows(run: Run, shards: Iterable[Shard], decode: Decode) -> Iterator[Row]
     origin = RunOrigin(run)
     ordered = sorted(shards, key=lambda s: (s.root, s.n))
     for _, group in groupby(ordered, key=lambda s: s.root):
-        family = list(group)
-        of_family = origin.of(family[0])
-        yield from starmap(RowMaker(of_family), _merged(run, family, of_family.asked, decode))
+        yield from _family_rows(run, list(group), origin, decode)
+
+
+def _family_rows(run: Run, family: list[Shard], origin: RunOrigin, decode: Decode) -> Iterator[Row]:
+    """The rows of a family; a function of its own, so that its ids go before those of the next one come."""
+    of_family = origin.of(family[0])
+    yield from starmap(RowMaker(of_family), _merged(run, family, of_family.asked, decode))
 
 
 def _merged(run: Run, family: list[Shard], asked: Iterable[str], decode: Decode) -> Iterator[Answer]:

@@ -36,10 +36,10 @@ def write_columns(file: BinaryIO, header: Sequence[tuple[str, type]], blocks: It
 
     try:
         write_parquet(RecordBatchReader.from_batches(schema, batches()), made, compression="zstd(1)", max_row_group_size=group)
-    except Exception:
-        if not raised:
-            raise
-        raise raised[0] from None
+    except BaseException:
+        if raised:
+            raise raised[0] from None
+        raise
     _move(made, file)
     return count
 

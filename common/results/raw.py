@@ -12,7 +12,7 @@ import orjson
 
 from common.files import safe_name
 from common.nouns import Result, Run
-from common.providers import anthropic, openai
+from common.providers import APIS
 
 BLOCK = 1 << 20
 Decode = Callable[[dict], Result]
@@ -32,11 +32,10 @@ class Problem(NamedTuple):
 
 def sniff(line: dict) -> Result:
     """Decode a line by the shape it has. Raises ValueError (or what a misshapen line provokes) when it has none."""
-    if "response" in line:
-        return openai.decode(line)
-    if "result" in line:
-        return anthropic.decode(line)
-    raise ValueError("neither `response` (OpenAI's shape) nor `result` (Anthropic's)")
+    for api in APIS.values():
+        if api.claims(line):
+            return api.decode(line)
+    raise ValueError(f"not an output line of any API known here ({', '.join(APIS)})")
 
 
 def read_raw(

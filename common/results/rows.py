@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
 from common.catalog.prices import pricing
-from common.nouns import Question, Result, Usage
+from common.nouns import Model, Question, Result, Usage
 from common.outcomes import SUCCEEDED
 from common.results.answers import Checked, Checker
 from common.results.origin import UNKNOWN, Meta, Origin
@@ -38,17 +38,19 @@ class RowMaker:
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
         self._check = Checker(origin.questions).check if origin.questions else lambda text: None
-        self._price = lru_cache(1024)(self._pricing)
+        # not a cached method: that would be a circle, which holds the ids of a whole shard until it is looked for
+        self._price = lru_cache(1024)(partial(_pricing, origin.model))
         self._asked_by = origin.provider, origin.experiment, origin.run
-
-    def _pricing(self, alias: str, reported: str) -> Callable[[Usage], float | None]:
-        model = self._origin.model(alias or reported) or (self._origin.model(reported) if reported else None)
-        return pricing(model) if model else lambda usage: None
 
     def __call__(self, result: Result, batch_id: str, attempts: int) -> Row:
         meta = self._origin.describe(result.custom_id)
         price = self._price(meta.model, result.model)(result.usage)
         return Row(meta, result, self._check(result.text), attempts, price, batch_id, *self._asked_by)
+
+
+def _pricing(model_of: Callable[[str], Model | None], alias: str, reported: str) -> Callable[[Usage], float | None]:
+    model = model_of(alias or reported) or (model_of(reported) if reported else None)
+    return pricing(model) if model else lambda usage: None
 
 
 _FRONT = (

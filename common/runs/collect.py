@@ -97,8 +97,8 @@ def _followers(desk: Desk, shard: Shard, outcomes: dict[str, str]) -> list[tuple
     for policy, ids in groups.items():
         wait = backoff(shard.attempt, options.poll) if policy is Policy.RETRY else 0.0
         cap = int(shard.max_tokens * run.longer) if policy is Policy.LONGER else None
-        n, not_before = desk.next_n() + len(made), desk.clock.now() + wait
-        made.append((shards.again(shard, n, ids, attempt=shard.attempt + 1, longer=cap, not_before=not_before), wait))
+        how = {"attempt": shard.attempt + 1, "not_before": desk.clock.now() + wait, "with_cap": desk.provider.with_cap}
+        made.append((shards.again(shard, desk.next_n() + len(made), ids, longer=cap, **how), wait))
     return made
 
 

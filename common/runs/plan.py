@@ -17,7 +17,6 @@ from common.experiment.grid import Experiment
 from common.experiment.ids import check_ids
 from common.nouns import Model, Run, Shard
 from common.providers.account import Account
-from common.providers.anthropic import TEMPERATURE_VERSION
 from common.providers.base import Provider
 from common.results.origin import write_manifest
 from common.runs.journal import Journal
@@ -140,7 +139,6 @@ def _write(
         provider=provider,
         trials=experiment.trials,
         effort=experiment.reasoning_effort,
-        headers=lambda model: _headers(account, model),
     )
     made: list[Shard] = []
     for n, model in enumerate(models):
@@ -162,13 +160,6 @@ def _write(
     )
     run = journal.plan(replace(run, skipped=work.skipped), made)
     return Planned(run, tuple(models), made, is_new=True, invalid=work.invalid)
-
-
-def _headers(account: Account, model: Model) -> dict[str, str]:
-    """Anthropic takes a temperature only under its older API version."""
-    if account.host.api == "anthropic" and model.supports_temperature:
-        return {"anthropic-version": TEMPERATURE_VERSION}
-    return {}
 
 
 def _check_disk(folder: Path, made: Sequence[Shard]) -> None:

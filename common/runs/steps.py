@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from common.errors import Broke, Busy, Denied, Refused, Unknown, Unreached
+from common.errors import Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
 from common.experiment import shards
 from common.nouns import Batch, Pause, Shard, State
 from common.retry import backoff
-from common.runs import verdicts
 from common.runs.budget import write_intent
 from common.runs.desk import Desk
 
@@ -29,7 +28,7 @@ def submit(desk: Desk, shard: Shard) -> None:
         return
     shard = intended
     try:
-        batch_id = desk.provider.submit(shard)
+        batch_id = desk.provider.submit(shard, desk.models[shard.model].id)
     except Unknown as error:
         desk.tell("lost", shard, str(error))
         desk.record(shard, "answer_lost", note=str(error))
@@ -45,7 +44,7 @@ def submit(desk: Desk, shard: Shard) -> None:
     except Broke as error:
         turned_down(desk, shard, State.UPLOADED, 0.0, str(error))
         desk.pause(str(error), Pause.MONEY)
-    except Denied as error:
+    except (Denied, InputError) as error:  # of the file: it was not sent whole, so nothing can have been accepted
         turned_down(desk, shard, State.UPLOADED, 0.0, str(error))
         raise
     except Refused as error:
@@ -70,7 +69,7 @@ def _refused(desk: Desk, shard: Shard, error: Refused) -> None:
     if error.status == 404 and shard.tries < desk.options.retries:
         turned_down(desk, shard, State.PLANNED, _pause_of(desk, shard), str(error))
         return
-    line = shards.line_of_error(str(error))
+    line = desk.provider.line_of(str(error))
     give_up(desk, shard, str(error), [{"message": str(error), "line": line}] if line else [])
 
 
@@ -160,7 +159,7 @@ def vanished(desk: Desk, shard: Shard) -> None:
 def _failed(desk: Desk, shard: Shard, batch: Batch) -> None:
     """A batch whose input was turned down as a whole: nothing was tried, nothing is billed."""
     said = "; ".join(f"{p.get('code')}: {p.get('message')}" for p in batch.problems[:3]) or "no reason was given"
-    match verdicts.of_refused_input(batch.problems):
+    match batch.refusal:
         case "later":
             wait = backoff(shard.tries + 2, desk.options.poll * 2)
             desk.tell("wait", shard, f"the queue for {shard.model} is full; its turn comes later ({wait:.0f} s)")

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from common.nouns import Batch, Shard
 from common.outcomes import POLICY, Policy
 from common.results.tally import BatchScan
 
-FILE_CODES = {"invalid_request", "file_not_found"}
-FILE_PARAMETERS = {"file_id", "input_file_id"}
 ANSWERED = ("succeeded", "truncated", "refused", "empty")  # what a provider counts as succeeded
-
-
-def of_refused_input(problems: Iterable[Mapping[str, object]]) -> str:
-    """What to do with a batch that failed as a whole: "later" (queue full), "upload again" (its file) or "give up"."""
-    problems = list(problems)
-    codes = {str(problem.get("code") or "") for problem in problems}
-    if "token_limit_exceeded" in codes:
-        return "later"
-    if problems and codes <= FILE_CODES and {problem.get("param") for problem in problems} <= FILE_PARAMETERS:
-        return "upload again"
-    return "give up"
 
 
 def answered(found: BatchScan) -> int:

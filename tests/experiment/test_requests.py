@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,12 +18,11 @@ from common import catalog
 from common.errors import InputError
 from common.experiment import shards
 from common.experiment.cut import Plan
-from common.nouns import Condition, Limits, Model, Result, Shard, Usage
+from common.nouns import Ask, Condition, Limits, Model, Result, Shard, Usage
 from common.outcomes import POLICY
-from common.providers import anthropic, openai
-from common.runs.plan import TEMPERATURE_VERSION
+from common.providers import APIS, anthropic, openai
+from common.providers.sealed import Sealed
 
-MODULES = {"openai": openai, "anthropic": anthropic}
 WIDE = Limits(requests=None, bytes=None)
 STRICT = catalog.hosts()["anthropic"].limits
 CLASSES = {"succeeded", *POLICY}
@@ -44,7 +46,7 @@ def condition(which: Model, temperature: float | None = 0.7, system: str = "文�
 
 def line(api: str, one: Condition, cap: int = 1024, effort: str = "") -> dict:
     """The input line of a condition, parsed."""
-    head, tail = MODULES[api].encode(one, cap, effort)
+    head, tail = APIS[api].encode(one, Ask(cap, effort))
     raw = head + b"p1_gpt-4.1_n01_t1" + tail
     assert raw.endswith(b"\n") and raw.count(b"\n") == 1
     return json.loads(raw)
@@ -88,7 +90,7 @@ def test_no_system_role() -> None:
     assert body["messages"] == [{"role": "user", "content": "文学研究者です。\n\n読んでください。"}]
 
 
-@pytest.mark.parametrize("api", MODULES)
+@pytest.mark.parametrize("api", APIS)
 def test_without_a_system_text(api: str) -> None:
     """An experiment without a system prompt sends none, not an empty one."""
     row = line(api, condition(model("gpt-4.1"), system=""))
@@ -123,14 +125,14 @@ def test_zero_is_a_temperature() -> None:
     assert line("anthropic", condition(model("claude35h", "anthropic"), 0.0))["params"]["temperature"] == 0.0
 
 
-@pytest.mark.parametrize("api", MODULES)
+@pytest.mark.parametrize("api", APIS)
 @given(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8"), min_size=1))
 def test_prompts_arrive_letter_by_letter(api: str, system: str, user: str) -> None:
     """Any text, newlines and quotes included, is one line that reads back as it was, in raw UTF-8."""
     row = line(api, condition(model("gpt-4.1"), system=system, user=user))
     body = row.get("body") or row["params"]
     assert body["messages"][-1]["content"] == user
-    raw = b"".join(MODULES[api].encode(condition(model("gpt-4.1"), user="悲しみ"), 10))
+    raw = b"".join(APIS[api].encode(condition(model("gpt-4.1"), user="悲しみ"), Ask(10)))
     assert "悲しみ".encode() in raw
 
 
@@ -140,7 +142,7 @@ def test_prompts_arrive_letter_by_letter(api: str, system: str, user: str) -> No
 def plan(folder: Path, api: str, limits: Limits, trials: int = 1) -> Plan:
     """A plan that writes into a folder."""
     folder.mkdir(exist_ok=True)
-    return Plan(run="x/r", folder=folder, limits=limits, provider=MODULES[api], trials=trials, headers=lambda m: {"h": m.alias})
+    return Plan(run="x/r", folder=folder, limits=limits, provider=APIS[api], trials=trials)
 
 
 def cut(made: Plan, conditions: list[Condition], at_most: int | None = None) -> list[Shard]:
@@ -197,26 +199,48 @@ def test_ids_come_back(tmp_path: Path) -> None:
     assert shards.id_at_line(shard, 99) == ""
 
 
-def test_the_version_that_keeps_a_temperature() -> None:
-    """Claude models that take a temperature are asked under the API version that accepts it."""
-    assert TEMPERATURE_VERSION == "2023-06-01"
+def test_the_version_that_keeps_a_temperature(tmp_path: Path) -> None:
+    """Claude models that take a temperature are asked under the API version that accepts it; others send no header."""
+    takes = model("claude-haiku-4-5", "anthropic")
+    without = replace(takes, supports_temperature=False)
+    assert anthropic.Anthropic.headers(takes) == {"anthropic-version": "2023-06-01"}
+    assert anthropic.Anthropic.headers(without) == openai.OpenAIShaped.headers(model("gpt-4.1")) == {}
+    (shard,) = cut(plan(tmp_path / "s", "anthropic", STRICT), [condition(takes)])
+    assert shard.headers == {"anthropic-version": "2023-06-01"}
+
+
+def sent(shard: Shard) -> bytes:
+    """A shard's bytes as they are read for sending."""
+    with Sealed(shard) as file:
+        return b"".join(iter(partial(file.read, 100), b""))
 
 
 def test_a_shard_that_was_touched(tmp_path: Path) -> None:
-    """A planned file that was changed or removed is never sent."""
+    """A planned file that was changed or removed is never sent whole."""
     (shard,) = cut(plan(tmp_path / "s", "openai", WIDE), [condition(model("gpt-4.1"))])
     shards.check(shard)
+    assert sent(shard) == shard.path.read_bytes()
     before = shard.path.stat()
     shard.path.write_bytes(shard.path.read_bytes().replace(b"gpt", b"GPT"))
     os.utime(shard.path, ns=(before.st_atime_ns, before.st_mtime_ns))  # as long and as old as it was
     with pytest.raises(InputError, match="was changed after planning"):
-        shards.check(shard)
+        sent(shard)
     shard.path.write_bytes(shard.path.read_bytes() + b"\n")
-    with pytest.raises(InputError, match="was changed after planning"):
-        shards.check(shard)
+    for look in (shards.check, sent):
+        with pytest.raises(InputError, match="was changed after planning"):
+            look(shard)
     shard.path.unlink()
-    with pytest.raises(InputError, match="is gone"):
-        shards.check(shard)
+    for look in (shards.check, sent):
+        with pytest.raises(InputError, match="is gone"):
+            look(shard)
+
+
+def test_a_file_is_read_from_its_beginning_as_often_as_asked(tmp_path: Path) -> None:
+    """What reads a file twice (an SDK seeks first) gets it twice, and hashed anew."""
+    (shard,) = cut(plan(tmp_path / "s", "openai", WIDE), [condition(model("gpt-4.1"))])
+    with Sealed(shard) as file:
+        for _ in range(2):
+            assert (file.read(), file.read(), file.tell(), file.seek(0)) == (shard.path.read_bytes(), b"", shard.bytes, 0)
 
 
 @pytest.mark.parametrize(("api", "alias", "key"), [("openai", "gpt-4.1", "max_tokens"), ("openai", "o3", "max_completion_tokens")])
@@ -224,7 +248,7 @@ def test_a_higher_cap(tmp_path: Path, api: str, alias: str, key: str) -> None:
     """Rows that were cut off are copied with a higher cap, and with nothing else changed."""
     one = condition(model(alias), None)
     (shard,) = cut(plan(tmp_path / "s", api, WIDE, 3), [one])
-    new = shards.again(shard, 2, {names(shard)[1]}, attempt=2, longer=128)
+    new = shards.again(shard, 2, {names(shard)[1]}, attempt=2, longer=128, with_cap=APIS[api].with_cap)
     before, after = (json.loads(path.read_bytes().splitlines()[n]) for path, n in ((shard.path, 1), (new.path, 0)))
     assert (before["body"].pop(key), after["body"].pop(key)) == (64, 128)
     assert before == after
@@ -236,15 +260,23 @@ def test_a_higher_cap(tmp_path: Path, api: str, alias: str, key: str) -> None:
 LINES = st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=9) | st.integers(), max_size=3), min_size=1, max_size=8)
 
 
+def create_body(path: Path, block: int = anthropic.BLOCK) -> bytes:
+    """The body of Anthropic's create call for a file."""
+    content = path.read_bytes()
+    shard = Shard("r", 1, 1, 1, path, hashlib.sha256(content).hexdigest(), 1, len(content), 1, 0.0, "m", 9, "tag")
+    with Sealed(shard) as file:
+        body = b"".join(anthropic.body_of(file, block))
+    assert len(body) == len(content) - 1 + len(b'{"requests":[') + len(b"]}")
+    return body
+
+
 @given(LINES, st.integers(1, 40))
 @settings(max_examples=60)
 def test_the_create_body(tmp_path_factory: pytest.TempPathFactory, rows: list[dict], block: int) -> None:
     """The body of Anthropic's create call is the JSON of the shard's lines, wherever the blocks of reading end."""
     path = tmp_path_factory.mktemp("b") / "shard.jsonl"
     path.write_bytes(b"".join(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n" for row in rows))
-    body = b"".join(anthropic.body_of(path, path.stat().st_size, block))
-    assert json.loads(body) == {"requests": [json.loads(row) for row in path.read_bytes().splitlines()]}
-    assert len(body) == path.stat().st_size - 1 + len(b'{"requests":[') + len(b"]}")
+    assert json.loads(create_body(path, block)) == {"requests": [json.loads(row) for row in path.read_bytes().splitlines()]}
 
 
 @pytest.mark.parametrize("short", range(-3, 4))
@@ -254,9 +286,8 @@ def test_the_create_body_at_a_blocks_end(tmp_path: Path, short: int) -> None:
     first = b'{"a":"b"}\n'
     path.write_bytes(first + b'{"x":"' + b"y" * (anthropic.BLOCK - len(first) - 9 + short) + b'"}\n')
     assert path.stat().st_size == anthropic.BLOCK + short
-    body = b"".join(anthropic.body_of(path, path.stat().st_size))
+    body = create_body(path)
     assert [*json.loads(body)] == ["requests"] and len(json.loads(body)["requests"]) == 2
-    assert len(body) == path.stat().st_size - 1 + len(b'{"requests":[') + len(b"]}")
 
 
 def test_a_block_may_end_at_a_newline(tmp_path: Path) -> None:
@@ -265,7 +296,7 @@ def test_a_block_may_end_at_a_newline(tmp_path: Path) -> None:
     first = b'{"x":"' + b"y" * (anthropic.BLOCK - 9) + b'"}\n'
     assert len(first) == anthropic.BLOCK
     path.write_bytes(first + b'{"a":"b"}\n')
-    assert len(json.loads(b"".join(anthropic.body_of(path, path.stat().st_size)))["requests"]) == 2
+    assert len(json.loads(create_body(path))["requests"]) == 2
 
 
 # ---- output lines
@@ -402,7 +433,7 @@ EXAMPLES = {
 def survives(api: str, row: dict) -> None:
     """A line is a Result of a known class, or a ValueError."""
     try:
-        found = MODULES[api].decode(row)
+        found = APIS[api].decode(row)
     except ValueError:
         return
     assert found.outcome in CLASSES
@@ -412,7 +443,7 @@ def survives(api: str, row: dict) -> None:
     assert isinstance(found.created, float)
 
 
-@pytest.mark.parametrize("api", MODULES)
+@pytest.mark.parametrize("api", APIS)
 @given(value=anything)
 @settings(max_examples=60, deadline=None)
 def test_any_part_of_a_line_may_be_anything(api: str, value: object) -> None:
@@ -422,19 +453,19 @@ def test_any_part_of_a_line_may_be_anything(api: str, value: object) -> None:
             survives(api, row)
 
 
-@pytest.mark.parametrize("api", MODULES)
+@pytest.mark.parametrize("api", APIS)
 @given(row=st.dictionaries(st.sampled_from(["custom_id", "response", "error", "result"]) | st.text(max_size=5), anything, max_size=4))
 def test_any_object_is_read_or_refused(api: str, row: dict) -> None:
     """Any JSON object is a result or a ValueError."""
     survives(api, row)
 
 
-@pytest.mark.parametrize("api", MODULES)
+@pytest.mark.parametrize("api", APIS)
 def test_the_other_apis_lines_are_refused(api: str) -> None:
     """A line of the other shape is not taken for one's own."""
     other = message() if api == "openai" else chat()
     with pytest.raises(ValueError, match="not a"):
-        MODULES[api].decode(other)
+        APIS[api].decode(other)
 
 
 def test_statuses() -> None:

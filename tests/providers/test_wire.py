@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,9 +23,9 @@ from common.errors import Broke, Busy, Denied, InputError, Refused, Unknown, Unr
 from common.nouns import Batch, Shard
 from common.providers import account as accounts
 from common.providers.anthropic import Anthropic
+from common.providers.http import segment
 from common.providers.openai import OpenAIShaped
-from common.providers.wire import segment
-from tests.support import Commands
+from tests.support import Commands, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-a-key-of-this-test"
@@ -34,13 +37,18 @@ class Host:
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
         self.answers: dict[tuple[str, str], tuple[int, dict[str, str], bytes]] = {}
+        self.broken = 0  # requests that ended before their end
         host = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                length = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    host.broken += 1
+                    return
                 host.seen.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body))
                 status, headers, content = host.answers.get((self.command, self.path), (404, {}, b"{}"))
                 self.send_response(status)
@@ -93,7 +101,7 @@ def shard(tmp_path: Path, content: bytes, **more: object) -> Shard:
     path = tmp_path / "shard-00001.jsonl"
     path.write_bytes(content)
     rows = content.count(b"\n")
-    return Shard("r", 1, 1, 1, path, "", rows, len(content), 1, 0.0, "m", 9, "r#1#tag", **more)
+    return Shard("r", 1, 1, 1, path, hashlib.sha256(content).hexdigest(), rows, len(content), 1, 0.0, "m", 9, "r#1#tag", **more)
 
 
 def test_an_upload(host: Host, openai: OpenAIShaped, tmp_path: Path) -> None:
@@ -118,7 +126,7 @@ def test_creates(host: Host, openai: OpenAIShaped, anthropic: Anthropic, tmp_pat
     host.says("POST", "/v1/batches", {"id": "batch_1"})
     host.says("POST", "/v1/messages/batches", {"id": "msgbatch_1"})
     one = shard(tmp_path, b'{"a":1}\n{"b":2}\n', ref="file-1", headers={"anthropic-version": "2023-06-01"})
-    assert (openai.submit(one), anthropic.submit(one)) == ("batch_1", "msgbatch_1")
+    assert (openai.submit(one, "m"), anthropic.submit(one, "m")) == ("batch_1", "msgbatch_1")
     (*_, wish), (*_, headers, body) = host.seen
     assert json.loads(wish) == {
         "input_file_id": "file-1", "endpoint": "/v1/chat/completions", "completion_window": "24h",
@@ -149,16 +157,30 @@ def test_what_answers_to_a_create_mean(
     """One call each, whatever comes back, and no key or terminal escape in what is said of it."""
     host.says("POST", "/v1/batches", answer, status, Location="/v1/elsewhere")
     with pytest.raises(error) as raised:
-        openai.submit(shard(tmp_path, b"{}\n", ref="file-1"))
+        openai.submit(shard(tmp_path, b"{}\n", ref="file-1"), "m")
     assert len(host.seen) == 1
     assert KEY not in str(raised.value)
     assert str(raised.value).isprintable()
 
 
+@pytest.mark.parametrize("call", ["upload", "submit"])
+def test_a_file_that_was_changed_is_not_sent_whole(
+    host: Host, openai: OpenAIShaped, anthropic: Anthropic, tmp_path: Path, call: str
+) -> None:
+    """What is checked is what is sent: the end of the body is withheld, so that no host can accept it."""
+    content = b'{"custom_id":"a"}\n' * 100_000
+    one = shard(tmp_path, content)
+    one.path.write_bytes(content[:-3] + b'b}\n')
+    with pytest.raises(InputError, match="was changed after planning"):
+        openai.upload(one) if call == "upload" else anthropic.submit(one, "m")
+    wait_for(lambda: host.broken)
+    assert host.seen == []
+
+
 def test_nobody_there(tmp_path: Path) -> None:
     """A refused connection is known to have accepted nothing."""
     with closing(OpenAIShaped(catalog.hosts()["openai"], "http://127.0.0.1:9/v1", KEY, {})) as gone, pytest.raises(Unreached):
-        gone.submit(shard(tmp_path, b"{}\n", ref="file-1"))
+        gone.submit(shard(tmp_path, b"{}\n", ref="file-1"), "m")
 
 
 def test_results_come_from_our_own_address(host: Host, anthropic: Anthropic, tmp_path: Path) -> None:
@@ -222,17 +244,46 @@ def test_the_accounts_headers(monkeypatch: pytest.MonkeyPatch) -> None:
         accounts.account("openai")
 
 
-@pytest.mark.parametrize(("script", "model"), [("openai_example.py", "gpt-4.1"), ("claude_example.py", "claude-haiku-4-5")])
-def test_a_run_needs_no_sdk(run: Commands, script: str, model: str) -> None:
-    """From experiment to table, neither SDK is imported, nor what they are made of."""
+SDKS = {"openai", "anthropic", "httpx2", "pydantic", "anyio"}
+
+
+def loaded(run: Commands, line: str) -> set[str]:
+    """The modules that a command has loaded at its end; it must end well."""
+    file, *argv = shlex.split(line)
     code = (
-        f"import runpy, sys; sys.argv = ['{script}', '--batch', '--model', '{model}', '--limit', '4', '--poll', '0.05']\n"
+        f"import runpy, sys; sys.argv = {[file, *argv]!r}\n"
         "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
-        "except SystemExit as end: print('LOADED', *sorted(sys.modules), end.code)"
+        "except SystemExit as end: code = end.code\n"
+        "else: code = 0\n"
+        "print('LOADED', *sorted(sys.modules), code or 0)"
     )
     env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), **run.env}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
-    *loaded, end = done.stdout.rpartition("LOADED ")[2].split()
+    *found, end = done.stdout.rpartition("LOADED ")[2].split()
     assert end == "0", done.stdout + done.stderr
-    assert "httpx2" in loaded
-    assert not set(loaded) & {"openai", "anthropic", "pydantic", "arro3", "requests"}
+    return set(found)
+
+
+@pytest.mark.parametrize(
+    ("script", "model", "own"), [("openai_example.py", "gpt-4.1", "openai"), ("claude_example.py", "claude-haiku-4-5", "anthropic")]
+)
+def test_no_sdk_where_nobody_is_called(run: Commands, script: str, model: str, own: str) -> None:
+    """Help, dry run, converter, report and audit import no SDK, nor what they are made of; a run imports its own only."""
+    what = f"{script} --batch --model {model} --limit 4 --poll 0.05"
+    assert not loaded(run, f"{script} --help") & SDKS
+    assert not loaded(run, f"{what} --dry-run") & SDKS
+    assert loaded(run, what) & {"openai", "anthropic", "arro3", "requests"} == {own}
+    (raw,) = run.results.glob("*/batch_results/*_output.jsonl")
+    tool = {"openai": "openai", "anthropic": "claude"}[own]
+    assert not loaded(run, f"tools/{tool}/batch_result_converter.py {raw} --format csv --out {run.results / 'out'}") & SDKS
+    assert not loaded(run, "tools/report.py") & SDKS
+    assert not loaded(run, "tools/audit.py") & SDKS
+    assert not loaded(run, f"{script} --list") & {"openai", "anthropic"} - {own}
+
+
+def test_an_sdk_is_imported_in_functions_only() -> None:
+    """At the top of a module it would be imported by every command."""
+    for path in sorted((ROOT / "common").rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "") or ""]
+            assert not {name.partition(".")[0] for name in names} & SDKS, path

@@ -93,6 +93,14 @@ class Toy(Provider):
         outcome = SUCCEEDED if line["ok"] else "server_error"
         return Result(line["id"], outcome, "text" if line["ok"] else "", usage=Usage(1, 0, 1))
 
+    @staticmethod
+    def claims(line: dict) -> bool:
+        return "ok" in line
+
+    @staticmethod
+    def with_cap(line: bytes, cap: int) -> bytes:
+        return line
+
     def upload(self, shard: Shard) -> str:
         self._weather(Unknown, Unreached, Busy)
         return f"f{shard.n}-{shard.tries}"

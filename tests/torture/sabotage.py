@@ -34,11 +34,11 @@ def _sends_again() -> None:
     for kind in (OpenAIShaped, Anthropic):
         real = kind.submit
 
-        def submit(self, shard, real=real):
+        def submit(self, shard, model_id, real=real):
             for _ in range(2):
                 with suppress(Unknown):
-                    return real(self, shard)
-            return real(self, shard)
+                    return real(self, shard, model_id)
+            return real(self, shard, model_id)
 
         kind.submit = submit
 

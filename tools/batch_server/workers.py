@@ -64,7 +64,7 @@ class Workers:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", f"{__package__}.worker", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                 limit=LINE_LIMIT, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True)
-        except OSError:
+        except BaseException:  # also when we are cancelled: a place that is not given back is lost for good
             self._idle.put_nowait(None)
             raise
         self._all.add(process)

@@ -17,7 +17,7 @@ from common.nouns import Result, Usage
 from common.results.rows import Meta, Row, columns
 from common.results.tables import write_parquet
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
 COSTS = st.none() | st.floats()
 
