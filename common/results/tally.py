@@ -13,9 +13,8 @@ from common.experiment.shards import ids
 from common.nouns import Model, Result, Run, Shard
 from common.outcomes import PENDING, SUCCEEDED
 from common.results.merge import run_rows
-from common.results.origin import Meta
 from common.results.raw import Decode, Problem, existing, read_raw, sniff
-from common.results.rows import Row, blocks
+from common.results.rows import Row
 
 SHOWN = 20  # bad lines that are kept to be shown
 
@@ -43,15 +42,17 @@ class Tally:
     bad: Counter[str] = field(default_factory=Counter)  # lines that are no row, by kind of problem
     shown: list[Problem] = field(default_factory=list)  # the first of them
 
+    def add(self, model: str, result: Result, answer: str, again: bool) -> None:
+        """Count one row; see `Kind` for what the arguments mean."""
+        self.kinds[model, result.outcome, answer, result.simulated, again] += 1
+        self.tokens["input"] += result.usage.input
+        self.tokens["output"] += result.usage.output
+
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Pass rows on, a block of them counted at a time."""
-        for block in blocks(rows):
-            self.kinds.update(
-                (r.meta.model, r.result.outcome, r.checked.status if r.checked else "", r.result.simulated, r.attempts > 1) for r in block
-            )
-            self.tokens["input"] += sum(row.result.usage.input for row in block)
-            self.tokens["output"] += sum(row.result.usage.output for row in block)
-            yield from block
+        """Count rows and pass them on."""
+        for row in rows:
+            self.add(row.meta.model, row.result, row.checked.status if row.checked else "", row.attempts > 1)
+            yield row
 
     def reject(self, problem: Problem) -> None:
         """Count one bad line; keep the first few to show."""
@@ -134,10 +135,9 @@ class BatchScan:
     absent: list[str] = field(default_factory=list)  # ids that no line answers
     spent: float | None = 0.0  # USD, None when a price is unknown
 
-    def note(self, row: Row) -> None:
+    def note(self, result: Result, cost: float | None) -> None:
         """Keep what is to be known of this very request."""
-        result = row.result
-        self.spent = None if row.cost is None or self.spent is None else self.spent + row.cost
+        self.spent = None if cost is None or self.spent is None else self.spent + cost
         if result.outcome != SUCCEEDED:
             self.unclean[result.custom_id] = result.outcome
             self.examples.setdefault(result.outcome, result.message)
@@ -146,10 +146,9 @@ class BatchScan:
 def scan(shard: Shard, run: Run, model: Model, decode: Decode) -> BatchScan:
     """Read a collected batch; its answers are not checked. Memory: the ids of one shard. Raises OSError."""
     found, asked, seen, price_of = BatchScan(Tally(shard.count)), ids(shard), set(), pricing(model)
-    results = results_of(existing(run, shard.batch_id), found.tally, decode, seen, asked)
-    rows = (Row(Meta(r.custom_id, shard.model), r, None, shard.attempt, price_of(r.usage), shard.batch_id) for r in results)
-    for row in found.tally.counting(rows):
-        found.note(row)
+    for result in results_of(existing(run, shard.batch_id), found.tally, decode, seen, asked):
+        found.tally.add(shard.model, result, "", shard.attempt > 1)
+        found.note(result, price_of(result.usage))
     found.absent = [request_id for request_id in asked if request_id not in seen]
     return found
 
