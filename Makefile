@@ -31,7 +31,7 @@ bench: setup ## measure speed and memory (make bench PEERS=1 adds other clients)
 	$(PY) -m bench $(if $(PEERS),--peers)
 
 torture: setup ## kill, cut and lie everywhere, and count what was lost (minutes)
-	$(PY) -m bench.torture
+	$(PY) -m tests.torture
 
 serve: setup ## run the local batch service alone (make serve PORT=8790)
 	$(PY) -m tools.batch_server --port $(PORT) --state results/local_service

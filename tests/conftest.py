@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.torture.world import World  # noqa: E402
+from tests.torture.world import World  # noqa: E402
 
 SCRIPTS = {
     "openai": "openai_example",

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import KEYS, NO_KEY, QUICK, REAL, ROOT, SECRET, Commands, End, wait_for
 
 from common import catalog
+from tests.conftest import KEYS, NO_KEY, QUICK, REAL, ROOT, SECRET, Commands, End, wait_for
 
 DATA = {"text": None, "prompt": '{user = "{a}"}', "data": '{file = "d.csv"}'}
 INPUT, REFUSED = 2, 3

@@ -10,9 +10,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from bench.torture.kills import Verdict
-from bench.torture.matrix import CALLS, fate, rule
-from bench.torture.world import PROFILES, World
+from tests.torture.kills import Verdict
+from tests.torture.matrix import CALLS, fate, rule
+from tests.torture.world import PROFILES, World
 
 PERMANENT = {
     "status": 400,

@@ -14,7 +14,6 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from conftest import Commands
 
 from common import catalog
 from common.errors import Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
@@ -23,8 +22,9 @@ from common.providers import account as accounts
 from common.providers.anthropic import Anthropic
 from common.providers.openai import OpenAIShaped
 from common.providers.wire import segment
+from tests.conftest import Commands
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-a-key-of-this-test"
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from conftest import NO_KEY, QUICK, REAL, ROOT, SCRIPTS, Commands, End, later, wait_for
 
-from bench.torture.world import World
+from tests.conftest import NO_KEY, QUICK, REAL, ROOT, SCRIPTS, Commands, End, later, wait_for
+from tests.torture.world import World
 
 FILE = {name: f"{module}.py" for name, module in SCRIPTS.items()}
 MODEL = {"openai": "gpt-4.1", "claude": "claude-haiku-4-5", "deepseek": "deepseekv3", "llama": "llama4-scout"}

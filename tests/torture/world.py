@@ -30,7 +30,7 @@ class Zygote:
     """A process that forks commands on demand."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-m", "bench.torture.zygote"]
+        command = [sys.executable, "-m", "tests.torture.zygote"]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def run(self, **job: object) -> dict:

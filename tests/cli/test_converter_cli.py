@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LITERARY = ROOT / "experiments" / "literary"
 NAMES = ("面白さ", "驚き", "悲しみ", "怒り")
 ANSWER = "\n".join(f"Q{n}. {name}(数値): {n}0\nQ{n}. {name}(理由): 理由です。" for n, name in enumerate(NAMES, 1))

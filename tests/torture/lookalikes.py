@@ -9,7 +9,7 @@ from collections.abc import Callable
 import anthropic
 import openai
 
-from bench.torture.world import World
+from tests.torture.world import World
 
 WAIT = ("--grace", "3")
 SPEED = 3000.0  # of the world for `double`: its stuck batch must not expire (24 h) before it is cancelled

@@ -7,9 +7,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.torture import kills, lookalikes, matrix, random_runs
-from bench.torture.kills import SMALL, Verdict
-from bench.torture.world import World
+from tests.torture import kills, lookalikes, matrix, random_runs
+from tests.torture.kills import SMALL, Verdict
+from tests.torture.world import World
 
 PROFILES = ("openai", "anthropic", "kluster")
 JUMPS = [(after, sign * seconds) for after in (3, 25, 40, 50) for seconds in (3600.0, 3 * 86400.0) for sign in (1, -1)]

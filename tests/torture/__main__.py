@@ -11,11 +11,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import date
 from pathlib import Path
 
-from bench.torture.jobs import plan
-from bench.torture.kills import Verdict
+from tests.torture.jobs import plan
+from tests.torture.kills import Verdict
 
 DOC = Path(__file__).resolve().parent.parent.parent / "docs" / "reliability.md"
-MARK = "<!-- figures: written by python -m bench.torture --write -->"
+MARK = "<!-- figures: written by python -m tests.torture --write -->"
 
 
 def main() -> int:

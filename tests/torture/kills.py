@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from bench.torture.world import World
+from tests.torture.world import World
 
 SMALL = ("--limit", "24")
 

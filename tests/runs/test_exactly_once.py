@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.torture import kills, lookalikes, matrix, random_runs
-from bench.torture.jobs import LOST_AND_WAIT
-from bench.torture.kills import SMALL
-from bench.torture.world import PROFILES, QUICK, World
+from tests.torture import kills, lookalikes, matrix, random_runs
+from tests.torture.jobs import LOST_AND_WAIT
+from tests.torture.kills import SMALL
+from tests.torture.world import PROFILES, QUICK, World
 
 ALL = ("openai", "anthropic", "kluster")
 # each case of the matrix once, the profiles taking turns; `make torture` plays all of them on all

@@ -17,7 +17,7 @@ import tempfile
 import time
 import traceback
 
-from bench.torture import boundaries, clock, sabotage
+from tests.torture import boundaries, clock, sabotage
 
 SCRIPTS = ("openai_example", "claude_example", "deepseek_batch_example", "llama_batch_example")
 

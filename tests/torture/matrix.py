@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from bench.torture.world import World
+from tests.torture.world import World
 
 ALL = ("openai", "anthropic", "kluster")
 FILES = ("openai", "kluster")
