@@ -1,162 +1,63 @@
-"""Owns what the tests of the scripts share: a real batch service, and commands that run against it in real processes."""
+"""Owns the fixtures of all tests: services that are started once and shared, worlds and commands on them, an experiment."""
 
 from __future__ import annotations
 
-import json
-import os
-import shlex
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from tests.torture.world import World  # noqa: E402
-
-SCRIPTS = {
-    "openai": "openai_example",
-    "claude": "claude_example",
-    "deepseek": "deepseek_batch_example",
-    "llama": "llama_batch_example",
-}
-SECRET = "7f3a9c0b1d5e"  # in every key, so that a key in an output is seen
-KEYS = {
-    "OPENAI_API_KEY": f"sk-{SECRET}",
-    "ANTHROPIC_API_KEY": f"sk-ant-{SECRET}",
-    "KLUSTERAI_API_KEY": SECRET,
-}
-TIMEOUT = 30  # seconds; no command here takes three
-QUICK = ("--poll", "0.02", "--grace", "0.25", "--patience", "8")
-REAL = {"OPENAI_BASE_URL": "", "ANTHROPIC_BASE_URL": "", "KLUSTERAI_BASE_URL": ""}  # the providers' own addresses
-NO_KEY = dict.fromkeys(KEYS, "")
-
-
-@dataclass(frozen=True)
-class End:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def said(self) -> str:
-        """All that a person saw."""
-        return self.out + self.err
-
-    @property
-    def json(self) -> dict:
-        """The one object of --json; fails when stdout holds anything else."""
-        return json.loads(self.out)
-
-    @property
-    def error(self) -> str:
-        """The one line of an error; fails when there are none or several."""
-        (line,) = [line for line in self.err.splitlines() if line.startswith("error: ")]
-        assert self.err.splitlines()[-1] == line, self.err
-        return line
-
-
-class Commands:
-    """The four scripts against one service, with a results folder of the test's own. No end may show a key or a traceback."""
-
-    def __init__(self, world: World, results: Path) -> None:
-        self.world, self.results = world, results
-        self.env = {**world.environment(), **KEYS, "RESULTS_DIR": str(results), "MAX_COST_USD": "10"}
-
-    def __call__(self, script: str, *argv: object, env: dict[str, str] | None = None, quick: bool = True) -> End:
-        """Run a script to its end, in a process forked from one that has all imports."""
-        arguments = [*map(str, argv), *(QUICK if quick else ())]
-        done = self.world.zygote.run(script=SCRIPTS[script], argv=arguments, env={**self.env, **(env or {})}, timeout=TIMEOUT)
-        return self._seen(End(done["code"], done["out"], done["err"]))
-
-    def typed(self, line: str, env: dict[str, str] | None = None) -> End:
-        """Run a line `python <script> …` exactly as it stands, without the start of a Python of its own."""
-        python, file, *argv = shlex.split(line)
-        (script,) = [name for name, module in SCRIPTS.items() if (python, file) == ("python", f"{module}.py")]
-        return self(script, *argv, env=env, quick=False)
-
-    def shell(self, line: str, env: dict[str, str] | None = None) -> End:
-        """Run a documented line as a person types it, `python` being this one."""
-        done = subprocess.run(self._words(line), cwd=ROOT, env=self._whole(env), capture_output=True, text=True, timeout=TIMEOUT)
-        return self._seen(End(done.returncode, done.stdout, done.stderr))
-
-    def start(self, line: str, env: dict[str, str] | None = None) -> Started:
-        """Start a line without waiting for its end."""
-        return Started(self, self._words(line), self._whole(env))
-
-    @staticmethod
-    def _words(line: str) -> list[str]:
-        return [sys.executable if word == "python" else word for word in shlex.split(line)]
-
-    def _whole(self, env: dict[str, str] | None) -> dict[str, str]:
-        return {**os.environ, **self.env, **(env or {})}
-
-    @staticmethod
-    def _seen(end: End) -> End:
-        assert "Traceback" not in end.said, end.said
-        assert SECRET not in end.said, "a key was printed"
-        return end
-
-    def attempts(self) -> list[dict]:
-        """Every call that asked the service for a batch."""
-        return self.world.control("ledger")["attempts"]
-
-    def creates(self) -> list[dict]:
-        """Every batch that the service made."""
-        return self.world.control("ledger")["creates"]
-
-    def requests(self) -> int:
-        """How many requests the service was given in all."""
-        return sum(create["requests"] for create in self.creates())
-
-
-class Started:
-    """A command at work."""
-
-    def __init__(self, commands: Commands, command: list[str], env: dict[str, str]) -> None:
-        self._commands = commands
-        self._process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def signalled(self, number: int) -> End:
-        """Send a signal and wait for the end."""
-        self._process.send_signal(number)
-        out, err = self._process.communicate(timeout=20)
-        return self._commands._seen(End(self._process.returncode, out, err))
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> object:
-    """The value of a condition, once it holds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.01)
-    raise AssertionError("waited in vain")
-
-
-def _opened(folder: Path, **settings: object) -> Iterator[World]:
-    world = World(folder, **settings)
-    yield world
-    world.close()
+from tests.commands import Commands
+from tests.service import STEADY, Service
+from tests.torture.world import World, Zygote
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A service whose batches end at once; one for all tests of this process."""
-    yield from _opened(tmp_path_factory.mktemp("world"))
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Service]]:
+    """`services("--option", …, speed=…, VARIABLE=…)`: each kind is started once in this process; none may have had a bug at the end."""
+    started: dict[tuple, Service] = {}
+    with ExitStack() as stack:
+
+        def one(*options: str, speed: float = 20_000, **env: str) -> Service:
+            key = (options, speed, *sorted(env.items()))
+            if key not in started:
+                new = Service(tmp_path_factory.mktemp("service"), (*STEADY, "--speed", str(speed), *options), env)
+                started[key] = stack.enter_context(new)
+            return started[key]
+
+        yield one
 
 
 @pytest.fixture(scope="session")
-def still_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def zygote() -> Iterator[Zygote]:
+    """The process that has all imports and forks commands; one for all worlds."""
+    with closing(Zygote()) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def worlds(services: Callable, zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., World]:
+    """`worlds("--option", …, speed=…)`: a service of that kind with a results folder."""
+    return lambda *options, speed=1e6: World(tmp_path_factory.mktemp("world"), services(*options, speed=speed), zygote)
+
+
+@pytest.fixture(scope="session")
+def world(worlds: Callable) -> World:
+    """A service whose batches end at once; one row in seven fails at first."""
+    return worlds("--heal-share", "0.15")
+
+
+@pytest.fixture(scope="session")
+def calm(worlds: Callable) -> World:
+    """A service that answers every row at once."""
+    return worlds()
+
+
+@pytest.fixture(scope="session")
+def still_world(worlds: Callable) -> World:
     """A service whose time stands still until a test lets it pass with `later`."""
-    yield from _opened(tmp_path_factory.mktemp("still"), speed=1e-3, heal_share=0)
+    return worlds(speed=1e-3)
 
 
 @pytest.fixture
@@ -171,19 +72,6 @@ def still(still_world: World, tmp_path: Path) -> Commands:
     """Commands against the service whose time stands still."""
     still_world.reset()
     return Commands(still_world, tmp_path / "results")
-
-
-FINAL = {"completed", "failed", "expired", "cancelled", "ended"}
-
-
-def later(commands: Commands) -> None:
-    """Let simulated time pass until every batch has ended."""
-
-    def ended() -> bool:
-        commands.world.control("clock", {"advance": 100})
-        return all(create["status"] in FINAL for create in commands.creates())
-
-    wait_for(ended)
 
 
 STUDY = {

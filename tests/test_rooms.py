@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.support import ROOT, python
+
 ORDER = ("ground", "catalog", "providers", "experiment", "results", "runs", "maintenance", "reports", "cli")
 COMMON = sorted((ROOT / "common").rglob("*.py"))
 SCRIPTS = sorted(ROOT.glob("*_example.py"))
@@ -66,7 +65,7 @@ for name in sys.argv[1:]:
         del sys.modules[known]
     importlib.import_module(name)
 """
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code, *modules], cwd=ROOT, capture_output=True, text=True)
+    done = python("-W", "error", "-c", code, *modules)
     assert done.returncode == 0, done.stderr
 
 
@@ -75,7 +74,7 @@ def test_importing_common_does_nothing() -> None:
     code = "import gc, sys; sys.path.insert(0, '.'); before = gc.get_threshold(), set(sys.modules); import common; " + (
         "print(before[0] == gc.get_threshold(), sorted(set(sys.modules) - before[1]))"
     )
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
+    done = python("-I", "-S", "-c", code)
     assert done.stdout.strip() == "True ['common']", done
 
 

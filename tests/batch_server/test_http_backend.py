@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import orjson
 import pytest
 
-from .conftest import chat_row, ended, finished, lines_of, message_row, submit, wait_for
+from tests.batch_server.calls import chat_row, ended, finished, lines_of, message_row, submit
+from tests.support import wait_for
 
 
 class Model(BaseHTTPRequestHandler):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
-import os
 import shlex
 import shutil
 import socket
@@ -18,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from common import catalog
-from tests.conftest import KEYS, NO_KEY, QUICK, REAL, ROOT, SECRET, Commands, End, wait_for
+from tests.commands import NO_KEY, QUICK, REAL, Commands, End
+from tests.service import KEYS, SECRET, Service
+from tests.support import python
 
 DATA = {"text": None, "prompt": '{user = "{a}"}', "data": '{file = "d.csv"}'}
 INPUT, REFUSED = 2, 3
@@ -190,24 +190,18 @@ def test_another_providers_key(run: Commands, study: Callable, script: str, vari
     assert (end.code, f"warning: {variable} looks like a key of {title}" in end.said) == (0, True), end.said
 
 
-@pytest.fixture(scope="module")
-def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a service that knows one key only."""
-    state = tmp_path_factory.mktemp("locked")
-    command = [sys.executable, "-m", "tools.batch_server", "--quiet", "--port", "0", "--state", str(state), "--speed", "1e6"]
-    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "BATCH_SERVER_KEYS": "the-only-one"}) as service:
-        wait_for((state / "service.json").exists)
-        yield json.loads((state / "service.json").read_text())["base_url"]
-        service.terminate()
+@pytest.fixture
+def locked(services: Callable) -> Service:
+    """A service that knows one key only."""
+    return services(speed=1e6, BATCH_SERVER_KEYS="the-only-one")
 
 
 @pytest.mark.parametrize(("script", "prefix"), WIRES[:3])
-def test_wrong_key(run: Commands, study: Callable, locked: str, script: str, prefix: str) -> None:
+def test_wrong_key(run: Commands, study: Callable, locked: Service, script: str, prefix: str) -> None:
     """A key that the provider does not know: exit 3 at once, its words, and which command goes on."""
-    urls = {"OPENAI_BASE_URL": f"{locked}/v1", "ANTHROPIC_BASE_URL": locked, "KLUSTERAI_BASE_URL": f"{locked}/kluster/v1"}
-    refused(run(script, "--batch", "--experiment", study(), env=urls), "401", code=REFUSED)
-    good = {**urls, f"{prefix}_API_KEY": "the-only-one"}
-    status = run(script, "--status", "batch_nope", env=urls)
+    refused(run(script, "--batch", "--experiment", study(), env=locked.addresses), "401", code=REFUSED)
+    good = {**locked.addresses, f"{prefix}_API_KEY": "the-only-one"}
+    status = run(script, "--status", "batch_nope", env=locked.addresses)
     assert (status.code, "401" in status.error) == (REFUSED, True)
     assert run(script, "--batch", "--experiment", study(), env=good).code == 0  # nothing was ever done with the wrong one
 
@@ -469,8 +463,7 @@ def test_port_taken(tmp_path: Path) -> None:
     """make serve on a port that is taken: one line that says so, exit 2."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        command = [sys.executable, "-m", "tools.batch_server", "--port", str(port), "--state", str(tmp_path)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+        done = python("-m", "tools.batch_server", "--port", port, "--state", tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
 
@@ -479,8 +472,7 @@ def test_port_taken(tmp_path: Path) -> None:
 def test_the_converter(tmp_path: Path, made: bytes) -> None:
     """An empty or a binary file: one clear line, exit 2 or 1, no traceback."""
     (tmp_path / "x_output.jsonl").write_bytes(made)
-    command = [sys.executable, "tools/openai/batch_result_converter.py", str(tmp_path / "x_output.jsonl")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    done = python("tools/openai/batch_result_converter.py", tmp_path / "x_output.jsonl")
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr and "x_output.jsonl" in done.stdout + done.stderr
 

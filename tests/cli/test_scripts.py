@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import requests
 
-from tests.conftest import NO_KEY, QUICK, REAL, ROOT, SCRIPTS, Commands, End, later, wait_for
+from tests.commands import NO_KEY, QUICK, REAL, Commands, End, later
+from tests.service import HTTP
+from tests.support import ROOT, SCRIPTS, wait_for
 from tests.torture.world import World
 
 FILE = {name: f"{module}.py" for name, module in SCRIPTS.items()}
@@ -46,7 +47,7 @@ class Local:
 
     def creates(self) -> list[dict]:
         """Every batch that was made."""
-        return requests.get(f"{self.base_url}/_control/ledger", timeout=20).json()["creates"]
+        return HTTP.get(f"{self.base_url}/_control/ledger").json()["creates"]
 
 
 HOLD = """
@@ -304,10 +305,8 @@ def test_raw_files_are_as_received(run: Commands, study: Callable) -> None:
     assert run("openai", "--batch", "--experiment", study(), "--model", "gpt-4.1").code == OK
     for path in (run.results / "openai" / "batch_results").glob("*_output.jsonl"):
         batch_id = path.name.removesuffix("_output.jsonl")
-        headers = {"Authorization": "Bearer x"}
-        base = run.world.urls["openai_base_url"]
-        file_id = requests.get(f"{base}/batches/{batch_id}", headers=headers, timeout=20).json()["output_file_id"]
-        assert requests.get(f"{base}/files/{file_id}/content", headers=headers, timeout=20).content == path.read_bytes()
+        file_id = run.world.service.get(f"/batches/{batch_id}").json()["output_file_id"]
+        assert run.world.service.get(f"/files/{file_id}/content").content == path.read_bytes()
 
 
 def test_no_texts(run: Commands, study: Callable) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -22,9 +20,9 @@ from common.providers import account as accounts
 from common.providers.anthropic import Anthropic
 from common.providers.openai import OpenAIShaped
 from common.providers.wire import segment
-from tests.conftest import Commands
+from tests.commands import Commands
+from tests.support import ROOT, python
 
-ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-a-key-of-this-test"
 
 
@@ -231,7 +229,7 @@ def test_a_run_needs_no_sdk(run: Commands, script: str, model: str) -> None:
         "except SystemExit as end: print('LOADED', *sorted(sys.modules), end.code)"
     )
     env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), **run.env}
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+    done = python("-c", code, env=env)
     *loaded, end = done.stdout.rpartition("LOADED ")[2].split()
     assert end == "0", done.stdout + done.stderr
     assert "httpx2" in loaded
