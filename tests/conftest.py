@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import Commands
 from tests.service import STEADY, Service
+from tests.support import STUDY, Commands
 from tests.torture.world import World, Zygote
 
 
@@ -72,16 +72,6 @@ def still(still_world: World, tmp_path: Path) -> Commands:
     """Commands against the service whose time stands still."""
     still_world.reset()
     return Commands(still_world, tmp_path / "results")
-
-
-STUDY = {
-    "name": '"small"',
-    "trials": "2",
-    "max_tokens": "64",
-    "prompt": '{system = "You are {persona.name}.", user = "Read {text}"}',
-    "persona": '[{id = "1", name = "a reader", temperature = 0.7}]',
-    "text": '[{id = "t1", file = "t1.txt"}]',
-}
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import httpx2
 from anthropic import Anthropic
 from openai import OpenAI
 
-from tests.support import ROOT, wait_for
+from tests.basics import ROOT, wait_for
 
 STEADY = ("--odd-share", "0", "--cut-share", "0", "--heal-share", "0")
 SECRET = "7f3a9c0b1d5e"  # in every key, so that a key in an output is seen

@@ -1,33 +1,133 @@
-"""Owns what every test may need: where things are, the four scripts, waiting, and a Python that runs to its end."""
+"""Owns commands that tests run in real processes against a batch service, how they ended, and a small experiment to run."""
 
 from __future__ import annotations
 
+import json
+import os
+import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-SCRIPTS = {
-    "openai": "openai_example",
-    "claude": "claude_example",
-    "deepseek": "deepseek_batch_example",
-    "llama": "llama_batch_example",
+from tests.basics import ROOT, SCRIPTS, wait_for
+from tests.service import KEYS, SECRET
+from tests.torture.world import World
+
+TIMEOUT = 30  # seconds; no command here takes three
+QUICK = ("--poll", "0.02", "--grace", "0.25", "--patience", "8")
+REAL = {"OPENAI_BASE_URL": "", "ANTHROPIC_BASE_URL": "", "KLUSTERAI_BASE_URL": ""}  # the providers' own addresses
+NO_KEY = dict.fromkeys(KEYS, "")
+FINAL = {"completed", "failed", "expired", "cancelled", "ended"}  # of batches, in the words of all APIs
+STUDY = {
+    "name": '"small"',
+    "trials": "2",
+    "max_tokens": "64",
+    "prompt": '{system = "You are {persona.name}.", user = "Read {text}"}',
+    "persona": '[{id = "1", name = "a reader", temperature = 0.7}]',
+    "text": '[{id = "t1", file = "t1.txt"}]',
 }
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> object:
-    """The value of a condition, once it holds; an AssertionError that names the caller's condition when it never does."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.01)
-    raise AssertionError(f"waited {seconds:g} s in vain for {condition.__qualname__}")
+@dataclass(frozen=True)
+class End:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        """All that a person saw."""
+        return self.out + self.err
+
+    @property
+    def json(self) -> dict:
+        """The one object of --json; fails when stdout holds anything else."""
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> str:
+        """The one line of an error; fails when there are none or several."""
+        (line,) = [line for line in self.err.splitlines() if line.startswith("error: ")]
+        assert self.err.splitlines()[-1] == line, self.err
+        return line
 
 
-def python(*words: object, **more: object) -> subprocess.CompletedProcess:
-    """Run `python words…` from the project's folder to its end, with what it wrote as text; more goes to subprocess.run."""
-    asked = {"cwd": ROOT, "capture_output": True, "text": True, "timeout": 60, **more}
-    return subprocess.run([sys.executable, *map(str, words)], check=False, **asked)
+class Commands:
+    """The four scripts against one service, with a results folder of the test's own. No end may show a key or a traceback."""
+
+    def __init__(self, world: World, results: Path) -> None:
+        self.world, self.results = world, results
+        self.env = {**world.environment(), "RESULTS_DIR": str(results), "MAX_COST_USD": "10"}
+
+    def __call__(self, script: str, *argv: object, env: dict[str, str] | None = None, quick: bool = True) -> End:
+        """Run a script to its end, in a process forked from one that has all imports."""
+        arguments = [*map(str, argv), *(QUICK if quick else ())]
+        done = self.world.zygote.run(script=SCRIPTS[script], argv=arguments, env={**self.env, **(env or {})}, timeout=TIMEOUT)
+        return self._seen(End(done["code"], done["out"], done["err"]))
+
+    def typed(self, line: str, env: dict[str, str] | None = None) -> End:
+        """Run a line `python <script> …` exactly as it stands, without the start of a Python of its own."""
+        python, file, *argv = shlex.split(line)
+        (script,) = [name for name, module in SCRIPTS.items() if (python, file) == ("python", f"{module}.py")]
+        return self(script, *argv, env=env, quick=False)
+
+    def shell(self, line: str, env: dict[str, str] | None = None) -> End:
+        """Run a documented line as a person types it, `python` being this one."""
+        done = subprocess.run(self._words(line), cwd=ROOT, env=self._whole(env), capture_output=True, text=True, timeout=TIMEOUT)
+        return self._seen(End(done.returncode, done.stdout, done.stderr))
+
+    def start(self, line: str, env: dict[str, str] | None = None) -> Started:
+        """Start a line without waiting for its end."""
+        return Started(self, self._words(line), self._whole(env))
+
+    @staticmethod
+    def _words(line: str) -> list[str]:
+        return [sys.executable if word == "python" else word for word in shlex.split(line)]
+
+    def _whole(self, env: dict[str, str] | None) -> dict[str, str]:
+        return {**os.environ, **self.env, **(env or {})}
+
+    @staticmethod
+    def _seen(end: End) -> End:
+        assert "Traceback" not in end.said, end.said
+        assert SECRET not in end.said, "a key was printed"
+        return end
+
+    def attempts(self) -> list[dict]:
+        """Every call that asked the service for a batch."""
+        return self.world.service.attempts()
+
+    def creates(self) -> list[dict]:
+        """Every batch that the service made."""
+        return self.world.service.creates()
+
+    def requests(self) -> int:
+        """How many requests the service was given in all."""
+        return sum(create["requests"] for create in self.creates())
+
+
+class Started:
+    """A command at work."""
+
+    def __init__(self, commands: Commands, command: list[str], env: dict[str, str]) -> None:
+        self._commands = commands
+        self._process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def signalled(self, number: int) -> End:
+        """Send a signal and wait for the end."""
+        self._process.send_signal(number)
+        out, err = self._process.communicate(timeout=20)
+        return self._commands._seen(End(self._process.returncode, out, err))
+
+
+def later(commands: Commands) -> None:
+    """Let simulated time pass until every batch has ended."""
+
+    def ended() -> bool:
+        commands.world.control("clock", {"advance": 100})
+        return all(create["status"] in FINAL for create in commands.creates())
+
+    wait_for(ended)

@@ -16,7 +16,7 @@ from common import catalog, outcomes
 from common.cli import clean, convert, options
 from common.nouns import Question
 from common.results import rows
-from tests.support import ROOT, SCRIPTS, python
+from tests.basics import ROOT, SCRIPTS, python
 from tools.batch_server import __main__ as batch_server
 
 READMES = [ROOT / "README.md", ROOT / "README.ja.md"]

@@ -7,7 +7,7 @@ import json
 from anthropic import Anthropic
 from openai import OpenAI
 
-from tests.support import wait_for
+from tests.basics import wait_for
 
 PROMPT = ("次の物語を読んで答えてください。\n\nむかし、あるところに、ひとりの木こりがいました。\n\n"
           "Q1. 面白さ(数値): [0-100]\nQ1. 面白さ(理由): [理由]\nQ2. 驚き(数値): [0-100]\nQ2. 驚き(理由): [理由]")

@@ -8,9 +8,9 @@ from datetime import timedelta
 import anthropic
 import pytest
 
+from tests.basics import wait_for
 from tests.batch_server.calls import ended, message_row
 from tests.service import HEADERS, HTTP, Service
-from tests.support import wait_for
 
 
 def test_a_message_batch_from_creation_to_deletion(service: Service):

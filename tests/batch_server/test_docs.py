@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
+from tests.basics import ROOT
 from tests.service import Service
-from tests.support import ROOT
 from tools.batch_server.__main__ import parser, settings_of
 from tools.batch_server.faults import ACTIONS
 

@@ -10,9 +10,9 @@ import httpx2
 import pytest
 from openai import OpenAI
 
+from tests.basics import wait_for
 from tests.batch_server.calls import chat_row, ended, finished, lines_of, message_row, submit
 from tests.service import Service
-from tests.support import wait_for
 
 
 def hurried(service: Service, client: OpenAI, batch_id: str):

@@ -8,9 +8,9 @@ from pathlib import Path
 import openai
 import pytest
 
+from tests.basics import wait_for
 from tests.batch_server.calls import chat_row, finished, jsonl, lines_of, submit, upload
 from tests.service import HTTP, Service
-from tests.support import wait_for
 
 
 def test_a_batch_from_upload_to_cleanup(service: Service, tmp_path: Path):

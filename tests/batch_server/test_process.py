@@ -14,9 +14,9 @@ import anthropic
 import openai
 import pytest
 
+from tests.basics import ROOT, python
 from tests.batch_server.calls import chat_row, finished, message_row, submit, upload
 from tests.service import HTTP
-from tests.support import ROOT, python
 
 
 def run(*arguments: str, env: dict | None = None) -> subprocess.CompletedProcess:

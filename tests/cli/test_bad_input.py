@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from common import catalog
-from tests.commands import NO_KEY, QUICK, REAL, Commands, End
+from tests.basics import python
 from tests.service import KEYS, SECRET, Service
-from tests.support import python
+from tests.support import NO_KEY, QUICK, REAL, Commands, End
 
 DATA = {"text": None, "prompt": '{user = "{a}"}', "data": '{file = "d.csv"}'}
 INPUT, REFUSED = 2, 3

@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.support import ROOT, python
+from tests.basics import ROOT, python
 
 LITERARY = ROOT / "experiments" / "literary"
 NAMES = ("面白さ", "驚き", "悲しみ", "怒り")

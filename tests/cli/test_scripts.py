@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import NO_KEY, QUICK, REAL, Commands, End, later
+from tests.basics import ROOT, SCRIPTS, wait_for
 from tests.service import HTTP
-from tests.support import ROOT, SCRIPTS, wait_for
+from tests.support import NO_KEY, QUICK, REAL, Commands, End, later
 from tests.torture.world import World
 
 FILE = {name: f"{module}.py" for name, module in SCRIPTS.items()}

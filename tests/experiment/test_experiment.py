@@ -19,7 +19,7 @@ from common.experiment.grid import Experiment, narrow
 from common.experiment.ids import check_ids, id_parser, make_id
 from common.experiment.read import load
 from common.nouns import Limits, Model
-from tests.support import ROOT
+from tests.basics import ROOT
 
 OPENAI, ANTHROPIC = catalog.hosts()["openai"].limits, catalog.hosts()["anthropic"].limits
 GPT = catalog.resolve("gpt-4.1", "openai")[0]

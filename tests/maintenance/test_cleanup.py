@@ -26,8 +26,8 @@ from common.cli.clean import Tool
 from common.cli.clean import main as clean_main
 from common.providers import local
 from common.runs.journal import Journal
+from tests.basics import ROOT, python, wait_for
 from tests.service import KEYS, SECRET, Service
-from tests.support import ROOT, python, wait_for
 
 OPENAI = Tool("openai", "openai", ("openai",))
 CLAUDE = Tool("claude", "anthropic", ("claude",))

@@ -20,8 +20,8 @@ from common.providers import account as accounts
 from common.providers.anthropic import Anthropic
 from common.providers.openai import OpenAIShaped
 from common.providers.wire import segment
-from tests.commands import Commands
-from tests.support import ROOT, python
+from tests.basics import ROOT, python
+from tests.support import Commands
 
 KEY = "sk-a-key-of-this-test"
 

@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import date
 
-from tests.support import ROOT
+from tests.basics import ROOT
 from tests.torture.jobs import plan
 from tests.torture.kills import Verdict
 

@@ -12,8 +12,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.basics import ROOT, SCRIPTS, python
 from tests.service import KEYS, Service
-from tests.support import ROOT, SCRIPTS, python
 
 # profile: script, which is also the folder of its results, and what it is asked
 PROFILES = {
@@ -36,7 +36,9 @@ class Zygote:
         """Run one job; see zygote.py."""
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        if line := self._process.stdout.readline():
+            return json.loads(line)
+        raise RuntimeError(f"the process that forks commands has ended with {self._process.wait(10)}; why stands in its stderr")
 
     def close(self) -> None:
         """Let it end."""

@@ -17,7 +17,7 @@ import tempfile
 import time
 import traceback
 
-from tests.support import SCRIPTS
+from tests.basics import SCRIPTS
 from tests.torture import boundaries, clock, sabotage
 
 
