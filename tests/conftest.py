@@ -1,32 +1,63 @@
-"""The services that the tests of the scripts share, and commands against them."""
+"""Owns the fixtures of all tests: services that are started once and shared, worlds and commands on them, an experiment."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from tests.service import STEADY, Service
 from tests.support import STUDY, Commands
-from tests.torture.world import World
-
-
-def _opened(folder: Path, **settings: object) -> Iterator[World]:
-    world = World(folder, **settings)
-    yield world
-    world.close()
+from tests.torture.world import World, Zygote
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A service whose batches end at once; one for all tests of this process."""
-    yield from _opened(tmp_path_factory.mktemp("world"))
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Service]]:
+    """`services("--option", …, speed=…, VARIABLE=…)`: each kind is started once in this process; none may have had a bug at the end."""
+    started: dict[tuple, Service] = {}
+    with ExitStack() as stack:
+
+        def one(*options: str, speed: float = 20_000, **env: str) -> Service:
+            key = (options, speed, *sorted(env.items()))
+            if key not in started:
+                new = Service(tmp_path_factory.mktemp("service"), (*STEADY, "--speed", str(speed), *options), env)
+                started[key] = stack.enter_context(new)
+            return started[key]
+
+        yield one
 
 
 @pytest.fixture(scope="session")
-def still_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def zygote() -> Iterator[Zygote]:
+    """The process that has all imports and forks commands; one for all worlds."""
+    with closing(Zygote()) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def worlds(services: Callable, zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., World]:
+    """`worlds("--option", …, speed=…)`: a service of that kind with a results folder."""
+    return lambda *options, speed=1e6: World(tmp_path_factory.mktemp("world"), services(*options, speed=speed), zygote)
+
+
+@pytest.fixture(scope="session")
+def world(worlds: Callable) -> World:
+    """A service whose batches end at once; one row in seven fails at first."""
+    return worlds("--heal-share", "0.15")
+
+
+@pytest.fixture(scope="session")
+def calm(worlds: Callable) -> World:
+    """A service that answers every row at once."""
+    return worlds()
+
+
+@pytest.fixture(scope="session")
+def still_world(worlds: Callable) -> World:
     """A service whose time stands still until a test lets it pass with `later`."""
-    yield from _opened(tmp_path_factory.mktemp("still"), speed=1e-3, heal_share=0)
+    return worlds(speed=1e-3)
 
 
 @pytest.fixture
@@ -41,7 +72,6 @@ def still(still_world: World, tmp_path: Path) -> Commands:
     """Commands against the service whose time stands still."""
     still_world.reset()
     return Commands(still_world, tmp_path / "results")
-
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the tests of the scripts share: commands that run against a real batch service, in real processes."""
+"""Owns commands that tests run in real processes against a batch service, how they ended, and a small experiment to run."""
 
 from __future__ import annotations
 
@@ -7,30 +7,26 @@ import os
 import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.basics import ROOT, SCRIPTS, wait_for
+from tests.service import KEYS, SECRET
 from tests.torture.world import World
 
-ROOT = Path(__file__).resolve().parents[1]
-SCRIPTS = {
-    "openai": "openai_example",
-    "claude": "claude_example",
-    "deepseek": "deepseek_batch_example",
-    "llama": "llama_batch_example",
-}
-SECRET = "7f3a9c0b1d5e"  # in every key, so that a key in an output is seen
-KEYS = {
-    "OPENAI_API_KEY": f"sk-{SECRET}",
-    "ANTHROPIC_API_KEY": f"sk-ant-{SECRET}",
-    "KLUSTERAI_API_KEY": SECRET,
-}
 TIMEOUT = 30  # seconds; no command here takes three
 QUICK = ("--poll", "0.02", "--grace", "0.25", "--patience", "8")
 REAL = {"OPENAI_BASE_URL": "", "ANTHROPIC_BASE_URL": "", "KLUSTERAI_BASE_URL": ""}  # the providers' own addresses
 NO_KEY = dict.fromkeys(KEYS, "")
+FINAL = {"completed", "failed", "expired", "cancelled", "ended"}  # of batches, in the words of all APIs
+STUDY = {
+    "name": '"small"',
+    "trials": "2",
+    "max_tokens": "64",
+    "prompt": '{system = "You are {persona.name}.", user = "Read {text}"}',
+    "persona": '[{id = "1", name = "a reader", temperature = 0.7}]',
+    "text": '[{id = "t1", file = "t1.txt"}]',
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ class Commands:
 
     def __init__(self, world: World, results: Path) -> None:
         self.world, self.results = world, results
-        self.env = {**world.environment(), **KEYS, "RESULTS_DIR": str(results), "MAX_COST_USD": "10"}
+        self.env = {**world.environment(), "RESULTS_DIR": str(results), "MAX_COST_USD": "10"}
 
     def __call__(self, script: str, *argv: object, env: dict[str, str] | None = None, quick: bool = True) -> End:
         """Run a script to its end, in a process forked from one that has all imports."""
@@ -102,11 +98,11 @@ class Commands:
 
     def attempts(self) -> list[dict]:
         """Every call that asked the service for a batch."""
-        return self.world.control("ledger")["attempts"]
+        return self.world.service.attempts()
 
     def creates(self) -> list[dict]:
         """Every batch that the service made."""
-        return self.world.control("ledger")["creates"]
+        return self.world.service.creates()
 
     def requests(self) -> int:
         """How many requests the service was given in all."""
@@ -127,19 +123,6 @@ class Started:
         return self._commands._seen(End(self._process.returncode, out, err))
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> object:
-    """The value of a condition, once it holds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.01)
-    raise AssertionError("waited in vain")
-
-
-FINAL = {"completed", "failed", "expired", "cancelled", "ended"}
-
-
 def later(commands: Commands) -> None:
     """Let simulated time pass until every batch has ended."""
 
@@ -148,13 +131,3 @@ def later(commands: Commands) -> None:
         return all(create["status"] in FINAL for create in commands.creates())
 
     wait_for(ended)
-
-
-STUDY = {
-    "name": '"small"',
-    "trials": "2",
-    "max_tokens": "64",
-    "prompt": '{system = "You are {persona.name}.", user = "Read {text}"}',
-    "persona": '[{id = "1", name = "a reader", temperature = 0.7}]',
-    "text": '[{id = "t1", file = "t1.txt"}]',
-}

@@ -7,8 +7,6 @@ import ast
 import json
 import re
 import shlex
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -18,19 +16,18 @@ from common import catalog, outcomes
 from common.cli import clean, convert, options
 from common.nouns import Question
 from common.results import rows
+from tests.basics import ROOT, SCRIPTS, python
 from tools import models
 from tools.batch_server import __main__ as batch_server
 
-ROOT = Path(__file__).resolve().parent.parent
 READMES = [ROOT / "README.md", ROOT / "README.ja.md"]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-SCRIPTS = ["openai_example", "claude_example", "deepseek_batch_example", "llama_batch_example"]
 HEREDOC = re.compile(r"^cat > (\S+) <<'END'\n(.*?)^END$", re.MULTILINE | re.DOTALL)
 
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
     """The parser of every command that a person types behind `python`."""
-    found = {f"{name}.py": options.parser(import_module(name).SCRIPT) for name in SCRIPTS}
+    found = {f"{name}.py": options.parser(import_module(name).SCRIPT) for name in SCRIPTS.values()}
     for folder, host in (("openai", "openai"), ("claude", "anthropic"), ("kluster", "kluster")):
         found[f"tools/{folder}/batch_result_converter.py"] = convert._parser(folder)
         found[f"tools/{folder}/batch_cleanup.py"] = clean.parser(clean.Tool(folder, host, (folder,)))
@@ -173,8 +170,8 @@ def test_the_own_experiment_plans(path: Path, tmp_path: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content, encoding="utf-8")
     command = next(c for c in commands(path) if "experiments/tea" in c and "--dry-run" in c)
-    words = [sys.executable, str(ROOT / command.split()[1]), *command.split()[2:], "--json", "--results", str(tmp_path / "results")]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    script, *options = command.split()[1:]
+    done = python(ROOT / script, *options, "--json", "--results", tmp_path / "results", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
     assert (plan["requests"], len(plan["shards"]), plan["sent"]) == (8, 2, False)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.basics import ROOT, python
+
 ORDER = ("ground", "catalog", "providers", "experiment", "results", "runs", "maintenance", "reports", "cli")
 COMMON = sorted((ROOT / "common").rglob("*.py"))
 SCRIPTS = sorted(ROOT.glob("*_example.py"))
@@ -44,6 +43,12 @@ def of(path: Path) -> str:
     return room(".".join(path.relative_to(ROOT).with_suffix("").parts))
 
 
+def place(path: Path, node: ast.AST) -> str:
+    """Where a node stands, as a person looks for it: file, line and function."""
+    around = [f.name for f in ast.walk(tree(path)) if isinstance(f, ast.FunctionDef) and f.lineno <= node.lineno <= f.end_lineno]
+    return f"{path.relative_to(ROOT)}:{node.lineno} {'.'.join(around)}"
+
+
 @pytest.mark.parametrize("path", COMMON, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_room_imports_only_rooms_below(path: Path) -> None:
     """ORDER is the whole rule; nothing in common/ knows what stands above it."""
@@ -66,7 +71,7 @@ for name in sys.argv[1:]:
         del sys.modules[known]
     importlib.import_module(name)
 """
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code, *modules], cwd=ROOT, capture_output=True, text=True)
+    done = python("-W", "error", "-c", code, *modules)
     assert done.returncode == 0, done.stderr
 
 
@@ -75,7 +80,7 @@ def test_importing_common_does_nothing() -> None:
     code = "import gc, sys; sys.path.insert(0, '.'); before = gc.get_threshold(), set(sys.modules); import common; " + (
         "print(before[0] == gc.get_threshold(), sorted(set(sys.modules) - before[1]))"
     )
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
+    done = python("-I", "-S", "-c", code)
     assert done.stdout.strip() == "True ['common']", done
 
 
@@ -86,23 +91,16 @@ def test_the_service_shares_no_code_with_its_clients() -> None:
 
 def test_only_the_command_line_prints() -> None:
     """print and sys.std* stand in cli/ alone."""
-    for path in COMMON:
-        if of(path) != "cli":
-            words = {n.id for n in ast.walk(tree(path)) if isinstance(n, ast.Name)} | {
-                n.attr for n in ast.walk(tree(path)) if isinstance(n, ast.Attribute)
-            }
-            assert not words & {"print", "stdout", "stderr"}, path
+    named = [(path, n) for path in COMMON if of(path) != "cli" for n in ast.walk(tree(path)) if isinstance(n, (ast.Name, ast.Attribute))]
+    words = {"print", "stdout", "stderr"}
+    assert [place(path, n) for path, n in named if {getattr(n, "id", ""), getattr(n, "attr", "")} & words] == []
 
 
 def test_a_broad_except_stands_once() -> None:
     """The edge of the command line turns a bug into one line; nobody else hides one."""
-    wrong = [
-        p.name
-        for p in (*COMMON, *TOOLS)
-        for n in ast.walk(tree(p))
-        if isinstance(n, ast.ExceptHandler) and getattr(n.type, "id", n.type) in (None, "Exception")
-    ]
-    assert wrong == ["exits.py"]
+    handlers = [(p, n) for p in (*COMMON, *TOOLS) for n in ast.walk(tree(p)) if isinstance(n, ast.ExceptHandler)]
+    broad = [place(p, n) for p, n in handlers if getattr(n.type, "id", n.type) in (None, "Exception")]
+    assert [where.split(":")[0] for where in broad] == ["common/cli/exits.py"], broad
 
 
 def test_modules_say_what_they_own() -> None:

@@ -8,9 +8,9 @@ from datetime import timedelta
 import anthropic
 import pytest
 
-from .conftest import HTTP, Service, ended, message_row, wait_for
-
-OLD = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
+from tests.basics import wait_for
+from tests.batch_server.calls import ended, message_row
+from tests.service import HEADERS, HTTP, Service
 
 
 def test_a_message_batch_from_creation_to_deletion(service: Service):
@@ -72,7 +72,7 @@ def test_parameter_rules_by_version_and_model(service: Service, version: str, mo
 ])
 def test_bodies_that_are_refused_at_creation(service: Service, body: bytes):
     """Shape and custom_id mistakes are 400 at once, and nothing was made."""
-    answer = HTTP.post(f"{service.base}/v1/messages/batches", content=body, headers=OLD)
+    answer = HTTP.post(f"{service.base}/v1/messages/batches", content=body, headers=HEADERS)
     assert answer.status_code == 400 and answer.json()["error"]["type"] == "invalid_request_error"
     assert answer.json()["request_id"] == answer.headers["request-id"]
     assert service.control("ledger")["creates"] == []
@@ -82,7 +82,7 @@ def test_keys_and_version_headers(service: Service):
     """x-api-key and Bearer are both fine; a missing key is 401, a missing or wrong version 400."""
     url = f"{service.base}/v1/messages/batches"
     version = {"anthropic-version": "2026-10-21"}
-    for headers, status in ((OLD, 200), ({"authorization": "Bearer k", **version}, 200), (version, 401),
+    for headers, status in ((HEADERS, 200), ({"authorization": "Bearer k", **version}, 200), (version, 401),
                             ({"x-api-key": "k"}, 400), ({"x-api-key": "k", "anthropic-version": "2020-01-01"}, 400)):
         assert HTTP.get(url, headers=headers).status_code == status
 
@@ -126,7 +126,7 @@ def test_results_go_after_29_days(start):
     service.control("clock", {"advance": 29 * 86400 + 1})
     old = client.messages.batches.retrieve(batch.id)
     assert old.archived_at and old.results_url is None
-    answer = HTTP.get(batch.results_url, headers=OLD)
+    answer = HTTP.get(batch.results_url, headers=HEADERS)
     assert answer.status_code == 404
 
 
@@ -161,6 +161,6 @@ def test_chunked_body_and_unicode(service: Service):
     def pieces():
         for at in range(0, len(body), 7):
             yield body[at:at + 7]
-    answer = HTTP.post(f"{service.base}/v1/messages/batches", content=pieces(), headers=OLD)
+    answer = HTTP.post(f"{service.base}/v1/messages/batches", content=pieces(), headers=HEADERS)
     assert answer.status_code == 200
-    wait_for(lambda: HTTP.get(f"{service.base}/v1/messages/batches/{answer.json()['id']}", headers=OLD).json()["results_url"])
+    wait_for(lambda: HTTP.get(f"{service.base}/v1/messages/batches/{answer.json()['id']}", headers=HEADERS).json()["results_url"])

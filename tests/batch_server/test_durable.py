@@ -10,7 +10,8 @@ import httpx2
 import openai
 import pytest
 
-from .conftest import chat_row, ended, finished, jsonl, lines_of, message_row, submit, upload, wait_for
+from tests.basics import wait_for
+from tests.batch_server.calls import chat_row, ended, finished, jsonl, lines_of, message_row, submit, upload
 
 
 def test_files_and_batches_survive_kill(start):

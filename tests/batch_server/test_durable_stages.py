@@ -10,7 +10,9 @@ import httpx2
 import pytest
 from openai import OpenAI
 
-from .conftest import Service, chat_row, ended, finished, lines_of, message_row, submit, wait_for
+from tests.basics import wait_for
+from tests.batch_server.calls import chat_row, ended, finished, lines_of, message_row, submit
+from tests.service import Service
 
 
 def hurried(service: Service, client: OpenAI, batch_id: str):

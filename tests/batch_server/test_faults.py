@@ -10,7 +10,8 @@ import httpx2
 import openai
 import pytest
 
-from .conftest import HTTP, Service, chat_row, ended, finished, jsonl, lines_of, message_row, submit, upload
+from tests.batch_server.calls import chat_row, ended, finished, jsonl, lines_of, message_row, submit, upload
+from tests.service import HTTP, Service
 
 CREATE = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
 

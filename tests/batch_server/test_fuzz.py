@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from .conftest import HTTP, STEADY, Service, chat_row
+from tests.batch_server.calls import chat_row
+from tests.service import HEADERS, HTTP, STEADY, Service
 
-KEYS = {"authorization": "Bearer k", "x-api-key": "k", "anthropic-version": "2023-06-01"}
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=8)
 PATHS = ("/v1/files", "/v1/batches", "/kluster/v1/batches", "/kluster/v1/files", "/v1/messages", "/v1/messages/batches",
@@ -24,9 +24,8 @@ FUZZ = settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "25")),
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory):
     """A service of its own, since a fuzzer may put strange things into it."""
-    service = Service(tmp_path_factory.mktemp("fuzz"), (*STEADY, "--speed", "20000")).start()
-    yield service
-    assert "Traceback" not in service.stop()
+    with Service(tmp_path_factory.mktemp("fuzz"), (*STEADY, "--speed", "20000")) as service:
+        yield service
 
 
 def well_shaped(path: str, answer) -> None:
@@ -44,7 +43,7 @@ def well_shaped(path: str, answer) -> None:
 @given(path=st.sampled_from(PATHS), body=JSON)
 def test_any_json_body(target: Service, path: str, body: object):
     """Any JSON where an object with certain keys is expected."""
-    well_shaped(path, HTTP.post(target.base + path, content=json.dumps(body).encode(), headers=KEYS))
+    well_shaped(path, HTTP.post(target.base + path, content=json.dumps(body).encode(), headers=HEADERS))
 
 
 @FUZZ
@@ -52,7 +51,7 @@ def test_any_json_body(target: Service, path: str, body: object):
     ("application/json", "multipart/form-data", "multipart/form-data; boundary=x", "text/plain", "")))
 def test_any_bytes(target: Service, path: str, body: bytes, kind: str):
     """Any bytes under any content type, multipart without end included."""
-    well_shaped(path, HTTP.post(target.base + path, content=body, headers={**KEYS, "content-type": kind}))
+    well_shaped(path, HTTP.post(target.base + path, content=body, headers={**HEADERS, "content-type": kind}))
 
 
 @FUZZ
@@ -64,7 +63,7 @@ def test_any_id_and_query(target: Service, method: str, head: str, tail: str, qu
     """Ids that are paths, NULs or lone surrogates find nothing and harm nothing."""
     tail = tail.encode("utf-8", "surrogatepass").hex(" ").replace(" ", "%")
     url = f"{target.base}{head}{'%' if tail else ''}{tail}"
-    answer = HTTP.request(method, url, params=query, headers=KEYS)
+    answer = HTTP.request(method, url, params=query, headers=HEADERS)
     assert answer.status_code < 500, answer.text
 
 
@@ -74,7 +73,7 @@ def test_any_id_and_query(target: Service, method: str, head: str, tail: str, qu
 def test_any_chat_body(target: Service, body: dict):
     """A half sensible body with senseless values."""
     content = json.dumps({**chat_row(1)["body"], **body}).encode()
-    well_shaped("/v1/chat/completions", HTTP.post(target.base + "/v1/chat/completions", content=content, headers=KEYS))
+    well_shaped("/v1/chat/completions", HTTP.post(target.base + "/v1/chat/completions", content=content, headers=HEADERS))
 
 
 @FUZZ
@@ -83,4 +82,4 @@ def test_any_chat_body(target: Service, body: dict):
 def test_any_message_params(target: Service, params: dict):
     """The same for Messages."""
     body = {"model": "claude-haiku-4-5", "max_tokens": 10, "messages": [{"role": "user", "content": "x"}], **params}
-    well_shaped("/v1/messages", HTTP.post(target.base + "/v1/messages", content=json.dumps(body).encode(), headers=KEYS))
+    well_shaped("/v1/messages", HTTP.post(target.base + "/v1/messages", content=json.dumps(body).encode(), headers=HEADERS))

@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import orjson
 import pytest
 
-from .conftest import chat_row, ended, finished, lines_of, message_row, submit, wait_for
+from tests.basics import wait_for
+from tests.batch_server.calls import chat_row, ended, finished, lines_of, message_row, submit
 
 
 class Model(BaseHTTPRequestHandler):
@@ -71,7 +72,8 @@ def test_rows_are_forwarded_with_patience(start, model):
 def test_answered_rows_are_not_asked_again_after_kill(start, model):
     """Kill -9 in the middle: only what was in flight is asked a second time."""
     Model.pace = 0.02
-    service = start("--backend", "http", "--backend-url", model, "--backend-concurrency", "4")
+    # at this speed a day is 86 s, so that no row expires on a busy machine
+    service = start("--backend", "http", "--backend-url", model, "--backend-concurrency", "4", speed="1000")
     client = service.openai()
     batch_id = submit(client, [chat_row(n, seed=n + 10) for n in range(80)]).id
     wait_for(lambda: client.batches.retrieve(batch_id).request_counts.completed > 20)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from .conftest import HTTP, Service, chat_row, finished, lines_of, submit
-
-KEY = {"authorization": "Bearer k"}
+from tests.batch_server.calls import chat_row, finished, lines_of, submit
+from tests.service import HEADERS, HTTP, Service
 
 
 def test_quirks(service: Service):
@@ -12,12 +11,12 @@ def test_quirks(service: Service):
     client = service.kluster()
     rows = [chat_row(1, model="deepseek-ai/DeepSeek-R1"), chat_row(2, model="meta-llama/Llama-4-Scout-17B-16E-Instruct")]
     batch = finished(client, submit(client, rows).id)
-    raw = HTTP.get(f"{service.facts['kluster_base_url']}/batches", headers=KEY).json()
+    raw = HTTP.get(f"{service.facts['kluster_base_url']}/batches", headers=HEADERS).json()
     assert raw["count"] == raw["page"] == 1 and raw["items_per_page"] == 2**63 - 1
     assert isinstance(raw["data"][0]["created_at"], str) and raw["data"][0]["metadata"] == {}
     lines = lines_of(client, batch.output_file_id)
     assert len(lines) == 2 and "error" not in lines[0] and "prompt_logprobs" in lines[0]["response"]["body"]
-    file = HTTP.get(f"{service.facts['kluster_base_url']}/files/{batch.input_file_id}", headers=KEY).json()
+    file = HTTP.get(f"{service.facts['kluster_base_url']}/files/{batch.input_file_id}", headers=HEADERS).json()
     assert "status" not in file and isinstance(file["created_at"], str)
 
 

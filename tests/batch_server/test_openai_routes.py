@@ -8,7 +8,9 @@ from pathlib import Path
 import openai
 import pytest
 
-from .conftest import HTTP, Service, chat_row, finished, jsonl, lines_of, submit, upload, wait_for
+from tests.basics import wait_for
+from tests.batch_server.calls import chat_row, finished, jsonl, lines_of, submit, upload
+from tests.service import HTTP, Service
 
 
 def test_a_batch_from_upload_to_cleanup(service: Service, tmp_path: Path):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import HTTP, Service, chat_row, finished, submit
+from tests.batch_server.calls import chat_row, finished, submit
+from tests.service import HTTP, Service
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIETLY = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",

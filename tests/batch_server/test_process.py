@@ -14,13 +14,14 @@ import anthropic
 import openai
 import pytest
 
-from .conftest import HTTP, ROOT, chat_row, finished, message_row, submit, upload
+from tests.basics import ROOT, python
+from tests.batch_server.calls import chat_row, finished, message_row, submit, upload
+from tests.service import HTTP
 
 
 def run(*arguments: str, env: dict | None = None) -> subprocess.CompletedProcess:
     """Run the command line to its end."""
-    return subprocess.run([sys.executable, "-m", "tools.batch_server", *arguments], cwd=ROOT, capture_output=True, text=True,
-                          timeout=20, env=env, check=False)
+    return python("-m", "tools.batch_server", *arguments, env=env, timeout=20)
 
 
 def test_service_json_and_quick_start(start):

@@ -8,11 +8,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from .conftest import HTTP, Service, chat_row, ended, finished, message_row, submit
+from tests.batch_server.calls import chat_row, ended, finished, message_row, submit
+from tests.service import HEADERS, HTTP, Service
 
 SCHEMAS = {name: json.loads((Path(__file__).parent / "schemas" / f"{name}.json").read_text()) for name in ("openai", "anthropic")}
-KEYS = {"authorization": "Bearer k"}
-CLAUDE = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
 
 
 def valid(body: object, api: str, name: str) -> None:
@@ -29,15 +28,15 @@ def test_openai_objects_in_all_states(service: Service):
     batches = [submit(client, [chat_row(n) for n in range(6)]) for _ in fates]
     url = service.facts["openai_base_url"]
     for batch in batches:
-        valid(HTTP.get(f"{url}/batches/{batch.id}", headers=KEYS).json(), "openai", "Batch")
+        valid(HTTP.get(f"{url}/batches/{batch.id}", headers=HEADERS).json(), "openai", "Batch")
         finished(client, batch.id)
-        valid(HTTP.get(f"{url}/batches/{batch.id}", headers=KEYS).json(), "openai", "Batch")
-    valid(HTTP.get(f"{url}/batches", headers=KEYS).json(), "openai", "ListBatchesResponse")
-    valid(HTTP.get(f"{url}/files", headers=KEYS).json(), "openai", "ListFilesResponse")
-    file = HTTP.get(f"{url}/files/{batches[0].input_file_id}", headers=KEYS).json()
+        valid(HTTP.get(f"{url}/batches/{batch.id}", headers=HEADERS).json(), "openai", "Batch")
+    valid(HTTP.get(f"{url}/batches", headers=HEADERS).json(), "openai", "ListBatchesResponse")
+    valid(HTTP.get(f"{url}/files", headers=HEADERS).json(), "openai", "ListFilesResponse")
+    file = HTTP.get(f"{url}/files/{batches[0].input_file_id}", headers=HEADERS).json()
     valid(file, "openai", "OpenAIFile")
-    valid(HTTP.delete(f"{url}/files/{file['id']}", headers=KEYS).json(), "openai", "DeleteFileResponse")
-    valid(HTTP.get(f"{url}/files/nope", headers=KEYS).json(), "openai", "ErrorResponse")
+    valid(HTTP.delete(f"{url}/files/{file['id']}", headers=HEADERS).json(), "openai", "DeleteFileResponse")
+    valid(HTTP.get(f"{url}/files/nope", headers=HEADERS).json(), "openai", "ErrorResponse")
     valid(HTTP.get(f"{url}/batches/nope").json(), "openai", "ErrorResponse")
 
 
@@ -48,16 +47,16 @@ def test_anthropic_objects_and_rows(service: Service, fate: dict):
     service.faults({"call": "messages.batches.create", "action": {"fate": fate}})
     made = client.messages.batches.create(requests=[message_row(n) for n in range(8)])
     url = f"{service.base}/v1/messages/batches"
-    valid(HTTP.get(f"{url}/{made.id}", headers=CLAUDE).json(), "anthropic", "MessageBatch")
+    valid(HTTP.get(f"{url}/{made.id}", headers=HEADERS).json(), "anthropic", "MessageBatch")
     ended(client, made.id)
-    valid(HTTP.get(f"{url}/{made.id}", headers=CLAUDE).json(), "anthropic", "MessageBatch")
-    valid(HTTP.get(url, headers=CLAUDE).json(), "anthropic", "ListResponse_MessageBatch_")
-    rows = HTTP.get(f"{url}/{made.id}/results", headers=CLAUDE).text.splitlines()
+    valid(HTTP.get(f"{url}/{made.id}", headers=HEADERS).json(), "anthropic", "MessageBatch")
+    valid(HTTP.get(url, headers=HEADERS).json(), "anthropic", "ListResponse_MessageBatch_")
+    rows = HTTP.get(f"{url}/{made.id}/results", headers=HEADERS).text.splitlines()
     assert len(rows) == 8
     for row in rows:
         valid(json.loads(row), "anthropic", "MessageBatchIndividualResponse")
-    valid(HTTP.delete(f"{url}/{made.id}", headers=CLAUDE).json(), "anthropic", "DeleteMessageBatchResponse")
-    valid(HTTP.get(f"{url}/{made.id}", headers=CLAUDE).json(), "anthropic", "ErrorResponse")
+    valid(HTTP.delete(f"{url}/{made.id}", headers=HEADERS).json(), "anthropic", "DeleteMessageBatchResponse")
+    valid(HTTP.get(f"{url}/{made.id}", headers=HEADERS).json(), "anthropic", "ErrorResponse")
 
 
 def test_openai_rows_are_what_the_sdk_reads(service: Service):

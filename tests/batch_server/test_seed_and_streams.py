@@ -6,7 +6,8 @@ import anthropic
 import openai
 import pytest
 
-from .conftest import HTTP, PROMPT, Service, chat_row, ended, jsonl
+from tests.batch_server.calls import PROMPT, chat_row, ended, jsonl
+from tests.service import HTTP, Service
 
 
 def test_seeded_objects_are_like_all_others(service: Service):

@@ -1,22 +1,20 @@
 """The converter scripts as a person runs them: messages, exit codes, files."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import orjson
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.basics import ROOT, python
+
 LITERARY = ROOT / "experiments" / "literary"
 NAMES = ("面白さ", "驚き", "悲しみ", "怒り")
 ANSWER = "\n".join(f"Q{n}. {name}(数値): {n}0\nQ{n}. {name}(理由): 理由です。" for n, name in enumerate(NAMES, 1))
 
 
 def convert(*arguments, script="openai", cwd=None):
-    command = [sys.executable, str(ROOT / "tools" / script / "batch_result_converter.py"), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=60, check=False)
+    done = python(ROOT / "tools" / script / "batch_result_converter.py", *arguments, cwd=cwd)
     assert "Traceback" not in done.stderr
     return done
 

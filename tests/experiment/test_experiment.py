@@ -19,8 +19,8 @@ from common.experiment.grid import Experiment, narrow
 from common.experiment.ids import check_ids, id_parser, make_id
 from common.experiment.read import load
 from common.nouns import Limits, Model
+from tests.basics import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 OPENAI, ANTHROPIC = catalog.hosts()["openai"].limits, catalog.hosts()["anthropic"].limits
 GPT = catalog.resolve("gpt-4.1", "openai")[0]
 HAIKU = catalog.resolve("claude-haiku-4-5", "anthropic")[0]

@@ -10,8 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,17 +18,16 @@ import httpx2
 import orjson
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-import claude_example  # noqa: E402
-import deepseek_batch_example  # noqa: E402
-import openai_example  # noqa: E402
-from common import cli  # noqa: E402
-from common.cli.clean import Tool  # noqa: E402
-from common.cli.clean import main as clean_main  # noqa: E402
-from common.providers import local  # noqa: E402
-from common.runs.journal import Journal  # noqa: E402
+import claude_example
+import deepseek_batch_example
+import openai_example
+from common import cli
+from common.cli.clean import Tool
+from common.cli.clean import main as clean_main
+from common.providers import local
+from common.runs.journal import Journal
+from tests.basics import ROOT, python, wait_for
+from tests.service import KEYS, SECRET, Service
 
 OPENAI = Tool("openai", "openai", ("openai",))
 CLAUDE = Tool("claude", "anthropic", ("claude",))
@@ -37,61 +35,14 @@ KLUSTER = Tool("kluster", "kluster", ("deepseek", "llama"))
 STUCK = {"fate": {"stuck": True}}
 
 
-class Service:
-    """A running batch service, empty."""
-
-    def __init__(self, facts: dict, http: httpx2.Client) -> None:
-        self.facts, self.http = facts, http
-
-    def control(self, path: str, body: object) -> dict:
-        answer = self.http.post(f"{self.facts['base_url']}/_control/{path}", json=body)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def faults(self, call: str, action: dict, times: int = -1) -> None:
-        """Let a call go wrong from now on."""
-        self.control("faults", [{"call": call, "action": action, "times": times}])
-
-    def fired(self, rule: int) -> int:
-        """How often a rule of the plan of faults has struck."""
-        return self.http.get(f"{self.facts['base_url']}/_control/faults").json()["rules"][rule]["fired"]
-
-    def get(self, path: str, kind: str = "openai") -> httpx2.Response:
-        """A plain HTTP look, without our own code."""
-        base = self.facts[f"{kind}_base_url"] + ("/v1" if kind == "anthropic" else "")
-        headers = {"authorization": "Bearer k", "x-api-key": "k", "anthropic-version": "2023-06-01"}
-        return self.http.get(base + path, headers=headers)
-
-    def batches(self, kind: str = "openai") -> list[dict]:
-        return self.get("/messages/batches" if kind == "anthropic" else "/batches", kind).json()["data"]
-
-    def files(self, kind: str = "openai") -> dict[str, bytes]:
-        """All files of the account: id → content."""
-        return {f["id"]: self.get(f"/files/{f['id']}/content", kind).content for f in self.get("/files", kind).json()["data"]}
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service process for this file."""
-    state = tmp_path_factory.mktemp("service")
-    command = [sys.executable, "-m", "tools.batch_server", "--port", "0", "--state", str(state), "--quiet", "--speed", "400"]
-    steady = ["--odd-share", "0", "--cut-share", "0", "--heal-share", "0"]
-    child = subprocess.Popen([*command, *steady], cwd=ROOT)
-    until((state / "service.json").exists)
-    with httpx2.Client(timeout=20) as http:
-        yield Service(json.loads((state / "service.json").read_text()), http)
-    child.terminate()
-    assert child.wait(20) == 0
-
-
 @pytest.fixture
-def service(process: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """The service, wiped, and the environment that leads to it."""
-    process.control("reset", {})
-    for name, key in (("OPENAI", "openai"), ("KLUSTERAI", "kluster"), ("ANTHROPIC", "anthropic")):
-        monkeypatch.setenv(f"{name}_BASE_URL", process.facts[f"{key}_base_url"])
-        monkeypatch.setenv(f"{name}_API_KEY", {"openai": "sk-k", "anthropic": "sk-ant-k"}.get(key, "k"))
-    return process
+def service(services: Callable, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """A service, wiped, and the environment that leads to it."""
+    found = services(speed=400)
+    found.reset()
+    for name, value in {**found.addresses, **KEYS}.items():
+        monkeypatch.setenv(name, value)
+    return found
 
 
 @pytest.fixture
@@ -129,40 +80,24 @@ def foreign(service: Service, rows: int = 2, name: str = "in.jsonl") -> str:
 def message_batch(service: Service, rows: int = 3) -> str:
     """A Message Batch that no run of ours has made; its id at once."""
     params = {"model": "claude-haiku-4-5", "max_tokens": 64, "messages": [{"role": "user", "content": "Q1. 面白さ(数値): [0-100]"}]}
-    made = service.http.post(
-        f"{service.facts['anthropic_base_url']}/v1/messages/batches", headers={"x-api-key": "k", "anthropic-version": "2023-06-01"},
-        json={"requests": [{"custom_id": f"x{n}", "params": params} for n in range(rows)]},
-    )  # fmt: skip
-    return made.json()["id"]
-
-
-def until(condition) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
+    return service.anthropic().messages.batches.create(requests=[{"custom_id": f"x{n}", "params": params} for n in range(rows)]).id
 
 
 def upload(service: Service, data: bytes, name: str = "in.jsonl") -> str:
-    base, headers = service.facts["openai_base_url"], {"authorization": "Bearer k"}
-    made = service.http.post(f"{base}/files", files={"file": (name, data)}, data={"purpose": "batch"}, headers=headers)
-    return made.json()["id"]
+    """A file of the account; its id."""
+    return service.openai().files.create(file=(name, data), purpose="batch").id
 
 
 def create(service: Service, file_id: str, wait: bool = True) -> str:
-    wanted = {"input_file_id": file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-    made = service.http.post(f"{service.facts['openai_base_url']}/batches", json=wanted, headers={"authorization": "Bearer k"}).json()
-    until(lambda: not wait or service.get(f"/batches/{made['id']}").json()["status"] == "completed")
-    return made["id"]
+    """A batch of a file; its id, once it has ended."""
+    made = service.openai().batches.create(input_file_id=file_id, endpoint="/v1/chat/completions", completion_window="24h")
+    wait_for(lambda: not wait or service.get(f"/batches/{made.id}").json()["status"] == "completed")
+    return made.id
 
 
 def command(tool: str, *arguments: str, stdin: object = subprocess.DEVNULL) -> subprocess.CompletedProcess:
     """A tool as a person starts it, from another folder."""
-    return subprocess.run(
-        [sys.executable, str(ROOT / "tools" / tool / "batch_cleanup.py"), *arguments],
-        cwd="/", stdin=stdin, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    return python(ROOT / "tools" / tool / "batch_cleanup.py", *arguments, cwd="/", stdin=stdin)
 
 
 # ---- what is saved and deleted ---------------------------------------------------------------------------------------
@@ -244,7 +179,7 @@ def test_kluster(service: Service, folder: Path) -> None:
 def test_uncollected_is_never_deleted(service: Service, folder: Path, capsys: pytest.CaptureFixture) -> None:
     """A batch of ours that has ended but was not collected stays whatever is said, and the command that collects is named."""
     run(openai_example.SCRIPT, "gpt-4.1-mini", "--no-wait")
-    until(lambda: service.batches()[0]["status"] == "completed")
+    wait_for(lambda: service.batches()[0]["status"] == "completed")
     batch, before = service.batches()[0], service.files()
     capsys.readouterr()
     assert clean(OPENAI, "--all", "--everything-in-account", "--cancel-running", "--yes") == 0
@@ -256,17 +191,17 @@ def test_uncollected_is_never_deleted(service: Service, folder: Path, capsys: py
 
 def test_batch_of_a_lost_answer_is_never_deleted(service: Service, folder: Path) -> None:
     """A batch whose creation went unanswered is in no journal; it is known by its tag and left alone."""
-    service.control("faults", [{"call": "batches.create", "action": {"drop": "after"}},
-                               {"call": "batches.list", "action": {"status": 500}, "times": -1}])
+    lost = {"call": "batches.create", "action": {"drop": "after"}}
+    service.faults(lost, {"call": "batches.list", "action": {"status": 500}, "times": -1})
     child = subprocess.Popen(
         [sys.executable, str(ROOT / "openai_example.py"), "--batch", "--limit", "1", "--model", "gpt-4.1-mini", "--poll", "30"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    until(lambda: service.fired(1))
+    wait_for(lambda: service.fired(1))
     child.kill()
     child.wait()
-    service.control("faults", [])
-    until(lambda: service.batches()[0]["status"] == "completed")
+    service.faults()
+    wait_for(lambda: service.batches()[0]["status"] == "completed")
     journal = Journal(folder)
     known, = journal.runs()
     state = next(iter(journal.states(known)))
@@ -291,7 +226,7 @@ def test_shared_input_is_kept(service: Service, folder: Path) -> None:
     """An input file that a running batch lives on is kept when an ended batch of the same file is cleaned."""
     batch_id = foreign(service)
     shared = service.get(f"/batches/{batch_id}").json()["input_file_id"]
-    service.faults("batches.create", STUCK)
+    service.fault("batches.create", STUCK)
     create(service, shared, wait=False)
     assert clean(OPENAI, "--all", "--everything-in-account", "--yes") == 0
     assert service.files().keys() == {shared}
@@ -309,7 +244,7 @@ def test_shared_input_goes_with_the_last(service: Service, folder: Path) -> None
 
 def test_running_anthropic_batch_is_left(service: Service, folder: Path, capsys: pytest.CaptureFixture) -> None:
     """A running batch is left alone without --cancel-running; with it, it is stopped, saved and deleted."""
-    service.faults("messages.batches.create", STUCK)
+    service.fault("messages.batches.create", STUCK)
     batch_id = message_batch(service)
     assert clean(CLAUDE, "--all", "--everything-in-account", "--yes") == 0
     assert [b["processing_status"] for b in service.batches("anthropic")] == ["in_progress"]
@@ -321,7 +256,7 @@ def test_running_anthropic_batch_is_left(service: Service, folder: Path, capsys:
 
 def test_running_batch_of_ours_is_collected_first(service: Service, folder: Path) -> None:
     """--cancel-running stops a batch of ours through its run: the journal has its rows before anything is deleted."""
-    service.faults("batches.create", STUCK)
+    service.fault("batches.create", STUCK)
     run(openai_example.SCRIPT, "gpt-4.1-mini", "--no-wait")
     batch_id = service.batches()[0]["id"]
     assert clean(OPENAI, "--all", "--yes", "--cancel-running") == 0
@@ -335,7 +270,7 @@ def test_running_batch_of_ours_is_collected_first(service: Service, folder: Path
 
 def test_running_foreign_batch_is_cancelled_when_told(service: Service, folder: Path) -> None:
     """A running batch that was not made here is cancelled only when told so, then saved and deleted."""
-    service.faults("batches.create", STUCK)
+    service.fault("batches.create", STUCK)
     batch_id = create(service, upload(service, b'{"custom_id":"x","method":"POST","url":"/v1/chat/completions",'
                                       b'"body":{"model":"gpt-4.1-mini","messages":[{"role":"user","content":"a"}]}}\n'), wait=False)
     assert clean(OPENAI, "--batch-id", batch_id, "--yes") == 1
@@ -353,10 +288,10 @@ def test_failed_download_deletes_nothing(service: Service, folder: Path, action:
     """A download that is cut, short, refused or dropped is a failed backup: the batch stays, exit 1, no half copy."""
     batch_id = foreign(service)
     before = service.files()
-    service.faults("files.content", action)
+    service.fault("files.content", action)
     assert clean(OPENAI, "--batch-id", batch_id, "--yes") == 1
     assert "FAILED" in capsys.readouterr().out
-    service.control("faults", [])
+    service.faults()
     assert service.files() == before
     assert not list((folder / "backups/openai").iterdir())
 
@@ -365,10 +300,10 @@ def test_copy_that_the_disk_spoils(service: Service, folder: Path, capsys: pytes
     """A copy that no longer holds the received bytes when it is read again deletes nothing."""
     batch_id = foreign(service)
     before = service.files()
-    service.control("faults", [{"call": "files.content", "nth": 2, "action": {"delay": 0.5}}])  # time to spoil the first
+    service.faults({"call": "files.content", "nth": 2, "action": {"delay": 0.5}})  # time to spoil the first
 
     def spoil() -> None:
-        until(lambda: service.fired(0))
+        wait_for(lambda: service.fired(0))
         copy, = (folder / "backups").glob("*/*/*/input.jsonl")
         copy.write_bytes(copy.read_bytes()[:-2] + b"X\n")
 
@@ -385,14 +320,14 @@ def test_interrupted(service: Service, folder: Path) -> None:
     """Ctrl-C in the middle of a download: exit 130, the command that goes on, no half copy, nothing deleted."""
     batch_id = foreign(service)
     before = service.files()
-    service.faults("files.content", {"delay": 3}, times=1)
+    service.fault("files.content", {"delay": 3}, times=1)
     tool = ROOT / "tools/openai/batch_cleanup.py"
     command = [sys.executable, str(tool), "--batch-id", batch_id, "--yes"]
     child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    until(lambda: list((folder / "backups").glob("*/*/*/batch.json")))
+    wait_for(lambda: list((folder / "backups").glob("*/*/*/batch.json")))
     child.send_signal(signal.SIGINT)
     said = child.communicate(timeout=20)[1]
-    service.control("faults", [])
+    service.faults()
     assert (child.returncode, said.count("\n")) == (130, 1)
     assert f"python tools/openai/batch_cleanup.py --batch-id {batch_id} --yes" in said
     assert service.files() == before
@@ -403,7 +338,7 @@ def test_the_others_go_on(service: Service, folder: Path) -> None:
     """One batch that cannot be saved does not keep the others from being cleaned."""
     first, second = foreign(service), foreign(service)
     kept = {service.get(f"/batches/{first}").json()[f"{kind}_file_id"] for kind in ("input", "output")}
-    service.faults("files.content", {"status": 500}, times=1)
+    service.fault("files.content", {"status": 500}, times=1)
     assert clean_main(OPENAI, ["--all", "--everything-in-account", "--yes", "--patience", "0.000001"]) == 1
     assert backups(folder).keys() == {second}
     assert service.files().keys() == kept
@@ -413,10 +348,10 @@ def test_the_others_go_on(service: Service, folder: Path) -> None:
 def test_failed_anthropic_download_deletes_nothing(service: Service, folder: Path, action: dict) -> None:
     """Results that come cut, with a row less than counted, or not at all leave the batch where it is."""
     message_batch(service)
-    until(lambda: service.batches("anthropic")[0]["processing_status"] == "ended")
-    service.faults("*" if "hide_output" in action else "messages.batches.results", action)
+    wait_for(lambda: service.batches("anthropic")[0]["processing_status"] == "ended")
+    service.fault("*" if "hide_output" in action else "messages.batches.results", action)
     assert clean(CLAUDE, "--all", "--everything-in-account", "--yes") == 1
-    service.control("faults", [])
+    service.faults()
     assert len(service.batches("anthropic")) == 1
     assert backups(folder) == {}
 
@@ -446,11 +381,11 @@ def test_full_disk(service: Service, folder: Path) -> None:
 def test_failed_deletion_is_said(service: Service, folder: Path, capsys: pytest.CaptureFixture) -> None:
     """When the provider does not delete, the copy stays, the command fails, and another one finishes the work."""
     batch_id = foreign(service)
-    service.faults("files.delete", {"status": 500})
+    service.fault("files.delete", {"status": 500})
     assert clean(OPENAI, "--batch-id", batch_id, "--yes") == 1
     assert "FAILED" in capsys.readouterr().out
     assert batch_id in backups(folder)
-    service.control("faults", [])
+    service.faults()
     assert len(service.files()) == 2
     assert clean(OPENAI, "--batch-id", batch_id, "--yes") == 0
     assert service.files() == {}
@@ -519,10 +454,10 @@ def test_limit_belongs_to_all(service: Service, folder: Path) -> None:
 
 def test_wrong_key(service: Service, folder: Path, capsys: pytest.CaptureFixture) -> None:
     """A key that the provider refuses: exit 3, one line, without the key."""
-    service.faults("batches.list", {"status": 401})
+    service.fault("batches.list", {"status": 401})
     assert clean(OPENAI, "--all", "--yes") == 3
     said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "sk-k" not in said
+    assert said.count("\n") == 1 and SECRET not in said
 
 
 def test_no_key(service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:

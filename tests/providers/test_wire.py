@@ -7,8 +7,6 @@ import hashlib
 import json
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -25,9 +23,9 @@ from common.providers import account as accounts
 from common.providers.anthropic import Anthropic
 from common.providers.http import segment
 from common.providers.openai import OpenAIShaped
+from tests.basics import ROOT, python
 from tests.support import Commands, wait_for
 
-ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-a-key-of-this-test"
 
 
@@ -258,7 +256,7 @@ def loaded(run: Commands, line: str) -> set[str]:
         "print('LOADED', *sorted(sys.modules), code or 0)"
     )
     env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), **run.env}
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+    done = python("-c", code, env=env)
     *found, end = done.stdout.rpartition("LOADED ")[2].split()
     assert end == "0", done.stdout + done.stderr
     return set(found)

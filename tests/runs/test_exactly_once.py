@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,22 +17,6 @@ ALL = ("openai", "anthropic", "kluster")
 # each case of the matrix once, the profiles taking turns; `make torture` plays all of them on all
 TURNS = [(case, case.profiles[n % len(case.profiles)]) for n, case in enumerate(matrix.CASES)]
 OTHER_DAY = 3 * 86400.0
-
-
-@pytest.fixture(scope="session")
-def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A world in which every row is answered at once."""
-    made = World(tmp_path_factory.mktemp("calm"), heal_share=0.0)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="session")
-def rough(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A world in which one row in seven fails at first."""
-    made = World(tmp_path_factory.mktemp("rough"), heal_share=0.15)
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="session")
@@ -51,10 +34,10 @@ def reference(world: World, profile: str, kept: dict) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("profile", ALL)
-def test_killed_anywhere(rough: World, profile: str) -> None:
+def test_killed_anywhere(world: World, profile: str) -> None:
     """Killed at points spread over the whole run, the same command ends with every row, each paid once."""
-    answers, total = rough.reference(profile, *SMALL)
-    verdict = kills.campaign(rough, profile, kills.points_of(total, 6), answers, seed=1)
+    answers, total = world.reference(profile, *SMALL)
+    verdict = kills.campaign(world, profile, kills.points_of(total, 6), answers, seed=1)
     assert verdict.failures == []
     assert verdict.kills >= 4  # a run may be a few boundaries shorter than the one that was measured
 
@@ -88,11 +71,11 @@ def test_random_trouble(calm: World) -> None:
     assert verdict.failures == []
 
 
-def test_bites_without_write_ahead(rough: World, references: dict) -> None:
+def test_bites_without_write_ahead(world: World, references: dict) -> None:
     """Without the write-ahead event the campaign finds batches bought twice."""
-    answers, total = rough.reference("openai", *SMALL)
+    answers, total = world.reference("openai", *SMALL)
     points = kills.points_of(total, 60)[24:36]  # in the middle: uploads and creates
-    verdict = kills.campaign(rough, "openai", points, answers, without=("write-ahead",))
+    verdict = kills.campaign(world, "openai", points, answers, without=("write-ahead",))
     assert any("paid more than once" in text for text in verdict.failures)
 
 
@@ -161,7 +144,7 @@ def test_audit_notices_a_changed_file(calm: World) -> None:
     assert calm.tool("tools.audit")["code"] == 0
     raw = next((calm.results / "openai/batch_results").glob("*_output.jsonl"))
     raw.write_bytes(raw.read_bytes().replace(b"Q1", b"Q9", 1))
-    table = next((calm.results / PROFILES["openai"][1]).glob("*/results.csv"))
+    table = next((calm.results / PROFILES["openai"][0]).glob("*/results.csv"))
     with open(table, encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
     with open(table, "w", encoding="utf-8-sig", newline="") as file:

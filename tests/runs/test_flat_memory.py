@@ -48,7 +48,7 @@ def test_submit_and_collect_is_flat(bench: Bench) -> None:
 def test_converting_is_flat(bench: Bench, form: str, least: int) -> None:
     """Many lines, in files as long as a batch can be, are converted in the memory of few.
 
-    Parquet begins with ten row groups: pyarrow keeps what its first ones took, about 50 MB.
+    Parquet begins with ten row groups: the engine keeps what its first ones took.
     """
     experiment, folder = inputs.study(bench.place("study"), 30), bench.place("raw")
     few = [inputs.raw_output(folder / "few_output.jsonl", least, longest=25)]

@@ -9,12 +9,12 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import date
-from pathlib import Path
 
+from tests.basics import ROOT
 from tests.torture.jobs import plan
 from tests.torture.kills import Verdict
 
-DOC = Path(__file__).resolve().parent.parent.parent / "docs" / "reliability.md"
+DOC = ROOT / "docs" / "reliability.md"
 MARK = "<!-- figures: written by python -m tests.torture --write -->"
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import atexit
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from functools import cache
 from pathlib import Path
 
+from tests.service import STEADY, Service
 from tests.torture import kills, lookalikes, matrix, random_runs
 from tests.torture.kills import SMALL, Verdict
-from tests.torture.world import World
+from tests.torture.world import World, Zygote
 
 PROFILES = ("openai", "anthropic", "kluster")
 JUMPS = [(after, sign * seconds) for after in (3, 25, 40, 50) for seconds in (3600.0, 3 * 86400.0) for sign in (1, -1)]
@@ -19,17 +22,23 @@ LOST_AND_WAIT = [
 ]
 # which part of the campaign must catch a missing safeguard
 BITES = {"write-ahead": ("kills",), "single-send": ("matrix",), "id-check": ("lookalikes",)}
-_worlds: dict[tuple[float, float], World] = {}
+_open = ExitStack()  # what this process has started; closed when it ends
 
 
+@cache
+def zygote() -> Zygote:
+    """This process's forker of commands."""
+    return _open.enter_context(closing(Zygote()))
+
+
+@cache
 def world(heal_share: float, speed: float = 1e6) -> World:
     """This process's world with these settings, made once."""
-    if (heal_share, speed) not in _worlds:
-        folder = tempfile.TemporaryDirectory(prefix="torture-")
-        made = _worlds[heal_share, speed] = World(Path(folder.name), heal_share=heal_share, speed=speed)
-        atexit.register(folder.cleanup)
-        atexit.register(made.close)
-    return _worlds[heal_share, speed]
+    folder = Path(_open.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
+    (folder / "service").mkdir()
+    options = (*STEADY, "--heal-share", str(heal_share), "--speed", str(speed))
+    atexit.register(_open.close)
+    return World(folder, _open.enter_context(Service(folder / "service", options)), zygote())
 
 
 def plan(points: int, examples: int, seed: int) -> Iterator[tuple]:

@@ -6,9 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 
-import anthropic
-import openai
-
 from tests.torture.world import World
 
 WAIT = ("--grace", "3")
@@ -42,7 +39,7 @@ def stranger(
     foreign: list[str] = []
 
     def colleague() -> None:
-        client = anthropic.Anthropic(base_url=world.urls["base_url"], api_key="sk-ant-test", max_retries=0)
+        client = world.service.anthropic()
         params = {"model": "claude-haiku-4-5", "max_tokens": 64, "messages": [{"role": "user", "content": "hello"}]}
         rows = [{"custom_id": f"theirs-{n}", "params": params} for n in range(count)]
         foreign.append(client.messages.batches.create(requests=rows).id)
@@ -80,7 +77,7 @@ def double(world: World, reference: dict[str, str], argv: tuple[str, ...]) -> li
         end = time.monotonic() + 10
         while not (creates := world.control("ledger")["creates"]) and time.monotonic() < end:
             time.sleep(0.01)
-        client = openai.OpenAI(base_url=world.urls["openai_base_url"], api_key="sk-test", max_retries=0)
+        client = world.service.openai()
         client.batches.create(
             input_file_id=creates[0]["input_file_id"],
             endpoint="/v1/chat/completions",

@@ -126,7 +126,7 @@ def try_one(world: World, shape: dict, trouble: dict, verdict: Verdict) -> list[
         wrong.append(f"ended with {[e['code'] for e in ends]}: {ends[-1]['err'][-400:]}")
     if any("Traceback" in end["err"] for end in ends):
         wrong.append("a traceback reached the user")
-    summary = json.loads(next((world.results / PROFILES[profile][1]).glob("*/summary.json")).read_text())
+    summary = json.loads(next((world.results / PROFILES[profile][0]).glob("*/summary.json")).read_text())
     if not summary["adds_up"] or summary["rows"] != len(reference):
         wrong.append(f"the sum does not add up: {summary['outcomes']}, {len(reference)} planned")
     return wrong

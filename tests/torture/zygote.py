@@ -17,14 +17,13 @@ import tempfile
 import time
 import traceback
 
+from tests.basics import SCRIPTS
 from tests.torture import boundaries, clock, sabotage
-
-SCRIPTS = ("openai_example", "claude_example", "deepseek_batch_example", "llama_batch_example")
 
 
 def preload() -> None:
     """Import all that a command may need, so that a fork starts at once."""
-    for name in ("anthropic", "openai", "tqdm", "arro3.io", *SCRIPTS, "common.cli.progress", "common.cli.clean"):
+    for name in ("anthropic", "openai", "tqdm", "arro3.io", *SCRIPTS.values(), "common.cli.progress", "common.cli.clean"):
         importlib.import_module(name)
     # the SDKs import their resources at first use; that once
     sys.modules["openai"].OpenAI(api_key="x", base_url="http://127.0.0.1:9").batches  # noqa: B018

@@ -1,0 +1,33 @@
+"""Owns what every test may need: where things are, the four scripts, waiting, and a Python that runs to its end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = {
+    "openai": "openai_example",
+    "claude": "claude_example",
+    "deepseek": "deepseek_batch_example",
+    "llama": "llama_batch_example",
+}
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> object:
+    """The value of a condition, once it holds; an AssertionError that names the caller's condition when it never does."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f"waited {seconds:g} s in vain for {condition.__qualname__}")
+
+
+def python(*words: object, **more: object) -> subprocess.CompletedProcess:
+    """Run `python words…` from the project's folder to its end, with what it wrote as text; more goes to subprocess.run."""
+    asked = {"cwd": ROOT, "capture_output": True, "text": True, "timeout": 60, **more}
+    return subprocess.run([sys.executable, *map(str, words)], check=False, **asked)
