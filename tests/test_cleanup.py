@@ -26,14 +26,10 @@ import claude_example  # noqa: E402
 import deepseek_batch_example  # noqa: E402
 import openai_example  # noqa: E402
 from common import cli  # noqa: E402
-from common.cli.clean import Tool  # noqa: E402
-from common.cli.clean import main as clean_main  # noqa: E402
 from common.providers import local  # noqa: E402
 from common.runs.journal import Journal  # noqa: E402
 
-OPENAI = Tool("openai", "openai", ("openai",))
-CLAUDE = Tool("claude", "anthropic", ("claude",))
-KLUSTER = Tool("kluster", "kluster", ("deepseek", "llama"))
+OPENAI, CLAUDE, KLUSTER = cli.TOOLS
 STUCK = {"fate": {"stuck": True}}
 
 
@@ -108,9 +104,9 @@ def run(script: cli.Script, model: str, *more: str) -> int:
     return cli.main(script, first + arguments)
 
 
-def clean(tool: Tool, *arguments: str) -> int:
+def clean(tool: str, *arguments: str) -> int:
     """One of the tools, in this process."""
-    return clean_main(tool, [*arguments, "--patience", "0.1"])
+    return cli.cleanup(tool, [*arguments, "--patience", "0.1"])
 
 
 def backups(folder: Path) -> dict[str, Path]:
@@ -404,7 +400,7 @@ def test_the_others_go_on(service: Service, folder: Path) -> None:
     first, second = foreign(service), foreign(service)
     kept = {service.get(f"/batches/{first}").json()[f"{kind}_file_id"] for kind in ("input", "output")}
     service.faults("files.content", {"status": 500}, times=1)
-    assert clean_main(OPENAI, ["--all", "--everything-in-account", "--yes", "--patience", "0.000001"]) == 1
+    assert cli.cleanup(OPENAI, ["--all", "--everything-in-account", "--yes", "--patience", "0.000001"]) == 1
     assert backups(folder).keys() == {second}
     assert service.files().keys() == kept
 
