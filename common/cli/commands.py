@@ -18,7 +18,8 @@ def command(script: Script, args: argparse.Namespace, arguments: Sequence[str]) 
     named = [(call, getattr(args, name)) for name, call in NAMED.items() if getattr(args, name)]
     if len(named) + args.list > 1:
         raise InputError("--status, --cancel, --list and --retry-failed are commands of their own; give one of them")
-    with opened(ScriptSession, script.name, script, args, arguments, makes_journal=not (named or args.list)) as session:
+    with opened(script.name, script.host, args, makes_journal=not (named or args.list)) as found:
+        session = ScriptSession(**vars(found), script=script, arguments=arguments)
         if args.list:
             return status.list_all(session)
         for call, name in named:
