@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -47,10 +49,10 @@ def find_origin(path: Path) -> Origin | None:
     results = path.resolve().parent.parent.parent
     if not (results / "journal.db").is_file():
         return None
-    from common.cli.session import journal_of  # a file that lies elsewhere needs neither
+    from common.cli.session import journal_if_any  # a file that lies elsewhere needs neither
     from common.results.origin import RunOrigin
 
-    with journal_of(results) as journal:
+    with journal_if_any(results) as journal:
         found = journal.owner(batch_id_of(path))
     return RunOrigin(*found) if found else None
 
@@ -115,8 +117,17 @@ def _run(jobs: Sequence[Job], workers: int) -> Iterable[Done]:
         return map(_convert, jobs)
     from concurrent.futures import ProcessPoolExecutor  # only needed here
 
-    with ProcessPoolExecutor(min(workers, len(jobs))) as pool:
-        return list(pool.map(_convert, jobs))
+    with ProcessPoolExecutor(min(workers, len(jobs)), initializer=_silent) as pool:
+        try:
+            return list(pool.map(_convert, jobs))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # those that have not begun need not
+            raise
+
+
+def _silent() -> None:
+    """In a worker: its errors come back to be told once; of Ctrl-C an idle one would print a traceback."""
+    sys.stderr = open(os.devnull, "w")
 
 
 def _convert(job: Job) -> Done:

@@ -44,7 +44,7 @@ def results_folder(option: str | None = None) -> Path:
 
 
 @contextmanager
-def journal_of(results: Path) -> Iterator[Journal | None]:
+def journal_if_any(results: Path) -> Iterator[Journal | None]:
     """The journal of a results folder, None where there is none: looking does not make one."""
     if not (results / "journal.db").exists():
         yield None
@@ -77,7 +77,7 @@ def opened(typed: str, host: str, args: argparse.Namespace, makes_journal: bool 
     with (
         _account(host, args, folder) as account,
         closing(provider_of(account)) as provider,
-        closing(Journal(folder)) if makes_journal else journal_of(folder) as journal,
+        closing(Journal(folder)) if makes_journal else journal_if_any(folder) as journal,
     ):
         yield Session(args.json, typed, args, folder, account, provider, journal)
 

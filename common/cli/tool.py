@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from common import catalog, cli
 from common.cli.exits import OK, UNFINISHED, guarded
 from common.cli.scripts import script_of
-from common.cli.session import journal_of, provider_of, results_folder
+from common.cli.session import journal_if_any, provider_of, results_folder
 from common.cli.text import all_runs, table
 from common.errors import InputError
 from common.maintenance.audit import audit
@@ -26,25 +26,31 @@ def run(tool: Callable[[Path], int], typed: str) -> int:
     return guarded(lambda: tool(results_folder()), typed, "stopped")
 
 
-def _show_status(args: argparse.Namespace) -> int:
+@contextmanager
+def journal_of(results: Path) -> Iterator[Journal]:
+    """The journal of a results folder, which is not made here. Raises InputError when there is none."""
+    with journal_if_any(results) as journal:
+        if journal is None:
+            raise InputError(f"{results}: no journal, so no run yet; make demo makes some")
+        yield journal
+
+
+def _status(args: argparse.Namespace) -> int:
     """All runs, or the answer of the script that knows the ID."""
-    with journal_of(results := results_folder()) as journal:
-        if args.id is not None:
-            found = _owner(journal, args.id)
-        elif journal is None:
-            return _no_run(results)
-        else:
+    with journal_of(results_folder()) as journal:
+        if args.id is None:
             print(table(("provider", "run", "requests", "batches", ""), [_row(journal, run) for run in journal.runs()]))
             return OK
+        found = _owner(journal, args.id)
     where = ["--local"] if found.address == "local" else []
     return cli.main(script_of(found.provider, found.host), ["--status", args.id, *where, *args.more])
 
 
-def _owner(journal: Journal | None, name: str) -> Run:
+def _owner(journal: Journal, name: str) -> Run:
     """The run of that name, or that batch's. Raises InputError when there is none."""
-    if journal and (owner := journal.owner(name)):
+    if owner := journal.owner(name):
         return owner[0]
-    for found in journal.runs() if journal else ():
+    for found in journal.runs():
         if found.name == name:
             return found
     raise InputError(f"no run or batch {one_line(name, 80)!r} in this results folder; make status lists the runs")
@@ -55,20 +61,16 @@ def _row(journal: Journal, run: Run) -> Sequence[object]:
     return run.provider, run.name, f"{run.planned:,}", states, run.paused
 
 
-def _show_report(args: argparse.Namespace) -> int:
+def _report(args: argparse.Namespace) -> int:
     """All runs in one table."""
-    with journal_of(results := results_folder()) as journal:
-        if journal is None:
-            return _no_run(results)
+    with journal_of(results_folder()) as journal:
         print(all_runs(journal))
     return OK
 
 
 def _audit(args: argparse.Namespace) -> int:
     """Every run against journal and checksums."""
-    with journal_of(results := results_folder()) as journal:
-        if journal is None:
-            return _no_run(results)
+    with journal_of(results_folder()) as journal:
         runs = journal.runs()
         wrong = sum(_audited(journal, run) for run in runs)
     print(f"{len(runs)} runs, {wrong} with findings")
@@ -92,9 +94,4 @@ def _backup(args: argparse.Namespace) -> int:
     return OK
 
 
-def _no_run(results: Path) -> int:
-    print(f"no run yet in {results}: make demo")
-    return OK
-
-
-TARGETS = {"status": _show_status, "report": _show_report, "audit": _audit, "backup": _backup}
+TARGETS = {"status": _status, "report": _report, "audit": _audit, "backup": _backup}
