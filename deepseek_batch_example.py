@@ -6,13 +6,7 @@
 
 from common import cli
 
-SCRIPT = cli.Script(
-    name="deepseek_batch_example.py",
-    folder="deepseek",
-    host="kluster",
-    group=("deepseekr1", "deepseekv3", "deepseekv3-0324"),
-    needs_batch=False,
-)
+SCRIPT = cli.SCRIPTS["deepseek"]
 
 if __name__ == "__main__":
     raise SystemExit(cli.main(SCRIPT))

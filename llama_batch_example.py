@@ -6,13 +6,7 @@
 
 from common import cli
 
-SCRIPT = cli.Script(
-    name="llama_batch_example.py",
-    folder="llama",
-    host="kluster",
-    group=("llama4-maveric", "llama4-scout", "llama33-70Bit"),
-    needs_batch=False,
-)
+SCRIPT = cli.SCRIPTS["llama"]
 
 if __name__ == "__main__":
     raise SystemExit(cli.main(SCRIPT))

@@ -7,13 +7,7 @@
 
 from common import cli
 
-SCRIPT = cli.Script(
-    name="openai_example.py",
-    folder="openai",
-    host="openai",
-    group=("gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano"),
-    needs_batch=True,
-)
+SCRIPT = cli.SCRIPTS["openai"]
 
 if __name__ == "__main__":
     raise SystemExit(cli.main(SCRIPT))

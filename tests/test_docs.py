@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from common import catalog, outcomes
-from common.cli import clean, convert, options
+from common.cli import TOOLS, options
 from common.nouns import Question
 from common.results import rows
 from tests.basics import ROOT, SCRIPTS, python
@@ -28,9 +28,8 @@ HEREDOC = re.compile(r"^cat > (\S+) <<'END'\n(.*?)^END$", re.MULTILINE | re.DOTA
 def parsers() -> dict[str, argparse.ArgumentParser]:
     """The parser of every command that a person types behind `python`."""
     found = {f"{name}.py": options.parser(import_module(name).SCRIPT) for name in SCRIPTS.values()}
-    for folder, host in (("openai", "openai"), ("claude", "anthropic"), ("kluster", "kluster")):
-        found[f"tools/{folder}/batch_result_converter.py"] = convert._parser(folder)
-        found[f"tools/{folder}/batch_cleanup.py"] = clean.parser(clean.Tool(folder, host, (folder,)))
+    for tool in TOOLS.values():
+        found |= {tool.converter: options.converter(tool), tool.cleanup: options.cleanup(tool)}
     found["-m tools.batch_server"] = batch_server.parser()
     return found
 

@@ -1,48 +1,81 @@
-"""The command line of the four scripts: which command it is, and what comes of its errors. Prints, like all cli_*.py."""
+"""The command lines: what the entry files call. Each call passes the door and the guard before it imports anything else."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from common.cli import door
-from common.cli.options import Script, parser
+from common.cli import door, options
+from common.cli.scripts import SCRIPTS, TOOLS, Script, Tool
+
+Work = Callable[[argparse.Namespace, Sequence[str]], int]
 
 
 def main(script: Script, argv: Sequence[str] | None = None) -> int:
-    """Run a script's command line; returns the exit code. No traceback leaves it unless DEBUG is set."""
+    """One of the scripts; returns the exit code. No traceback leaves it unless DEBUG is set."""
+
+    def work(args: argparse.Namespace, arguments: Sequence[str]) -> int:
+        from common.cli.commands import command
+
+        return command(script, args, arguments)
+
+    return _run(f"python {script.name}", options.parser(script), argv, work, "detached: submitted batches go on at the provider")
+
+
+def converter(name: str, argv: Sequence[str] | None = None) -> int:
+    """The batch_result_converter.py of a folder of tools/; returns the exit code."""
+    tool = TOOLS[name]
+
+    def work(args: argparse.Namespace, arguments: Sequence[str]) -> int:
+        from common.cli.convert import command
+
+        return command(tool, args)
+
+    return _run(
+        f"python {tool.converter}", options.converter(tool), argv, work,
+        "interrupted: no table is left half written", "No table is left half written; choose another place with --out DIR",
+    )  # fmt: skip
+
+
+def cleanup(name: str, argv: Sequence[str] | None = None) -> int:
+    """The batch_cleanup.py of a folder of tools/; returns the exit code."""
+    tool = TOOLS[name]
+
+    def work(args: argparse.Namespace, arguments: Sequence[str]) -> int:
+        from common.cli.clean import command
+
+        return command(tool, args)
+
+    return _run(
+        f"python {tool.cleanup}", options.cleanup(tool), argv, work,
+        "interrupted: what was deleted is in results/backups, the rest is still at the provider",
+        "Nothing was deleted that is not in results/backups",
+    )  # fmt: skip
+
+
+def make(target: str, argv: Sequence[str] | None = None) -> int:
+    """What stands behind `make status`, `report`, `audit` or `backup`; returns the exit code."""
+
+    def work(args: argparse.Namespace, arguments: Sequence[str]) -> int:
+        from common.cli.tool import TARGETS
+
+        return TARGETS[target](args)
+
+    return _run(f"make {target}", options.target(target), argv, work, "stopped")
+
+
+def _run(
+    typed: str, parser: argparse.ArgumentParser, argv: Sequence[str] | None, work: Work,
+    interrupted: str, nothing_lost: str = "Nothing is lost",
+) -> int:  # fmt: skip
+    """Read the options and do the work, behind the door and the guard."""
     door.enter()
+    from common.cli.exits import again, guarded
+
     arguments = list(sys.argv[1:] if argv is None else argv)
-    args = parser(script).parse_args(arguments)
-    # the rest of the program is imported once there is something to do, so that --help is quick
-    from common.cli.exits import guarded
-    from common.cli.session import again
-
-    return guarded(
-        lambda: _command(script, args, arguments),
-        again(script, arguments),
-        "detached: submitted batches go on at the provider",
-    )
+    go_on = typed if typed.startswith("make ") else again(typed, arguments)
+    return guarded(lambda: work(parser.parse_args(arguments), arguments), go_on, interrupted, nothing_lost)
 
 
-def _command(script: Script, args: argparse.Namespace, arguments: Sequence[str]) -> int:
-    from common import settings
-    from common.cli import run, status
-    from common.cli.session import opened
-    from common.errors import InputError
-
-    commands = {"status": status.status, "cancel": status.cancel, "retry_failed": run.retry_failed}
-    named = [(call, getattr(args, name)) for name, call in commands.items() if getattr(args, name)]
-    if len(named) + args.list > 1:
-        raise InputError("--status, --cancel, --list and --retry-failed are commands of their own; give one of them")
-    settings.load_env()
-    with opened(script, args, arguments) as session:
-        if args.list:
-            return status.list_all(session)
-        for call, name in named:
-            return call(session, name)
-        return run.run(session)
-
-
-__all__ = ["Script", "main"]
+__all__ = ["SCRIPTS", "TOOLS", "Script", "Tool", "cleanup", "converter", "main", "make"]

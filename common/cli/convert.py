@@ -1,24 +1,26 @@
-"""The command line of the three batch_result_converter.py scripts: arguments, messages, exit codes."""
+"""Converting raw files from the command line: which files belong together, where the output goes, and what is told of it."""
 
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from common.errors import BatchError, InputError
+from common.cli.exits import OK, UNFINISHED
+from common.cli.options import FORMATS
+from common.cli.scripts import Tool
+from common.cli.text import Voice
+from common.errors import InputError
 from common.experiment.read import load
 from common.results.convert import convert
 from common.results.origin import ForeignOrigin, Origin, batch_id_of
 from common.results.tally import SHOWN, Tally
 from common.text import one_line
-
-FORMATS = {"text": "_texts", "csv": ".csv", "parquet": ".parquet", "jsonl": ".rows.jsonl"}
 
 
 class Job(NamedTuple):
@@ -47,52 +49,26 @@ def find_origin(path: Path) -> Origin | None:
     results = path.resolve().parent.parent.parent
     if not (results / "journal.db").is_file():
         return None
+    from common.cli.session import journal_if_any  # a file that lies elsewhere needs neither
     from common.results.origin import RunOrigin
-    from common.runs.journal import Journal  # a file that lies elsewhere needs neither
 
-    with closing(Journal(results)) as journal:
+    with journal_if_any(results) as journal:
         found = journal.owner(batch_id_of(path))
     return RunOrigin(found[0]).of(found[1]) if found else None
 
 
-def main(provider: str, providers: Sequence[str], argv: Sequence[str] | None = None) -> int:
-    """Run the command for files of a provider whose models the catalog lists under `providers`; the exit code.
-
-    0 converted, 1 no row at all, 2 something in the command must change.
-    """
-    arguments = _parser(provider).parse_args(argv)
+def command(tool: Tool, args: argparse.Namespace) -> int:
+    """Do what a converter's command line says: 0 converted, 1 no row at all. Raises InputError, OSError."""
+    voice = Voice(as_json=args.json)
     try:
-        done = list(_run(_jobs(arguments, provider, tuple(providers)), arguments.jobs))
-    except (BatchError, OSError, ImportError) as error:
-        print(f"Error: {_told(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted: no table is left half written; the same command begins anew.", file=sys.stderr)
-        return 130
-    if arguments.json:
-        print(json.dumps({"files": [_as_json(d) for d in done]}, ensure_ascii=False))
+        done = list(_run(_jobs(args, tool.folder, (tool.host,)), args.jobs))
+    except ImportError:
+        raise InputError("--format parquet needs arro3-io; type: make setup (or take --format csv)") from None
+    if args.json:
+        voice.json({"files": [_as_json(d) for d in done]})
     else:
-        for each in done:
-            print("\n".join(_lines(each)))
-    return 0 if any(d.tally.rows for d in done) else 1
-
-
-def _parser(provider: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=f"Convert raw {provider} batch output files to texts or to one table each.")
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="raw output, as <batch_id>_output.jsonl")
-    parser.add_argument("--format", choices=list(FORMATS), default="text", help="one text file per request, or a table")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: the run's folder, else beside FILE)")
-    parser.add_argument("--experiment", type=Path, metavar="PATH", help="whose questions the answers are checked against")
-    parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="convert N files at once (default 1)")
-    parser.add_argument("--json", action="store_true", help="print the report for programs")
-    return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+        voice.say(*chain.from_iterable(map(_lines, done)))
+    return OK if any(d.tally.rows for d in done) else UNFINISHED
 
 
 def _jobs(arguments: argparse.Namespace, provider: str, providers: tuple[str, ...]) -> list[Job]:
@@ -141,8 +117,17 @@ def _run(jobs: Sequence[Job], workers: int) -> Iterable[Done]:
         return map(_convert, jobs)
     from concurrent.futures import ProcessPoolExecutor  # only needed here
 
-    with ProcessPoolExecutor(min(workers, len(jobs))) as pool:
-        return list(pool.map(_convert, jobs))
+    with ProcessPoolExecutor(min(workers, len(jobs)), initializer=_silent) as pool:
+        try:
+            return list(pool.map(_convert, jobs))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # those that have not begun need not
+            raise
+
+
+def _silent() -> None:
+    """In a worker: its errors come back to be told once; of Ctrl-C an idle one would print a traceback."""
+    sys.stderr = open(os.devnull, "w")
 
 
 def _convert(job: Job) -> Done:
@@ -160,14 +145,6 @@ def _target(job: Job, origin: Origin) -> Path:
         return job.out
     # a name of its own also in a run's folder: its texts/ holds the merged answers of all attempts
     return (job.out or origin.folder or file.parent) / (file.stem + FORMATS[job.form])
-
-
-def _told(error: Exception) -> str:
-    if isinstance(error, ImportError):
-        return "--format parquet needs arro3-io; type: make setup (or take --format csv)"
-    if isinstance(error, OSError) and error.strerror:
-        return one_line(f"{error.filename or 'output'}: {error.strerror}; choose another place with --out DIR")
-    return one_line(error, 1000)
 
 
 def _lines(done: Done) -> Iterable[str]:

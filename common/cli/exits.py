@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from common.errors import BatchError, InputError, Refused, disk_error
 from common.text import one_line
@@ -22,7 +23,7 @@ def guarded(call: Callable[[], int], go_on: str, interrupted: str, nothing_lost:
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
     try:
-        return call()
+        return _flushed(call)
     except KeyboardInterrupt:
         print(f"{interrupted}. Go on with: {go_on}", file=sys.stderr)
         return INTERRUPTED
@@ -33,8 +34,7 @@ def guarded(call: Callable[[], int], go_on: str, interrupted: str, nothing_lost:
     except BatchError as error:
         return fail(f"{error}. {nothing_lost}; go on with: {go_on}", UNFINISHED)
     except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        return _unheard()
     except (OSError, sqlite3.Error) as error:
         return fail(f"{disk_error(error)}. {nothing_lost}; make room or mend it, then go on with: {go_on}", INPUT)
     except Exception as error:
@@ -50,5 +50,31 @@ def fail(error: object, code: int) -> int:
     return code
 
 
+def again(typed: str, arguments: Sequence[str]) -> str:
+    """The command that goes on where the one that was `typed` with these arguments stopped."""
+    return shlex.join([*typed.split(), *(a for a in arguments if a != "--no-wait")])
+
+
 def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def _flushed(call: Callable[[], int]) -> int:
+    """The value of `call`, once all that it printed has gone out: a pipe that is closed shows here, not at the exit."""
+    try:
+        code = call()
+    except SystemExit:  # --help, or options that cannot be
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
+    return code
+
+
+def _unheard() -> int:
+    """Let what is still to be printed go nowhere, where nobody reads it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return OK

@@ -1,142 +1,61 @@
-"""The options of the four scripts."""
+"""The options of all commands, each declared once, and how their values are read."""
 
 from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+from common.cli.scripts import Script, Tool
+
+EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments/literary"
+FORMATS = {"text": "_texts", "csv": ".csv", "parquet": ".parquet", "jsonl": ".rows.jsonl"}  # and how a file of it ends
 
 
-@dataclass(frozen=True)
-class Script:
-    """What an entry script declares: its file name, results folder, host and model group."""
+class Option(NamedTuple):
+    """One argument of argparse."""
 
     name: str
-    folder: str
-    host: str
-    group: tuple[str, ...]
-    needs_batch: bool
+    help: str
+    more: dict[str, Any]
 
 
-def parser(script: Script) -> argparse.ArgumentParser:
-    """All options of a script."""
-    p = argparse.ArgumentParser(
-        prog=f"python {script.name}",
-        description="Run an experiment through a batch API at batch price; the same command again goes on where it stopped.",
-        epilog="Exit codes: 0 every request has an answer; 1 not finished, or rows failed for good; 2 your input; "
-        "3 the provider refused (key, quota); 130 detached.",
-        allow_abbrev=False,
-    )
-    do = p.add_argument_group("what to do")
-    do.add_argument(
-        "--batch",
-        action="store_true",
-        help="submit, watch and collect" + ("" if script.needs_batch else " (the default here)"),
-    )
-    do.add_argument(
-        "--dry-run", action="store_true", help="check, write the shards, show counts and price; send nothing"
-    )
-    do.add_argument("--no-wait", action="store_true", help="submit and return; the same command collects later")
-    do.add_argument("--status", metavar="ID", help="a batch id or a run: where it stands; collects what has ended")
-    do.add_argument("--cancel", metavar="ID", help="a batch id or a run: stop it; finished rows are kept")
-    do.add_argument(
-        "--list", action="store_true", help="all runs of this provider, and the account's batches if a key is there"
-    )
-    do.add_argument("--retry-failed", metavar="RUN", help="send every row of a run without a clean answer once more")
-    what = p.add_argument_group("what to ask")
-    what.add_argument(
-        "--model",
-        nargs="+",
-        action="extend",
-        metavar="ALIAS",
-        default=[],
-        help=f"default: those alive of {', '.join(script.group)}",
-    )
-    what.add_argument(
-        "--experiment",
-        type=Path,
-        default=ROOT / "experiments/literary",
-        metavar="PATH",
-        help="a folder with an experiment.toml (default: experiments/literary)",
-    )
-    what.add_argument("--trials", type=count, metavar="N", help="trials of each condition instead of the experiment's")
-    what.add_argument(
-        "--limit", type=count, metavar="N", help="at most N requests in all, shared evenly among the models"
-    )
-    what.add_argument("--persona", nargs="+", action="extend", metavar="ID", help="only these personas")
-    what.add_argument("--text", nargs="+", action="extend", metavar="ID", help="only these texts")
-    what.add_argument("--run", type=_run_name, metavar="NAME", help="a name of your own; a new one repeats the experiment afresh")
-    how = p.add_argument_group("how")
-    how.add_argument(
-        "--local", action="store_true", help="rehearse on the local batch service: no key, no cost, simulated answers"
-    )
-    how.add_argument("--max-cost", type=_amount, metavar="USD", help="spending cap of the run (MAX_COST_USD, else 10)")
-    how.add_argument("--parallel", type=count, default=8, metavar="N", help="batches in flight at once (default 8)")
-    how.add_argument(
-        "--poll",
-        type=seconds,
-        metavar="S",
-        help="first interval between two looks (default 15; 0.2 on this machine); grows to 20 times that",
-    )
-    how.add_argument(
-        "--retries",
-        type=_number,
-        default=3,
-        metavar="N",
-        help="how often a row that failed for a passing reason is sent again (default 3)",
-    )
-    how.add_argument(
-        "--grace",
-        type=seconds,
-        metavar="S",
-        help="how long a batch whose creation went unanswered is looked for (default 60)",
-    )
-    how.add_argument(
-        "--patience",
-        type=seconds,
-        default=3600.0,
-        metavar="S",
-        help="how long an unreachable provider is waited for (default 3600)",
-    )
-    how.add_argument(
-        "--skip-invalid", action="store_true", help="leave out requests that cannot be sent and go on with the others"
-    )
-    how.add_argument("--allow-retired", action="store_true", help="send to a model that is known to be retired")
-    how.add_argument(
-        "--allow-unknown-price", action="store_true", help="send although no price is known, so no cap can hold"
-    )
-    how.add_argument(
-        "--texts", action=argparse.BooleanOptionalAction, default=True, help="one text file per answer beside the table"
-    )
-    how.add_argument("--results", metavar="DIR", help="where results go (RESULTS_DIR, else results/)")
-    how.add_argument(
-        "--speed",
-        type=seconds,
-        metavar="X",
-        help="with --local: simulated seconds per second (default 3600)",
-    )
-    how.add_argument("--json", action="store_true", help="print one JSON object instead of text")
-    return p
+def option(name: str, help: str, **more: Any) -> Option:
+    """An option that takes a value, or an argument without dashes."""
+    return Option(name, help, more)
+
+
+def flag(name: str, help: str) -> Option:
+    """An option that is there or not."""
+    return Option(name, help, {"action": "store_true"})
+
+
+def several(name: str, metavar: str, help: str) -> Option:
+    """An option that takes values, and more of them each time."""
+    return Option(name, help, {"nargs": "+", "action": "extend", "metavar": metavar})
+
+
+def _added(to: argparse._ActionsContainer, *options: Option) -> None:
+    for name, text, more in options:
+        to.add_argument(name, help=text, **more)
+
+
+# ---- how a value is read
 
 
 def count(text: str) -> int:
+    """A whole number above 0."""
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
     return int(text)
 
 
-def _run_name(text: str) -> str:
-    """A name that is one folder, and not that of the raw files."""
-    if not re.fullmatch(r"\w[\w.-]{0,79}", text) or text.endswith(".") or text.lower() == "batch_results":
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a name of letters, digits and . _ - (at most 80)")
-    return text
-
-
-def _number(text: str) -> int:
-    return 0 if text == "0" else count(text)
+def seconds(text: str) -> float:
+    """A number above 0."""
+    if (value := _amount(text)) == 0:
+        raise argparse.ArgumentTypeError("expected a number above 0")
+    return value
 
 
 def _amount(text: str) -> float:
@@ -149,7 +68,155 @@ def _amount(text: str) -> float:
     return value
 
 
-def seconds(text: str) -> float:
-    if (value := _amount(text)) == 0:
-        raise argparse.ArgumentTypeError("expected a number above 0")
-    return value
+def _number(text: str) -> int:
+    return 0 if text == "0" else count(text)
+
+
+def _run_name(text: str) -> str:
+    """A name that is one folder, and not that of the raw files."""
+    if not re.fullmatch(r"\w[\w.-]{0,79}", text) or text.endswith(".") or text.lower() == "batch_results":
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a name of letters, digits and . _ - (at most 80)")
+    return text
+
+
+# ---- options that several commands have
+
+LOCAL = flag("--local", "rehearse on the local batch service: no key, no cost, simulated answers")
+RESULTS = option("--results", "where results are (RESULTS_DIR, else results/)", metavar="DIR")
+JSON = flag("--json", "print one JSON object instead of text")
+
+
+def patience(default: float) -> Option:
+    """How long a command waits by itself."""
+    text = f"how long an unreachable provider is waited for (default {default:g})"
+    return option("--patience", text, type=seconds, default=default, metavar="S")
+
+
+# ---- the scripts
+
+DO = (
+    flag("--dry-run", "check, write the shards, show counts and price; send nothing"),
+    flag("--no-wait", "submit and return; the same command collects later"),
+    option("--status", "a batch id or a run: where it stands; collects what has ended", metavar="ID"),
+    option("--cancel", "a batch id or a run: stop it; finished rows are kept", metavar="ID"),
+    flag("--list", "all runs of this provider, and the account's batches if a key is there"),
+    option("--retry-failed", "send every row of a run without a clean answer once more", metavar="RUN"),
+)
+ASK = (
+    option(
+        "--experiment", "a folder with an experiment.toml (default: experiments/literary)",
+        type=Path, default=EXPERIMENT, metavar="PATH",
+    ),  # fmt: skip
+    option("--trials", "trials of each condition instead of the experiment's", type=count, metavar="N"),
+    option("--limit", "at most N requests in all, shared evenly among the models", type=count, metavar="N"),
+    several("--persona", "ID", "only these personas"),
+    several("--text", "ID", "only these texts"),
+    option("--run", "a name of your own; a new one repeats the experiment afresh", type=_run_name, metavar="NAME"),
+)
+HOW = (
+    LOCAL,
+    option("--max-cost", "spending cap of the run (MAX_COST_USD, else 10)", type=_amount, metavar="USD"),
+    option("--parallel", "batches in flight at once (default 8)", type=count, default=8, metavar="N"),
+    option(
+        "--poll", "first interval between two looks (default 15; 0.2 on this machine); grows to 20 times that",
+        type=seconds, metavar="S",
+    ),  # fmt: skip
+    option("--retries", "how often a row that failed for a passing reason is sent again (default 3)", type=_number, default=3, metavar="N"),
+    option("--grace", "how long a batch whose creation went unanswered is looked for (default 60)", type=seconds, metavar="S"),
+    patience(3600.0),
+    flag("--skip-invalid", "leave out requests that cannot be sent and go on with the others"),
+    flag("--allow-retired", "send to a model that is known to be retired"),
+    flag("--allow-unknown-price", "send although no price is known, so no cap can hold"),
+    option("--texts", "one text file per answer beside the table", action=argparse.BooleanOptionalAction, default=True),
+    RESULTS,
+    option("--speed", "with --local: simulated seconds per second (default 3600)", type=seconds, metavar="X"),
+    JSON,
+)
+
+
+def parser(script: Script) -> argparse.ArgumentParser:
+    """All options of a script."""
+    p = argparse.ArgumentParser(
+        prog=f"python {script.name}",
+        description="Run an experiment through a batch API at batch price; the same command again goes on where it stopped.",
+        epilog="Exit codes: 0 every request has an answer; 1 not finished, or rows failed for good; 2 your input; "
+        "3 the provider refused (key, quota); 130 detached.",
+        allow_abbrev=False,
+    )
+    batch = flag("--batch", "submit, watch and collect" + ("" if script.needs_batch else " (the default here)"))
+    model = several("--model", "ALIAS", f"default: those alive of {', '.join(script.group)}")
+    _added(p.add_argument_group("what to do"), batch, *DO)
+    _added(p.add_argument_group("what to ask"), model, *ASK)
+    _added(p.add_argument_group("how"), *HOW)
+    p.set_defaults(model=[])
+    return p
+
+
+# ---- the tools
+
+
+def cleanup(tool: Tool) -> argparse.ArgumentParser:
+    """All options of a clean-up."""
+    p = argparse.ArgumentParser(
+        prog=f"python {tool.cleanup}",
+        description="Save, verify and then delete ended batches at the provider. Nothing that is not safely on disk is deleted.",
+        epilog="Exit codes: 0 done; 1 something was left because it failed; 2 your input; 3 the provider refused (key); 130 interrupted.",
+        allow_abbrev=False,
+    )
+    _added(
+        p.add_mutually_exclusive_group(required=True),
+        option("--batch-id", "this batch", metavar="ID"),
+        flag("--all", "every ended batch that this results folder's journal knows"),
+    )
+    _added(
+        p,
+        flag("--everything-in-account", "with --all: also batches that were not made here"),
+        option("--limit", "with --all: only the N oldest that can be deleted", type=count, metavar="N"),
+        flag("--cancel-running", "stop batches that still run, collect them, then delete them too"),
+        flag("--dry-run", "show what would be deleted; save and delete nothing"),
+        flag("--yes", "do not ask"),
+        LOCAL, RESULTS, patience(60.0), JSON,
+    )  # fmt: skip
+    return p
+
+
+def converter(tool: Tool) -> argparse.ArgumentParser:
+    """All options of a converter."""
+    p = argparse.ArgumentParser(
+        prog=f"python {tool.converter}",
+        description=f"Convert raw {tool.folder} batch output files to texts or to one table each.",
+        epilog="Exit codes: 0 converted; 1 no row at all; 2 your input; 130 interrupted.",
+        allow_abbrev=False,
+    )
+    _added(
+        p,
+        option("files", "raw output, as <batch_id>_output.jsonl", nargs="+", type=Path, metavar="FILE"),
+        option("--format", "one text file per request, or a table", choices=[*FORMATS], default="text"),
+        option("--out", "where to write (default: the run's folder, else beside FILE)", type=Path, metavar="DIR"),
+        option("--experiment", "whose questions the answers are checked against", type=Path, metavar="PATH"),
+        option("--jobs", "convert N files at once (default 1)", type=count, default=1, metavar="N"),
+        JSON,
+    )
+    return p
+
+
+# ---- what stands behind make
+
+TARGETS = {
+    "status": "Where a batch or a run stands, whichever script made it; without an ID, all runs.",
+    "report": "All runs of the results folder in one table.",
+    "audit": "Verify every run of the results folder against journal and checksums; exit code 1 when something is wrong.",
+    "backup": "Pack journal, raw files and runs into one archive under results/backups, read again before it counts.",
+}
+
+
+def target(name: str) -> argparse.ArgumentParser:
+    """The options of a make target; RESULTS_DIR says where results are."""
+    p = argparse.ArgumentParser(prog=f"python -m tools.{name}", description=TARGETS[name], allow_abbrev=False)
+    if name == "status":
+        _added(
+            p,
+            option("id", "a batch id or a run", nargs="?", metavar="ID"),
+            option("more", "options of the script that made it", nargs=argparse.REMAINDER, metavar="…"),
+        )
+    return p

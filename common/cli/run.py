@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from common.cli.exits import OK, UNFINISHED
 from common.cli.progress import Progress
-from common.cli.session import Session
+from common.cli.session import ScriptSession
 from common.cli.text import HEADER, SIMULATED, failures, run_rows, the_sum
 from common.errors import BatchError, InputError
 from common.experiment.grid import narrow
@@ -18,10 +19,8 @@ from common.runs.overview import summary_of
 from common.runs.plan import Planned, plan
 from common.text import size, usd
 
-OK, UNFINISHED = 0, 1
 
-
-def run(session: Session) -> int:
+def run(session: ScriptSession) -> int:
     """Plan the run that the command means; send it unless the command only asks for the plan. Returns the exit code."""
     args, script, account = session.args, session.script, session.account
     sends = (args.batch or not script.needs_batch) and not args.dry_run
@@ -43,7 +42,7 @@ def run(session: Session) -> int:
     return _drive(session, planned.run)
 
 
-def retry_failed(session: Session, name: str) -> int:
+def retry_failed(session: ScriptSession, name: str) -> int:
     """Send every row of a run without a clean answer once more. Returns the exit code."""
     found = session.known_run(name)
     session.own_account(found)
@@ -54,7 +53,7 @@ def retry_failed(session: Session, name: str) -> int:
     return _drive(session, found)
 
 
-def _check_cap(session: Session, planned: Planned) -> None:
+def _check_cap(session: ScriptSession, planned: Planned) -> None:
     cap, most = session.cap(), planned.ceiling
     if most is not None and most > cap:
         raise InputError(
@@ -63,7 +62,7 @@ def _check_cap(session: Session, planned: Planned) -> None:
         )
 
 
-def _plan_dict(session: Session, planned: Planned) -> dict:
+def _plan_dict(session: ScriptSession, planned: Planned) -> dict:
     shards, found = planned.shards, planned.run
     return {
         "run": found.name,
@@ -94,7 +93,7 @@ def _plan_dict(session: Session, planned: Planned) -> dict:
     }
 
 
-def _print_plan(session: Session, planned: Planned) -> None:
+def _print_plan(session: ScriptSession, planned: Planned) -> None:
     found = _plan_dict(session, planned)
     session.say(
         f"run {found['run']} at {found['host']}: {found['requests']:,} requests in {len(found['shards'])} batches, "
@@ -112,7 +111,7 @@ def _print_plan(session: Session, planned: Planned) -> None:
         session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
 
 
-def _show_plan(session: Session, planned: Planned) -> int:
+def _show_plan(session: ScriptSession, planned: Planned) -> int:
     add = "--batch" if session.script.needs_batch and not session.args.batch else ""
     if session.args.json:
         session.json({**_plan_dict(session, planned), "sent": False, "to_send_add": add})
@@ -131,7 +130,7 @@ def _show_plan(session: Session, planned: Planned) -> int:
     return OK
 
 
-def _drive(session: Session, found: Run) -> int:
+def _drive(session: ScriptSession, found: Run) -> int:
     journal, args = session.journal, session.args
     with journal.lock(found):
         found = journal.run(found.key)
@@ -160,14 +159,14 @@ def _drive(session: Session, found: Run) -> int:
     return _finish(session, life.run, summary)
 
 
-def _notify(session: Session, found: Run, ending: str, summary: dict) -> None:
+def _notify(session: ScriptSession, found: Run, ending: str, summary: dict) -> None:
     text = f"{found.provider} run {found.name} {ending}. {the_sum(summary)}"
     told = {key: summary[key] for key in ("run", "provider", "simulated", "outcomes", "cost_usd")}
     if warning := notify(text, told):
-        session.say(f"warning: {warning}")
+        session.warn(warning)
 
 
-def _finish(session: Session, found: Run, summary: dict) -> int:
+def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
     pending = summary["outcomes"].get(PENDING, 0)
     bad = summary["rows"] - summary["outcomes"].get("succeeded", 0)
     code = OK if summary["adds_up"] and not bad else UNFINISHED

@@ -1,21 +1,18 @@
-"""What all commands of a script share: the account, the journal, how a run is found and driven, and how things are said."""
+"""What the commands share: the results folder, the account, the journal, and how a run is found and driven."""
 
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
-
 from common import settings
-from common.cli.options import Script
-from common.cli.text import table
+from common.cli.exits import again
+from common.cli.scripts import Script
+from common.cli.text import Voice
 from common.errors import InputError
 from common.nouns import Run, Shard
 from common.providers import account as accounts
@@ -29,29 +26,69 @@ from common.runs.lifecycle import Lifecycle
 from common.runs.overview import write_rows, write_summary
 
 
-def again(script: Script, arguments: Sequence[str]) -> str:
-    """The command that goes on where this one stopped."""
-    return shlex.join(["python", script.name, *(a for a in arguments if a != "--no-wait")])
+def results_folder(option: str | None = None) -> Path:
+    """The results folder of a command, after .env has been read; it need not exist. Raises InputError for a file."""
+    settings.load_env()
+    folder = settings.results_folder(option)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is no folder; choose another with --results or RESULTS_DIR")
+    return folder
+
+
+@contextmanager
+def journal_if_any(results: Path) -> Iterator[Journal | None]:
+    """The journal of a results folder, None where there is none: looking does not make one."""
+    if not (results / "journal.db").exists():
+        yield None
+        return
+    with closing(Journal(results)) as journal:
+        yield journal
 
 
 @dataclass
-class Session:
-    """One command of one script, with its account and journal open."""
+class Session(Voice):
+    """One command with its account open, and the journal: None where there is none and the command does not make one."""
 
-    script: Script
+    typed: str  # the file as a person types it
     args: argparse.Namespace
-    arguments: Sequence[str]
     results: Path
     account: accounts.Account
     provider: Provider
-    journal: Journal
-
-    # ---- account and money
+    journal: Journal | None
 
     def check_key(self) -> None:
-        """Refuse a missing key; warn of one that looks like another provider's."""
-        if warning := accounts.check_key(self.account, self.script.name):
-            self.say(f"warning: {warning}")
+        """Refuse a missing key; warn of one that looks like another provider's. Raises InputError."""
+        if warning := accounts.check_key(self.account, self.typed):
+            self.warn(warning)
+
+
+@contextmanager
+def opened(typed: str, host: str, args: argparse.Namespace, makes_journal: bool = False) -> Iterator[Session]:
+    """A session for the length of a command: the local service or the environment's account, and the journal."""
+    folder = results_folder(args.results)
+    with (
+        _account(host, args, folder) as account,
+        closing(connect(account)) as provider,
+        closing(Journal(folder)) if makes_journal else journal_if_any(folder) as journal,
+    ):
+        yield Session(args.json, typed, args, folder, account, provider, journal)
+
+
+@contextmanager
+def _account(host: str, args: argparse.Namespace, folder: Path) -> Iterator[accounts.Account]:
+    if args.local:
+        with local.account(host, folder, getattr(args, "speed", None) or local.SPEED) as account:
+            yield account
+    else:
+        yield accounts.account(host)
+
+
+@dataclass
+class ScriptSession(Session):
+    """A session of one of the scripts, which knows runs."""
+
+    script: Script
+    arguments: Sequence[str]
 
     def cap(self) -> float:
         """The spending cap in USD; none on the local service, where nothing is paid."""
@@ -69,21 +106,31 @@ class Session:
 
     # ---- runs
 
+    def runs(self) -> list[Run]:
+        """The script's runs, oldest first."""
+        return self.journal.runs(self.script.folder) if self.journal else []
+
+    def owner(self, batch_id: str) -> tuple[Run, Shard] | None:
+        """The run and shard whose batch this is now."""
+        return self.journal.owner(batch_id) if self.journal else None
+
     def find(self, name: str) -> tuple[Run, list[Shard]] | None:
         """The run that a name means, or a batch id's run with that batch's shard only."""
-        folder = self.script.folder
-        if (run := self.journal.run(f"{folder}/{name}")) is not None:
+        if run := self._run(name):
             return run, self.journal.shards(run)
-        if (found := self.journal.owner(name)) is not None and found[0].provider == folder:
+        if (found := self.owner(name)) and found[0].provider == self.script.folder:
             return found[0], [found[1]]
         return None
 
     def known_run(self, name: str) -> Run:
         """The run of a name. Raises InputError with those that exist."""
-        if (run := self.journal.run(f"{self.script.folder}/{name}")) is None:
-            known = ", ".join(r.name for r in self.journal.runs(self.script.folder)[-5:]) or "none yet"
-            raise InputError(f"no run {name!r}; runs of {self.script.folder}: {known}")
-        return run
+        if run := self._run(name):
+            return run
+        known = ", ".join(r.name for r in self.runs()[-5:]) or "none yet"
+        raise InputError(f"no run {name!r}; runs of {self.script.folder}: {known}")
+
+    def _run(self, name: str) -> Run | None:
+        return self.journal.run(f"{self.script.folder}/{name}") if self.journal else None
 
     def lifecycle(self, run: Run) -> Lifecycle:
         """What drives a run, as the options say; `listen` to it.
@@ -114,47 +161,13 @@ class Session:
             found = uncollected(run, shards)
         return write_summary(run, shards, found, self.journal.last_event(run, "collected") or time.time())
 
-    # ---- saying
-
-    def say(self, *lines: str) -> None:
-        """Lines for people; they make way for the one object of --json."""
-        for line in lines:
-            print(line, file=sys.stderr if self.args.json else sys.stdout, flush=True)
-
-    def json(self, found: dict) -> None:
-        """The one object of --json."""
-        print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+    # ---- what to type next
 
     def again(self) -> str:
         """The command that goes on where this one stopped."""
-        return again(self.script, self.arguments)
+        return again(f"python {self.typed}", self.arguments)
 
     def command(self, *what: str) -> str:
         """Another command on the same results and service."""
         where = ["--local"] * self.args.local + (["--results", self.args.results] if self.args.results else [])
-        return again(self.script, [*what, *where])
-
-    def print_table(self, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """A table on stdout."""
-        print(table(header, rows))
-
-
-@contextmanager
-def opened(script: Script, args: argparse.Namespace, arguments: Sequence[str]) -> Iterator[Session]:
-    """A session for the length of a command: the local service or the environment's account, and the journal."""
-    folder = settings.results_folder(args.results)
-    with (
-        _account(script, args, folder) as account,
-        closing(connect(account)) as provider,
-        closing(Journal(folder)) as journal,
-    ):
-        yield Session(script, args, arguments, folder, account, provider, journal)
-
-
-@contextmanager
-def _account(script: Script, args: argparse.Namespace, folder: Path) -> Iterator[accounts.Account]:
-    if args.local:
-        with local.account(script.host, folder, args.speed or local.SPEED) as account:
-            yield account
-    else:
-        yield accounts.account(script.host)
+        return again(f"python {self.typed}", [*what, *where])

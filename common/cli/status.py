@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from itertools import islice
 
-from common.cli.session import Session
+from common.cli.exits import OK, UNFINISHED
+from common.cli.session import ScriptSession
 from common.cli.text import SIMULATED, the_sum
 from common.errors import InputError, Refused
 from common.nouns import Batch, Event, Run, Shard
@@ -14,11 +16,10 @@ from common.runs.choose import check_open
 from common.runs.overview import summary_of
 from common.text import duration, one_line
 
-OK, UNFINISHED = 0, 1
 LISTED = 100
 
 
-def status(session: Session, name: str) -> int:
+def status(session: ScriptSession, name: str) -> int:
     """Where a batch or a run stands; what has ended is collected. Returns the exit code."""
     if (found := session.find(name)) is None:
         return _foreign_status(session, name)
@@ -35,7 +36,7 @@ def status(session: Session, name: str) -> int:
     return OK if all(s.state == "collected" for s in shards) else UNFINISHED
 
 
-def _collect(session: Session, run: Run, shards: list[Shard]) -> tuple[dict[int, Batch], list[Shard]]:
+def _collect(session: ScriptSession, run: Run, shards: list[Shard]) -> tuple[dict[int, Batch], list[Shard]]:
     """One look at the given shards' batches, by shard, and the shards after it.
 
     What has ended is collected, unless another process is at work on the run.
@@ -85,7 +86,7 @@ def _row(shard: Shard, batch: Batch | None) -> dict:
     }
 
 
-def _print(session: Session, run: Run, rows: list[dict], summary: dict | None) -> None:
+def _print(session: ScriptSession, run: Run, rows: list[dict], summary: dict | None) -> None:
     notes = (f"; paused: {run.paused}" if run.paused else "") + ("; cancelled" if run.stopped else "")
     session.say(f"run {run.name}: {run.planned:,} requests{notes}")
     header = ("batch", "model", "status", "answered", "failed", "age", "left", "")
@@ -121,7 +122,7 @@ def _problem(problem: dict) -> str:
     return f"{line}{problem.get('custom_id') or ''} {problem.get('code') or ''} {problem.get('message') or ''}"
 
 
-def _foreign_status(session: Session, batch_id: str) -> int:
+def _foreign_status(session: ScriptSession, batch_id: str) -> int:
     """A batch that no run of ours made: look at it, and collect it raw when it has ended."""
     check_open(session.account)
     session.check_key()
@@ -147,7 +148,7 @@ def _foreign_status(session: Session, batch_id: str) -> int:
     return OK if batch.ended and not batch.failed else UNFINISHED
 
 
-def cancel(session: Session, name: str) -> int:
+def cancel(session: ScriptSession, name: str) -> int:
     """Stop a batch, or a run with all its batches. Returns the exit code."""
     if (found := session.find(name)) is None:
         check_open(session.account)
@@ -176,33 +177,17 @@ def cancel(session: Session, name: str) -> int:
     return _said(session, {"run": run.name, "cancelling": asked}, text)
 
 
-def _said(session: Session, found: dict, line: str) -> int:
+def _said(session: ScriptSession, found: dict, line: str) -> int:
     session.json(found) if session.args.json else session.say(line)
     return OK
 
 
-def list_all(session: Session) -> int:
+def list_all(session: ScriptSession) -> int:
     """All runs of the script's provider, and the account's newest batches where a key is there. Returns the exit code."""
-    runs = [
-        {
-            "run": run.name,
-            "created": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at)),
-            "requests": run.planned,
-            "models": list(run.models),
-            "address": run.address,
-            "states": session.journal.states(run),
-            "paused": run.paused,
-            "cancelled": run.stopped,
-        }
-        for run in session.journal.runs(session.script.folder)
-    ]
-    batches = []
+    runs = [_listed_run(session, run) for run in session.runs()]
     is_open = session.account.host.local or not session.account.host.closed_on
-    if session.account.key and is_open:
-        for batch in session.provider.listing():
-            batches.append(_listed(session, batch))
-            if len(batches) == LISTED:
-                break
+    newest = islice(session.provider.listing(), LISTED) if session.account.key and is_open else ()
+    batches = [_listed(session, batch) for batch in newest]
     if session.args.json:
         session.json({"runs": runs, "batches": batches})
         return OK
@@ -210,12 +195,26 @@ def list_all(session: Session) -> int:
     session.print_table(("run", "created", "requests", "models", "at", "batches"), rows)
     if batches:
         session.say("", "the account's newest batches:")
-        rows = [
-            (one_line(b["batch_id"], 80), b["status"], f"{b['succeeded']:,}/{b['requests']:,}", b["failed"], b["run"] or "(not made here)")
-            for b in batches
-        ]
-        session.print_table(("batch", "status", "succeeded", "failed", "run"), rows)
+        session.print_table(("batch", "status", "succeeded", "failed", "run"), map(_listed_row, batches))
     return OK
+
+
+def _listed_run(session: ScriptSession, run: Run) -> dict:
+    return {
+        "run": run.name,
+        "created": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at)),
+        "requests": run.planned,
+        "models": list(run.models),
+        "address": run.address,
+        "states": session.journal.states(run),
+        "paused": run.paused,
+        "cancelled": run.stopped,
+    }
+
+
+def _listed_row(batch: dict) -> tuple:
+    succeeded = f"{batch['succeeded']:,}/{batch['requests']:,}"
+    return one_line(batch["batch_id"], 80), batch["status"], succeeded, batch["failed"], batch["run"] or "(not made here)"
 
 
 def _states(run: dict) -> str:
@@ -223,8 +222,8 @@ def _states(run: dict) -> str:
     return ", ".join(f"{n} {state}" for state, n in sorted(run["states"].items())) + marks
 
 
-def _listed(session: Session, batch: Batch) -> dict:
-    owner = session.journal.owner(batch.id)
+def _listed(session: ScriptSession, batch: Batch) -> dict:
+    owner = session.owner(batch.id)
     return {
         "batch_id": batch.id,
         "status": batch.status,

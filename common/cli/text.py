@@ -1,9 +1,13 @@
-"""Figures for people: tables of plain text, sizes, durations and money."""
+"""Words and figures for people: tables of plain text, the sum of a run, and where a command speaks with --json."""
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import orjson
 
 from common.outcomes import SUCCEEDED
 from common.runs.journal import Journal
@@ -12,6 +16,30 @@ from common.text import duration, usd
 
 SIMULATED = "SIMULATED: rehearsal answers of the local batch service, not data"
 HEADER = ("provider", "run", "model", "requests", "succeeded", "failed", "cost", "time")
+
+
+@dataclass
+class Voice:
+    """How a command speaks: lines for people, or with --json one object on stdout and the lines beside it."""
+
+    as_json: bool
+
+    def say(self, *lines: str) -> None:
+        """Lines for people; they make way for the one object of --json."""
+        for line in lines:
+            print(line, file=sys.stderr if self.as_json else sys.stdout, flush=True)
+
+    def warn(self, text: str) -> None:
+        """A warning, which goes beside what the command is for."""
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+
+    def json(self, found: dict) -> None:
+        """The one object of --json."""
+        print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+
+    def print_table(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """A table on stdout."""
+        print(table(header, rows))
 
 
 def failures(outcomes: dict[str, int]) -> str:

@@ -1,31 +1,98 @@
-"""What the tools behind make share: the results folder that the environment names, its journal, and the one guard."""
+"""What stands behind make: status, report, audit, backup. They look at the results folder that the environment names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import argparse
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from common import settings
-from common.cli.exits import guarded
+from common import catalog, cli
+from common.cli.exits import OK, UNFINISHED, guarded
+from common.cli.scripts import script_of
+from common.cli.session import journal_if_any, results_folder
+from common.cli.text import all_runs, table
 from common.errors import InputError
+from common.maintenance.audit import audit
+from common.maintenance.backup import backup
+from common.nouns import Run
+from common.providers import connect
+from common.providers.account import Account
 from common.runs.journal import Journal
+from common.text import one_line, size
 
 
 def run(tool: Callable[[Path], int], typed: str) -> int:
     """The exit code of a tool, which gets the results folder; `typed` is its command, for when it is to be typed again."""
-
-    def work() -> int:
-        settings.load_env()
-        return tool(settings.results_folder(None))
-
-    return guarded(work, typed, "stopped")
+    return guarded(lambda: tool(results_folder()), typed, "stopped")
 
 
 @contextmanager
 def journal_of(results: Path) -> Iterator[Journal]:
     """The journal of a results folder, which is not made here. Raises InputError when there is none."""
-    if not (results / "journal.db").exists():
-        raise InputError(f"{results}: no journal, so no run yet; make demo makes some")
-    with closing(Journal(results)) as journal:
+    with journal_if_any(results) as journal:
+        if journal is None:
+            raise InputError(f"{results}: no journal, so no run yet; make demo makes some")
         yield journal
+
+
+def _status(args: argparse.Namespace) -> int:
+    """All runs, or the answer of the script that knows the ID."""
+    with journal_of(results_folder()) as journal:
+        if args.id is None:
+            print(table(("provider", "run", "requests", "batches", ""), [_row(journal, run) for run in journal.runs()]))
+            return OK
+        found = _owner(journal, args.id)
+    where = ["--local"] if found.address == "local" else []
+    return cli.main(script_of(found.provider, found.host), ["--status", args.id, *where, *args.more])
+
+
+def _owner(journal: Journal, name: str) -> Run:
+    """The run of that name, or that batch's. Raises InputError when there is none."""
+    if owner := journal.owner(name):
+        return owner[0]
+    for found in journal.runs():
+        if found.name == name:
+            return found
+    raise InputError(f"no run or batch {one_line(name, 80)!r} in this results folder; make status lists the runs")
+
+
+def _row(journal: Journal, run: Run) -> Sequence[object]:
+    states = ", ".join(f"{n} {state}" for state, n in journal.states(run).items())
+    return run.provider, run.name, f"{run.planned:,}", states, run.paused
+
+
+def _report(args: argparse.Namespace) -> int:
+    """All runs in one table."""
+    with journal_of(results_folder()) as journal:
+        print(all_runs(journal))
+    return OK
+
+
+def _audit(args: argparse.Namespace) -> int:
+    """Every run against journal and checksums."""
+    with journal_of(results_folder()) as journal:
+        runs = journal.runs()
+        wrong = sum(_audited(journal, run) for run in runs)
+    print(f"{len(runs)} runs, {wrong} with findings")
+    return UNFINISHED if wrong else OK
+
+
+def _audited(journal: Journal, run: Run) -> bool:
+    """Say what is wrong with a run; whether something is."""
+    with closing(connect(Account(catalog.hosts()[run.host], run.address))) as provider:
+        findings = list(audit(journal, run, provider))
+    print(f"{run.provider}/{run.name}: {run.planned:,} requests, {'ok' if not findings else 'NOT as the journal says'}")
+    for finding in findings:
+        print(f"  {finding}")
+    return bool(findings)
+
+
+def _backup(args: argparse.Namespace) -> int:
+    """One verified archive."""
+    target, count = backup(results_folder())
+    print(f"{target}: {count:,} files, {size(target.stat().st_size)}, verified")
+    return OK
+
+
+TARGETS = {"status": _status, "report": _report, "audit": _audit, "backup": _backup}

@@ -34,26 +34,27 @@ def _family_rows(run: Run, family: list[Shard], origin: RunOrigin, decode: Decod
     yield from starmap(RowMaker(of_family), _merged(run, family, of_family.asked, decode))
 
 
-def _merged(run: Run, family: list[Shard], asked: Iterable[str], decode: Decode) -> Iterator[Answer]:
-    """The answers of a first shard and of those that sent some of its requests again, the newest first."""
-    open_ids = set(asked)
+def _merged(run: Run, family: list[Shard], asked: dict[str, str], decode: Decode) -> Iterator[Answer]:
+    """The answers of a first shard and of those that sent some of its requests again, the newest first.
+
+    What was `asked` is forgotten once its row is made, which is before the next one is wanted: memory shrinks on the way.
+    """
     again = Counter(chain.from_iterable(ids(shard) for shard in family[1:] if shard.attempt > 1))
     failed: dict[str, tuple[Result, str]] = {}
     for shard in reversed(family):
         for result in _results(run, shard, decode):
             request_id = result.custom_id
-            if request_id not in open_ids:
+            if request_id not in asked:
                 continue
             if result.outcome == SUCCEEDED or result.text:
-                open_ids.remove(request_id)
                 yield result, shard.batch_id, 1 + again[request_id]
+                del asked[request_id]
             else:
                 failed.setdefault(request_id, (result, shard.batch_id))
     last = {request_id: shard for shard in family[1:] for request_id in ids(shard)}  # who asked for it last
     for request_id in asked:
-        if request_id in open_ids:
-            shard = last.get(request_id, family[0])
-            yield *_without_answer(request_id, shard, failed), 1 + again[request_id]
+        shard = last.get(request_id, family[0])
+        yield *_without_answer(request_id, shard, failed), 1 + again[request_id]
 
 
 def _results(run: Run, shard: Shard, decode: Decode) -> Iterator[Result]:

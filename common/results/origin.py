@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from functools import cache, lru_cache
 from itertools import islice
@@ -140,7 +140,7 @@ class RunOrigin:
         self.run, self.experiment, self.provider, self.folder = run.name, run.experiment, run.provider, run.folder
         self.questions = tuple(Question(*row) for row in manifest["questions"])
         self.ids_differ_in_case_only = manifest.get("ids_differ_in_case_only", True)
-        self.asked: Mapping[str, str] = {}  # request id → the rest of its line in the shard's ids file
+        self.asked: dict[str, str] = {}  # request id → the rest of its line in the shard's ids file
         self._personas, self._texts, self._models = manifest["personas"], manifest["texts"], manifest["models"]
         self._parse = id_parser((persona, model) for persona in self._personas for model in self._models)
         self._host = run.host

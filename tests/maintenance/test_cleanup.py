@@ -22,16 +22,12 @@ import claude_example
 import deepseek_batch_example
 import openai_example
 from common import cli
-from common.cli.clean import Tool
-from common.cli.clean import main as clean_main
 from common.providers import local
 from common.runs.journal import Journal
 from tests.basics import ROOT, python, wait_for
 from tests.service import KEYS, SECRET, Service
 
-OPENAI = Tool("openai", "openai", ("openai",))
-CLAUDE = Tool("claude", "anthropic", ("claude",))
-KLUSTER = Tool("kluster", "kluster", ("deepseek", "llama"))
+OPENAI, CLAUDE, KLUSTER = cli.TOOLS
 STUCK = {"fate": {"stuck": True}}
 
 
@@ -59,9 +55,9 @@ def run(script: cli.Script, model: str, *more: str) -> int:
     return cli.main(script, first + arguments)
 
 
-def clean(tool: Tool, *arguments: str) -> int:
+def clean(tool: str, *arguments: str) -> int:
     """One of the tools, in this process."""
-    return clean_main(tool, [*arguments, "--patience", "0.1"])
+    return cli.cleanup(tool, [*arguments, "--patience", "0.1"])
 
 
 def backups(folder: Path) -> dict[str, Path]:
@@ -339,7 +335,7 @@ def test_the_others_go_on(service: Service, folder: Path) -> None:
     first, second = foreign(service), foreign(service)
     kept = {service.get(f"/batches/{first}").json()[f"{kind}_file_id"] for kind in ("input", "output")}
     service.fault("files.content", {"status": 500}, times=1)
-    assert clean_main(OPENAI, ["--all", "--everything-in-account", "--yes", "--patience", "0.000001"]) == 1
+    assert cli.cleanup(OPENAI, ["--all", "--everything-in-account", "--yes", "--patience", "0.000001"]) == 1
     assert backups(folder).keys() == {second}
     assert service.files().keys() == kept
 

@@ -19,7 +19,6 @@ from common.providers import account as accounts
 from common.providers.base import Provider
 from common.providers.sealed import Sealed
 from common.results.raw import read_raw
-from tools import status
 
 KEY = "a-key-of-this-test"
 
@@ -140,7 +139,7 @@ def test_one_row(mine: Callable[..., int], monkeypatch: pytest.MonkeyPatch, tmp_
     assert {r["outcome"] for r in table(tmp_path / "results")} == {"succeeded"}
     (run,) = [path.name for path in (tmp_path / "results/mine").iterdir() if path.name != "batch_results"]
     capsys.readouterr()
-    assert status.main([]) == status.main([run]) == 0
+    assert cli.make("status", []) == cli.make("status", [run]) == 0
     assert run in capsys.readouterr().out
 
 

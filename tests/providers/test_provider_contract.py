@@ -44,7 +44,7 @@ def host_of(api: str) -> Host:
 def provider(api: str, run: Commands) -> Iterator[Provider]:
     """A provider of that shape, at the quick service."""
     host = host_of(api)
-    with closing(connect(Account(host, run.world.urls[f"{host.name}_base_url"], KEY))) as found:
+    with closing(connect(Account(host, run.world.service.facts[f"{host.name}_base_url"], KEY))) as found:
         yield found
 
 
@@ -200,7 +200,7 @@ def test_many_are_looked_at_with_few_calls(run: Commands, provider: Provider, sh
 def test_stopping(still: Commands, api: str, tmp_path: Path) -> None:
     """A batch that was asked to stop ends, with a row's outcome or none for each request."""
     host = host_of(api)
-    with closing(connect(Account(host, still.world.urls[f"{host.name}_base_url"], KEY))) as provider:
+    with closing(connect(Account(host, still.world.service.facts[f"{host.name}_base_url"], KEY))) as provider:
         batch_id = submit(provider, uploaded(provider, planned(api, provider, tmp_path)))
         provider.cancel(batch_id)
         wait_for(lambda: still.world.control("clock", {"advance": 100}) and next(iter(provider.status([batch_id]))).ended)

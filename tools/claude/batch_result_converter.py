@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from common.cli.convert import main
+from common import cli
 
 if __name__ == "__main__":
-    sys.exit(main("claude", ["anthropic"]))
+    sys.exit(cli.converter("claude"))

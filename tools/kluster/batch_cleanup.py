@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from common.cli.clean import Tool, main
+from common import cli
 
 if __name__ == "__main__":
-    sys.exit(main(Tool("kluster", "kluster", ("deepseek", "llama"))))
+    sys.exit(cli.cleanup("kluster"))

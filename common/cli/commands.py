@@ -1,0 +1,27 @@
+"""Which command of a script is meant: --status, --cancel, --list, --retry-failed, or a run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from common.cli import run, status
+from common.cli.scripts import Script
+from common.cli.session import ScriptSession, opened
+from common.errors import InputError
+
+NAMED = {"status": status.status, "cancel": status.cancel, "retry_failed": run.retry_failed}
+
+
+def command(script: Script, args: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """Do what a script's command line says; returns the exit code."""
+    named = [(call, getattr(args, name)) for name, call in NAMED.items() if getattr(args, name)]
+    if len(named) + args.list > 1:
+        raise InputError("--status, --cancel, --list and --retry-failed are commands of their own; give one of them")
+    with opened(script.name, script.host, args, makes_journal=not (named or args.list)) as found:
+        session = ScriptSession(**vars(found), script=script, arguments=arguments)
+        if args.list:
+            return status.list_all(session)
+        for call, name in named:
+            return call(session, name)
+        return run.run(session)
