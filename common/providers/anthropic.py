@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
@@ -23,7 +22,7 @@ VERSION = "2026-10-21"
 TEMPERATURE_VERSION = "2023-06-01"  # the last API version that accepts sampling parameters
 NONE_YET = "(no batch yet)"
 MONEY = {"enforced_spend_limit_reached"}  # codes of a 429 that no waiting ends
-OPEN, CLOSE, BLOCK = b'{"requests":[', b"]}", 1 << 18  # a create call's body; bytes of a shard that are read at a time
+OPEN, CLOSE = b'{"requests":[', b"]}"  # what stands around a create call's requests
 
 
 def encode(condition: Condition, ask: Ask) -> tuple[bytes, bytes]:
@@ -129,13 +128,13 @@ def _unix(value: str | None) -> float:
     return datetime.fromisoformat(value).timestamp() if value else 0.0
 
 
-def body_of(file: Sealed, block: int = BLOCK) -> Iterator[bytes]:
+def body_of(file: Sealed) -> Iterator[bytes]:
     """The create call's JSON body from a shard's file, in blocks: its lines joined by commas.
 
     The body's end is withheld until every byte of the file is known to be what was planned.
     """
     held = OPEN
-    for part in iter(partial(file.read, block), b""):
+    for part in iter(file.read, b""):
         yield held
         held = part.replace(b"\n", b",")  # JSON text holds no raw newline, so each one ends a request
     yield held[:-1] + CLOSE  # the last newline ends no request but the file

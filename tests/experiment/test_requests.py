@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from common.experiment.cut import Plan
 from common.nouns import Ask, Condition, Limits, Model, Result, Shard, Usage
 from common.outcomes import POLICY
 from common.providers import APIS, anthropic, openai
-from common.providers.sealed import Sealed
+from common.providers.sealed import BLOCK, Sealed
 
 WIDE = Limits(requests=None, bytes=None)
 STRICT = catalog.hosts()["anthropic"].limits
@@ -211,8 +210,8 @@ def test_the_version_that_keeps_a_temperature(tmp_path: Path) -> None:
 
 def sent(shard: Shard) -> bytes:
     """A shard's bytes as they are read for sending."""
-    with Sealed(shard) as file:
-        return b"".join(iter(partial(file.read, 100), b""))
+    with Sealed(shard, 100) as file:
+        return b"".join(iter(file.read, b""))
 
 
 def test_a_shard_that_was_touched(tmp_path: Path) -> None:
@@ -260,12 +259,12 @@ def test_a_higher_cap(tmp_path: Path, api: str, alias: str, key: str) -> None:
 LINES = st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=9) | st.integers(), max_size=3), min_size=1, max_size=8)
 
 
-def create_body(path: Path, block: int = anthropic.BLOCK) -> bytes:
+def create_body(path: Path, block: int = BLOCK) -> bytes:
     """The body of Anthropic's create call for a file."""
     content = path.read_bytes()
     shard = Shard("r", 1, 1, 1, path, hashlib.sha256(content).hexdigest(), 1, len(content), 1, 0.0, "m", 9, "tag")
-    with Sealed(shard) as file:
-        body = b"".join(anthropic.body_of(file, block))
+    with Sealed(shard, block) as file:
+        body = b"".join(anthropic.body_of(file))
     assert len(body) == len(content) - 1 + len(b'{"requests":[') + len(b"]}")
     return body
 
@@ -284,8 +283,8 @@ def test_the_create_body_at_a_blocks_end(tmp_path: Path, short: int) -> None:
     """A file that ends just at, before or after a block's end has no comma too many."""
     path = tmp_path / "shard.jsonl"
     first = b'{"a":"b"}\n'
-    path.write_bytes(first + b'{"x":"' + b"y" * (anthropic.BLOCK - len(first) - 9 + short) + b'"}\n')
-    assert path.stat().st_size == anthropic.BLOCK + short
+    path.write_bytes(first + b'{"x":"' + b"y" * (BLOCK - len(first) - 9 + short) + b'"}\n')
+    assert path.stat().st_size == BLOCK + short
     body = create_body(path)
     assert [*json.loads(body)] == ["requests"] and len(json.loads(body)["requests"]) == 2
 
@@ -293,8 +292,8 @@ def test_the_create_body_at_a_blocks_end(tmp_path: Path, short: int) -> None:
 def test_a_block_may_end_at_a_newline(tmp_path: Path) -> None:
     """A request that ends where a block ends is followed by its comma."""
     path = tmp_path / "shard.jsonl"
-    first = b'{"x":"' + b"y" * (anthropic.BLOCK - 9) + b'"}\n'
-    assert len(first) == anthropic.BLOCK
+    first = b'{"x":"' + b"y" * (BLOCK - 9) + b'"}\n'
+    assert len(first) == BLOCK
     path.write_bytes(first + b'{"a":"b"}\n')
     assert len(json.loads(create_body(path))["requests"]) == 2
 
