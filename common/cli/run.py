@@ -15,7 +15,7 @@ from common.nouns import Run
 from common.outcomes import PENDING
 from common.reports.notify import notify
 from common.runs.choose import check_open, check_prices, choose_models
-from common.runs.overview import summary_of
+from common.runs.overview import plan_facts, summary_of
 from common.runs.plan import Planned, plan
 from common.text import size, usd
 
@@ -62,39 +62,19 @@ def _check_cap(session: ScriptSession, planned: Planned) -> None:
         )
 
 
-def _plan_dict(session: ScriptSession, planned: Planned) -> dict:
-    shards, found = planned.shards, planned.run
+def _plan_facts(session: ScriptSession, planned: Planned) -> dict:
+    host = session.account.host
     return {
-        "run": found.name,
-        "folder": str(found.folder),
-        "host": session.account.host.title,
-        "simulated": session.account.host.local,
+        **plan_facts(planned.run, planned.models, planned.shards, planned.ceiling),
+        "host": host.title,
+        "simulated": host.local,
         "new": planned.is_new,
-        "models": {m.alias: m.id for m in planned.models},
-        "requests": found.planned,
-        "skipped": found.skipped,
         "invalid": [{"custom_id": custom_id, "why": why} for custom_id, why in planned.invalid],
-        "bytes": sum(s.bytes for s in shards),
-        "estimated_prompt_tokens": sum(s.tokens for s in shards),
-        "max_cost_usd": planned.ceiling,
-        "shards": [
-            {
-                "path": str(s.path),
-                "model": s.model,
-                "requests": s.count,
-                "bytes": s.bytes,
-                "sha256": s.sha256,
-                "estimated_prompt_tokens": s.tokens,
-                "max_cost_usd": s.reserve,
-                "state": s.state,
-            }
-            for s in shards
-        ],
     }
 
 
 def _print_plan(session: ScriptSession, planned: Planned) -> None:
-    found = _plan_dict(session, planned)
+    found = _plan_facts(session, planned)
     session.say(
         f"run {found['run']} at {found['host']}: {found['requests']:,} requests in {len(found['shards'])} batches, "
         f"{size(found['bytes'])}, about {found['estimated_prompt_tokens']:,} prompt tokens",
@@ -114,7 +94,7 @@ def _print_plan(session: ScriptSession, planned: Planned) -> None:
 def _show_plan(session: ScriptSession, planned: Planned) -> int:
     add = "--batch" if session.script.needs_batch and not session.args.batch else ""
     if session.args.json:
-        session.json({**_plan_dict(session, planned), "sent": False, "to_send_add": add})
+        session.json({**_plan_facts(session, planned), "sent": False, "to_send_add": add})
         return OK
     _print_plan(session, planned)
     shown = planned.shards[:20]

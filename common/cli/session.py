@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -18,12 +17,11 @@ from common.nouns import Run, Shard
 from common.providers import account as accounts
 from common.providers import connect, local
 from common.providers.base import Provider
-from common.results.tally import uncollected
 from common.runs.choose import models_of
+from common.runs.derive import derive
 from common.runs.desk import Options
 from common.runs.journal import Journal
 from common.runs.lifecycle import Lifecycle
-from common.runs.overview import write_rows, write_summary
 
 
 def results_folder(option: str | None = None) -> Path:
@@ -154,12 +152,7 @@ class ScriptSession(Session):
 
     def derive(self, run: Run) -> dict:
         """Make table, texts and summary anew from what has been collected; returns the summary."""
-        run, shards = self.journal.run(run.key), self.journal.shards(run)
-        if any(shard.state in ("collected", "refused") for shard in shards):
-            found = write_rows(run, shards, self.provider.decode, self.args.texts)
-        else:
-            found = uncollected(run, shards)
-        return write_summary(run, shards, found, self.journal.last_event(run, "collected") or time.time())
+        return derive(self.journal, run.key, self.provider.decode, self.args.texts)
 
     # ---- what to type next
 

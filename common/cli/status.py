@@ -13,7 +13,7 @@ from common.errors import InputError, Refused
 from common.nouns import Batch, Event, Run, Shard
 from common.results.raw import raw_files
 from common.runs.choose import check_open
-from common.runs.overview import summary_of
+from common.runs.overview import batch_facts, run_facts, shard_facts, summary_of
 from common.text import duration, one_line
 
 LISTED = 100
@@ -27,7 +27,7 @@ def status(session: ScriptSession, name: str) -> int:
     session.own_account(run)
     looks, shards = _collect(session, run, shards)
     summary = summary_of(run)
-    rows = [_row(s, looks.get(s.n)) for s in shards]
+    rows = [shard_facts(s, looks.get(s.n), time.time()) for s in shards]
     if session.args.json:
         states = session.journal.states(run)
         session.json({"run": run.name, "states": states, "paused": run.paused, "batches": rows, "summary": summary})
@@ -65,32 +65,11 @@ def _collect(session: ScriptSession, run: Run, shards: list[Shard]) -> tuple[dic
     return looks, [s for s in life.shards if s.n in chosen]
 
 
-def _row(shard: Shard, batch: Batch | None) -> dict:
-    now = time.time()
-    running = batch is not None and not batch.ended
-    return {
-        "batch_id": shard.batch_id,
-        "shard": shard.n,
-        "model": shard.model,
-        "state": shard.state,
-        "status": batch.status if batch else "",
-        "requests": shard.count,
-        "succeeded": batch.succeeded if running else shard.tally.get("succeeded", 0),
-        "failed": batch.errored if running else sum(n for name, n in shard.tally.items() if name != "succeeded"),
-        "attempt": shard.attempt,
-        "adopted": shard.adopted,
-        "age_seconds": round(now - (batch.created_at or shard.intent_at)) if batch else None,
-        "seconds_left": round(batch.expires_at - now) if running and batch.expires_at else None,
-        "note": shard.note,
-        "problems": [dict(p) for p in shard.problems],
-    }
-
-
 def _print(session: ScriptSession, run: Run, rows: list[dict], summary: dict | None) -> None:
     notes = (f"; paused: {run.paused}" if run.paused else "") + ("; cancelled" if run.stopped else "")
     session.say(f"run {run.name}: {run.planned:,} requests{notes}")
     header = ("batch", "model", "status", "answered", "failed", "age", "left", "")
-    session.print_table(header, [_conditions(row) for row in rows])
+    session.print_table(header, [_cells(row) for row in rows])
     for row in rows:
         name = row["batch_id"] or f"shard {row['shard']}"
         for problem in row["problems"][:10]:
@@ -104,7 +83,7 @@ def _print(session: ScriptSession, run: Run, rows: list[dict], summary: dict | N
         session.say(f"table: {run.folder / 'results.csv'}")
 
 
-def _conditions(row: dict) -> tuple:
+def _cells(row: dict) -> tuple:
     return (
         row["batch_id"] or f"(shard {row['shard']})",
         row["model"],
@@ -184,7 +163,7 @@ def _said(session: ScriptSession, found: dict, line: str) -> int:
 
 def list_all(session: ScriptSession) -> int:
     """All runs of the script's provider, and the account's newest batches where a key is there. Returns the exit code."""
-    runs = [_listed_run(session, run) for run in session.runs()]
+    runs = [run_facts(session.journal, run) for run in session.runs()]
     is_open = session.account.host.local or not session.account.host.closed_on
     newest = islice(session.provider.listing(), LISTED) if session.account.key and is_open else ()
     batches = [_listed(session, batch) for batch in newest]
@@ -199,19 +178,6 @@ def list_all(session: ScriptSession) -> int:
     return OK
 
 
-def _listed_run(session: ScriptSession, run: Run) -> dict:
-    return {
-        "run": run.name,
-        "created": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at)),
-        "requests": run.planned,
-        "models": list(run.models),
-        "address": run.address,
-        "states": session.journal.states(run),
-        "paused": run.paused,
-        "cancelled": run.stopped,
-    }
-
-
 def _listed_row(batch: dict) -> tuple:
     succeeded = f"{batch['succeeded']:,}/{batch['requests']:,}"
     return one_line(batch["batch_id"], 80), batch["status"], succeeded, batch["failed"], batch["run"] or "(not made here)"
@@ -224,11 +190,4 @@ def _states(run: dict) -> str:
 
 def _listed(session: ScriptSession, batch: Batch) -> dict:
     owner = session.owner(batch.id)
-    return {
-        "batch_id": batch.id,
-        "status": batch.status,
-        "requests": batch.total,
-        "succeeded": batch.succeeded,
-        "failed": batch.errored,
-        "run": owner[0].name if owner else "",
-    }
+    return batch_facts(batch, owner[0] if owner else None)

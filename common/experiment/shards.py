@@ -108,7 +108,7 @@ def new_tag(run: str, n: int) -> str:
     return f"{run}#{n}#{secrets.token_hex(8)}"
 
 
-def again(
+def retry(
     shard: Shard,
     n: int,
     keep: Container[str],
@@ -123,40 +123,30 @@ def again(
     `longer` replaces their max_tokens, as the provider's `with_cap` does it. The lines are copied byte by byte otherwise.
     """
     writer = Writer(shard.path.parent, n)
-    change = partial(with_cap, cap=longer) if longer else bytes
     try:
-        with (
-            open(shard.path, "rb") as lines,
-            open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows,
-        ):
-            for line, row in zip(lines, rows, strict=True):
-                if row.partition("\t")[0] in keep:
-                    writer.add([(change(line), row, 0, 0.0)])
+        _copy(shard, keep, writer, partial(with_cap, cap=longer) if longer else bytes)
         if not writer.count:
             writer.abandon()
             return None
-        share = writer.count / shard.count
-        factor = longer / shard.max_tokens if longer else 1.0
-        return Shard(
-            run=shard.run,
-            n=n,
-            root=shard.root,
-            attempt=attempt,
-            path=writer.path,
-            sha256=writer.finish(),
-            count=writer.count,
-            bytes=writer.bytes,
-            tokens=-int(-shard.tokens * share),
-            reserve=None if shard.reserve is None else shard.reserve * share * factor,
-            model=shard.model,
-            max_tokens=longer or shard.max_tokens,
-            tag=new_tag(shard.run, n),
-            headers=shard.headers,
-            not_before=not_before,
-        )
+        made = {"path": writer.path, "sha256": writer.finish(), "count": writer.count, "bytes": writer.bytes}
     except BaseException:
         writer.abandon()
         raise
+    share = writer.count / shard.count
+    most = share * (longer / shard.max_tokens if longer else 1.0)
+    return Shard(
+        run=shard.run, n=n, root=shard.root, attempt=attempt, **made,
+        tokens=-int(-shard.tokens * share), reserve=None if shard.reserve is None else shard.reserve * most,
+        model=shard.model, max_tokens=longer or shard.max_tokens, tag=new_tag(shard.run, n), headers=shard.headers,
+        not_before=not_before,
+    )  # fmt: skip
+
+
+def _copy(shard: Shard, keep: Container[str], writer: Writer, change: Callable[[bytes], bytes]) -> None:
+    with open(shard.path, "rb") as lines, open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows:
+        for line, row in zip(lines, rows, strict=True):
+            if row.partition("\t")[0] in keep:
+                writer.add([(change(line), row, 0, 0.0)])
 
 
 def ids(shard: Shard) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,10 +16,10 @@ from common.nouns import FINAL, Batch, Run, Shard
 from common.providers.base import Holding, Provider
 from common.retry import Clock, patiently
 from common.runs.choose import models_of
+from common.runs.derive import derive
 from common.runs.desk import Options
 from common.runs.journal import Journal
 from common.runs.lifecycle import Lifecycle
-from common.runs.overview import write_rows, write_summary
 from common.text import one_line
 
 T = TypeVar("T")
@@ -220,8 +219,7 @@ class Cleanup:
                 return self._state(run, shard) in FINAL
 
             self._until(is_collected, Item(Batch(shard.batch_id, "", False), run, shard, CANCEL))
-            found = write_rows(run, self._journal.shards(run), self._provider.decode, (run.folder / "texts").is_dir())
-            write_summary(run, self._journal.shards(run), found, self._journal.last_event(run, "collected") or time.time())
+            derive(self._journal, run.key, self._provider.decode, texts=(run.folder / "texts").is_dir())
         return replace(shard, state=self._state(run, shard))
 
     def _state(self, run: Run, shard: Shard) -> str:

@@ -13,7 +13,6 @@ from common.results.tally import BatchScan, scan
 from common.retry import backoff
 from common.runs import verdicts
 from common.runs.desk import Desk
-from common.runs.overview import collected_changes
 from common.runs.steps import give_up, vanished
 
 DOWNLOADS = 3  # how often a result file with holes is fetched before the holes are believed
@@ -72,7 +71,7 @@ def _close(desk: Desk, shard: Shard, batch: Batch, found: BatchScan, files: dict
     """Commit what an ended batch brought, together with the new shards for what is to be tried again."""
     absent, outcomes = verdicts.outcomes(shard, batch, found)
     note = verdicts.complaints(shard, batch, found)
-    changes = collected_changes(shard, found, absent, files, desk.clock.now())
+    changes = _changes(shard, found, absent, files, desk.clock.now())
     more = _followers(desk, shard, outcomes)
     shard = desk.record(shard, "collected", [new for new, _ in more], note=note, **changes)
     for new, wait in more:
@@ -80,6 +79,21 @@ def _close(desk: Desk, shard: Shard, batch: Batch, found: BatchScan, files: dict
     desk.tell("collected", shard, note)
     if unpaid := sum(POLICY[outcome] is Policy.PAUSE for outcome in outcomes.values()):
         desk.pause(f"{unpaid} rows of batch {shard.batch_id}: {found.examples.get('quota') or 'quota used up'}", Pause.MONEY)
+
+
+def _changes(shard: Shard, found: BatchScan, absent: str, files: dict[Path, str], now: float) -> dict:
+    """What the journal notes when a batch has been collected and read."""
+    tally = dict(found.tally.outcomes)
+    if found.absent:
+        tally[absent] = tally.get(absent, 0) + len(found.absent)
+    return {
+        "state": "collected",
+        "collected_at": now,
+        "tally": tally,
+        "absent": absent,
+        "spent": found.spent,
+        "files": {path.name: sha256 for path, sha256 in files.items()},
+    }
 
 
 def _followers(desk: Desk, shard: Shard, outcomes: dict[str, str]) -> list[tuple[Shard, float]]:
@@ -98,7 +112,7 @@ def _followers(desk: Desk, shard: Shard, outcomes: dict[str, str]) -> list[tuple
         wait = backoff(shard.attempt, options.poll) if policy is Policy.RETRY else 0.0
         cap = int(shard.max_tokens * run.longer) if policy is Policy.LONGER else None
         how = {"attempt": shard.attempt + 1, "not_before": desk.clock.now() + wait, "with_cap": desk.provider.with_cap}
-        made.append((shards.again(shard, desk.next_n() + len(made), ids, longer=cap, **how), wait))
+        made.append((shards.retry(shard, desk.next_n() + len(made), ids, longer=cap, **how), wait))
     return made
 
 
@@ -113,7 +127,7 @@ def retry_failed(desk: Desk) -> int:
                 by_shard.setdefault(shard.n, set()).add(sent)
         for n, ids in by_shard.items():
             shard = desk.shards[n]
-            new = shards.again(shard, desk.next_n(), ids, attempt=1 + shard.attempt)
+            new = shards.retry(shard, desk.next_n(), ids, attempt=1 + shard.attempt)
             count += new.count
             desk.record(shard, "retry_asked", [new])
     return count

@@ -1,54 +1,100 @@
-"""What a run looks like from outside: its derived table, its sum, its summary.json."""
+"""Facts about runs, batches and plans, built once: terminal, JSON and reports are renderers of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+import time
+from collections.abc import Sequence
 
 import orjson
 
-from common.files import write_whole
-from common.nouns import Run, Shard
-from common.outcomes import PENDING
-from common.results.merge import run_rows
-from common.results.origin import RunOrigin
-from common.results.raw import Decode
-from common.results.rows import Row
-from common.results.tables import write_csv
-from common.results.tally import BatchScan, Tally
-from common.results.texts import TextFolder
+from common.nouns import Batch, Model, Run, Shard
+from common.results.tally import Tally
+from common.runs.journal import Journal
 
 
-def write_rows(run: Run, shards: list[Shard], decode: Decode, texts: bool = True) -> Tally:
-    """Derive a run's table (and text files) from the raw files, whole or not at all; returns its tally.
+def plan_facts(run: Run, models: Sequence[Model], shards: Sequence[Shard], most: float | None) -> dict:
+    """What a run asks, before any of it is sent: `most` is the USD that it can still cost at most."""
+    return {
+        "run": run.name,
+        "folder": str(run.folder),
+        "models": {m.alias: m.id for m in models},
+        "requests": run.planned,
+        "skipped": run.skipped,
+        "bytes": sum(s.bytes for s in shards),
+        "estimated_prompt_tokens": sum(s.tokens for s in shards),
+        "max_cost_usd": most,
+        "shards": [
+            {
+                "path": str(s.path),
+                "model": s.model,
+                "requests": s.count,
+                "bytes": s.bytes,
+                "sha256": s.sha256,
+                "estimated_prompt_tokens": s.tokens,
+                "max_cost_usd": s.reserve,
+                "state": s.state,
+            }
+            for s in shards
+        ],
+    }
 
-    Rows still pending are in the table, marked so, but get no text file. Raises OSError.
-    """
-    found, origin = Tally(run.planned), RunOrigin(run)
-    rows = found.counting(run_rows(run, shards, decode))
-    if texts:
-        rows = _with_texts(rows, TextFolder(run.folder / "texts", origin.model, origin.ids_differ_in_case_only))
-    write_csv(rows, run.folder / "results.csv", origin.questions)
-    return found
+
+def run_facts(journal: Journal, run: Run) -> dict:
+    """Where a run stands."""
+    return {
+        "provider": run.provider,
+        "run": run.name,
+        "created": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at)),
+        "requests": run.planned,
+        "models": list(run.models),
+        "address": run.address,
+        "states": journal.states(run),
+        "paused": run.paused,
+        "cancelled": run.stopped,
+    }
 
 
-def _with_texts(rows: Iterator[Row], folder: TextFolder) -> Iterator[Row]:
-    """Pass rows on, writing those that are not pending as text files."""
-    with folder:
-        for row in rows:
-            if row.result.outcome != PENDING:
-                folder.write(row)
-            yield row
+def shard_facts(shard: Shard, batch: Batch | None, now: float) -> dict:
+    """Where a shard and its batch stand; `batch` is the last look at it, if there was one."""
+    running = batch is not None and not batch.ended
+    return {
+        "batch_id": shard.batch_id,
+        "shard": shard.n,
+        "model": shard.model,
+        "state": shard.state,
+        "status": batch.status if batch else "",
+        "requests": shard.count,
+        "succeeded": batch.succeeded if running else shard.tally.get("succeeded", 0),
+        "failed": batch.errored if running else sum(n for name, n in shard.tally.items() if name != "succeeded"),
+        "attempt": shard.attempt,
+        "adopted": shard.adopted,
+        "age_seconds": round(now - (batch.created_at or shard.intent_at)) if batch else None,
+        "seconds_left": round(batch.expires_at - now) if running and batch.expires_at else None,
+        "note": shard.note,
+        "problems": [dict(p) for p in shard.problems],
+    }
 
 
-def write_summary(run: Run, shards: list[Shard], found: Tally, now: float) -> dict:
-    """summary.json in the run's folder: the sum, the money, the batches. Returns what it holds."""
+def batch_facts(batch: Batch, owner: Run | None) -> dict:
+    """What the provider says of a batch, and whose it is."""
+    return {
+        "batch_id": batch.id,
+        "status": batch.status,
+        "requests": batch.total,
+        "succeeded": batch.succeeded,
+        "failed": batch.errored,
+        "run": owner.name if owner else "",
+    }
+
+
+def summary(run: Run, shards: Sequence[Shard], found: Tally, now: float) -> dict:
+    """The sum, the money and the batches of a run, as its summary.json holds them."""
     spent: dict[str, float | None] = {}
     for shard in shards:
         before = spent.setdefault(shard.model, 0.0)
         if shard.state == "collected":  # what its rows cost, those that were sent again included
             spent[shard.model] = None if before is None or shard.spent is None else before + shard.spent
-    summary = {
+    return {
         "run": run.name,
         "provider": run.provider,
         "host": run.host,
@@ -67,23 +113,6 @@ def write_summary(run: Run, shards: list[Shard], found: Tally, now: float) -> di
             for s in shards
         ],
     }  # fmt: skip
-    write_whole(run.folder / "summary.json", orjson.dumps(summary, option=orjson.OPT_INDENT_2))
-    return summary
-
-
-def collected_changes(shard: Shard, found: BatchScan, absent: str, files: dict[Path, str], now: float) -> dict:
-    """What the journal notes when a batch has been collected and read."""
-    tally = dict(found.tally.outcomes)
-    if found.absent:
-        tally[absent] = tally.get(absent, 0) + len(found.absent)
-    return {
-        "state": "collected",
-        "collected_at": now,
-        "tally": tally,
-        "absent": absent,
-        "spent": found.spent,
-        "files": {path.name: sha256 for path, sha256 in files.items()},
-    }
 
 
 def summary_of(run: Run) -> dict | None:

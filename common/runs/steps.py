@@ -83,7 +83,7 @@ def give_up(desk: Desk, shard: Shard, why: str, problems: Iterable[dict] = ()) -
     follower = None
     if bad and desk.options.skip_invalid:
         keep = {sent for sent, rest in shards.ids(shard).items() if (rest.partition("\t")[0] or sent) not in bad}
-        follower = shards.again(shard, desk.next_n(), keep, attempt=shard.attempt)
+        follower = shards.retry(shard, desk.next_n(), keep, attempt=shard.attempt)
     more = [follower] if follower else []
     shard = desk.record(shard, "refused", more, state=State.REFUSED, note=why, problems=tuple(named[:1000]))
     desk.tell("refused", shard, why)

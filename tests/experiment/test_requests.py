@@ -247,12 +247,12 @@ def test_a_higher_cap(tmp_path: Path, api: str, alias: str, key: str) -> None:
     """Rows that were cut off are copied with a higher cap, and with nothing else changed."""
     one = condition(model(alias), None)
     (shard,) = cut(plan(tmp_path / "s", api, WIDE, 3), [one])
-    new = shards.again(shard, 2, {names(shard)[1]}, attempt=2, longer=128, with_cap=APIS[api].with_cap)
+    new = shards.retry(shard, 2, {names(shard)[1]}, attempt=2, longer=128, with_cap=APIS[api].with_cap)
     before, after = (json.loads(path.read_bytes().splitlines()[n]) for path, n in ((shard.path, 1), (new.path, 0)))
     assert (before["body"].pop(key), after["body"].pop(key)) == (64, 128)
     assert before == after
     assert (new.count, new.attempt, new.root, new.max_tokens, new.reserve > shard.reserve / 3) == (1, 2, 1, 128, True)
-    assert shards.again(shard, 3, set(), attempt=2) is None
+    assert shards.retry(shard, 3, set(), attempt=2) is None
     assert sorted(p.name for p in shard.path.parent.iterdir()) == sorted(f"shard-0000{n}.{end}" for n in (1, 2) for end in ("ids", "jsonl"))
 
 
