@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.cli.exits import OK, UNFINISHED
-from common.cli.options import FORMATS
 from common.cli.scripts import Tool
 from common.cli.text import Voice
 from common.errors import InputError
 from common.experiment.read import load
 from common.results.convert import convert
+from common.results.formats import FORMATS
 from common.results.origin import ForeignOrigin, Origin, batch_id_of
 from common.results.tally import SHOWN, Tally
 from common.text import one_line
@@ -144,7 +144,7 @@ def _target(job: Job, origin: Origin) -> Path:
     if job.form == "text" and job.out and job.alone:
         return job.out
     # a name of its own also in a run's folder: its texts/ holds the merged answers of all attempts
-    return (job.out or origin.folder or file.parent) / (file.stem + FORMATS[job.form])
+    return (job.out or origin.folder or file.parent) / (file.stem + FORMATS[job.form].ending)
 
 
 def _lines(done: Done) -> Iterable[str]:

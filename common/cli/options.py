@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from common.cli.scripts import Script, Tool
+from common.results.formats import FORMATS
 
 EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments/literary"
-FORMATS = {"text": "_texts", "csv": ".csv", "parquet": ".parquet", "jsonl": ".rows.jsonl"}  # and how a file of it ends
 
 
 class Option(NamedTuple):

@@ -6,13 +6,10 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
+from common.results.formats import FORMATS
 from common.results.origin import Origin
 from common.results.rows import Row, RowMaker
-from common.results.tables import write_csv, write_jsonl, write_parquet
 from common.results.tally import Tally, results_of
-from common.results.texts import write_texts
-
-TABLES = {"csv": write_csv, "parquet": write_parquet, "jsonl": write_jsonl}
 
 
 def file_rows(files: Iterable[Path], origin: Origin, tally: Tally) -> Iterator[Row]:
@@ -25,7 +22,7 @@ def file_rows(files: Iterable[Path], origin: Origin, tally: Tally) -> Iterator[R
 
 
 def convert(files: Iterable[Path], form: str, target: Path, origin: Origin) -> Tally:
-    """Convert files of one batch to `form` ("text", "csv", "parquet" or "jsonl") at `target`, a folder for "text".
+    """Convert files of one batch to a form of FORMATS at `target`.
 
     Without a single row nothing is made. Raises OSError when something cannot be read or written, and
     ImportError when arro3 is not there for "parquet".
@@ -36,9 +33,6 @@ def convert(files: Iterable[Path], form: str, target: Path, origin: Origin) -> T
     if first is None:
         return tally
     rows = chain((first,), rows)
-    if form == "text":
-        write_texts(rows, target, origin.model)
-    else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        TABLES[form](rows, target, origin.questions)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    FORMATS[form].load()(rows, target, origin)
     return tally

@@ -11,11 +11,10 @@ from pathlib import Path
 import orjson
 
 from common.files import whole_file
-from common.nouns import Question
+from common.results.origin import Origin
 from common.results.rows import Row, blocks, by_column, columns
 from common.text import without_controls
 
-ROW_GROUP = 2_000  # of Parquet, in eight blocks, whose cells stay in the processor's cache
 # What a spreadsheet may take for a formula, also behind blanks and characters that are removed below.
 _BLANK = r"[\s\x00-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060\ufeff]"
 _START = r"[=+\-@\t\r＝＋－＠]"
@@ -76,8 +75,9 @@ def _lines(rows: Iterable[str]) -> bytes:
     return without_controls("\n".join((*rows, "")).encode("utf-8", "replace"))
 
 
-def write_csv(rows: Iterable[Row], path: Path, questions: Sequence[Question] = ()) -> int:
+def write_csv(rows: Iterable[Row], path: Path, origin: Origin | None = None) -> int:
     """Write a CSV that spreadsheets open (UTF-8 with BOM) and return its number of rows. Raises OSError."""
+    questions = origin.questions if origin else ()
     header = columns(questions)
     writers = [_writer(*column) for column in header]
     count = 0
@@ -90,8 +90,9 @@ def write_csv(rows: Iterable[Row], path: Path, questions: Sequence[Question] = (
     return count
 
 
-def write_jsonl(rows: Iterable[Row], path: Path, questions: Sequence[Question] = ()) -> int:
+def write_jsonl(rows: Iterable[Row], path: Path, origin: Origin | None = None) -> int:
     """Write one JSON object per row, the same columns by name, and return their number. Raises OSError."""
+    questions = origin.questions if origin else ()
     names = [name for name, _ in columns(questions)]
     count = 0
     with whole_file(path) as file:
@@ -100,12 +101,3 @@ def write_jsonl(rows: Iterable[Row], path: Path, questions: Sequence[Question] =
             file.writelines(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in objects)
             count += len(block)
     return count
-
-
-def write_parquet(rows: Iterable[Row], path: Path, questions: Sequence[Question] = ()) -> int:
-    """Write a Parquet file in row groups of 2,000 and return its number of rows. Raises OSError, ImportError."""
-    from common.results.parquet import write_columns  # late: only this form needs the engine
-
-    cells = (by_column(block, questions) for block in blocks(rows, ROW_GROUP // 8))
-    with whole_file(path) as file:
-        return write_columns(file, columns(questions), cells, ROW_GROUP)

@@ -11,7 +11,7 @@ from pathlib import Path
 from common.catalog.prices import rates
 from common.files import hashed_name, safe_name
 from common.nouns import Model
-from common.results.origin import Meta
+from common.results.origin import Meta, Origin
 from common.results.rows import Row
 from common.text import iso, without_controls
 
@@ -20,9 +20,9 @@ _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
 
 
-def write_texts(rows: Iterable[Row], folder: Path, model_of: Callable[[str], Model | None]) -> int:
+def write_texts(rows: Iterable[Row], folder: Path, origin: Origin) -> int:
     """Write one file per row into `folder` and return their number; see `TextFolder`. Raises OSError."""
-    with TextFolder(folder, model_of) as texts:
+    with TextFolder(folder, origin.model) as texts:
         for row in rows:
             texts.write(row)
     return texts.count

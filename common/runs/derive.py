@@ -41,7 +41,7 @@ def write_rows(run: Run, shards: list[Shard], decode: Decode, texts: bool = True
     rows = found.counting(run_rows(run, shards, decode))
     if texts:
         rows = _with_texts(rows, TextFolder(run.folder / "texts", origin.model, origin.ids_differ_in_case_only))
-    write_csv(rows, run.folder / "results.csv", origin.questions)
+    write_csv(rows, run.folder / "results.csv", origin)
     return found
 
 

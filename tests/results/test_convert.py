@@ -171,7 +171,7 @@ def test_common_ids_keep_their_names():
 def test_ids_that_differ_in_case(tmp_path):
     """On a file system that does not know case, no file replaces another one."""
     ids = ("A", "a", "../x", "ß", "SS", "ss")
-    write_texts([Row(Meta(i), Result(i, "succeeded", i), None) for i in ids], tmp_path, lambda name: None)
+    write_texts([Row(Meta(i), Result(i, "succeeded", i), None) for i in ids], tmp_path, Origin())
     names = [path.name for path in tmp_path.iterdir()]
     assert len({name.casefold() for name in names}) == 6
     assert "A.txt" in names

@@ -14,8 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from common.nouns import Result, Usage
+from common.results.parquet import write_parquet
 from common.results.rows import Meta, Row, columns
-from common.results.tables import write_parquet
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
