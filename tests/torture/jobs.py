@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from functools import cache
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 from tests.service import STEADY, Service
@@ -22,23 +22,29 @@ LOST_AND_WAIT = [
 ]
 # which part of the campaign must catch a missing safeguard
 BITES = {"write-ahead": ("kills",), "single-send": ("matrix",), "id-check": ("lookalikes",)}
-_open = ExitStack()  # what this process has started; closed when it ends
+
+
+@cache
+def started() -> ExitStack:
+    """What this process has started, stopped at its end: in the workers of a pool too, where atexit is never called."""
+    stack = ExitStack()
+    Finalize(None, stack.close, exitpriority=10)
+    return stack
 
 
 @cache
 def zygote() -> Zygote:
     """This process's forker of commands."""
-    return _open.enter_context(closing(Zygote()))
+    return started().enter_context(closing(Zygote()))
 
 
 @cache
 def world(heal_share: float, speed: float = 1e6) -> World:
     """This process's world with these settings, made once."""
-    folder = Path(_open.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
+    folder = Path(started().enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
     (folder / "service").mkdir()
     options = (*STEADY, "--heal-share", str(heal_share), "--speed", str(speed))
-    atexit.register(_open.close)
-    return World(folder, _open.enter_context(Service(folder / "service", options)), zygote())
+    return World(folder, started().enter_context(Service(folder / "service", options)), zygote())
 
 
 def plan(points: int, examples: int, seed: int) -> Iterator[tuple]:
