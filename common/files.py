@@ -84,3 +84,12 @@ def hashed_name(name: str, custom_id: str, suffix: str) -> str:
     """As much of `name` as fits, and 16 hex digits of the id's SHA-256 that tell it from all others."""
     end = "-" + hashlib.sha256(custom_id.encode("utf-8", "surrogatepass")).hexdigest()[:16] + suffix
     return name.encode("utf-8", "replace")[: _LONGEST - len(end.encode())].decode("utf-8", "ignore") + end
+
+
+def file_sha256(path: Path) -> str:
+    """The digest of a file's bytes, "" when it is not there. Raises OSError as the disk does."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""

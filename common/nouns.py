@@ -100,6 +100,7 @@ class State(StrEnum):
     SUBMITTING = "submitting"  # the create call may have been sent: its batch is looked for before another one
     SUBMITTED = "submitted"
     ENDED = "ended"
+    OWED = "owed"  # accepted, but not every row could be had: each command looks and fetches again, until a person gives it up
     COLLECTED = "collected"
     REFUSED = "refused"
 
@@ -107,6 +108,7 @@ class State(StrEnum):
 FINAL = (State.COLLECTED, State.REFUSED)
 TO_SUBMIT = (State.PLANNED, State.UPLOADED)
 IN_FLIGHT = (State.SUBMITTING, State.SUBMITTED, State.ENDED)
+RESTING = (*FINAL, State.OWED)  # nothing more is to be done by this command
 
 
 class Pause(StrEnum):

@@ -16,6 +16,7 @@ class Policy(Enum):
 
 SUCCEEDED = "succeeded"
 PENDING = "pending"  # a row whose batch has not been collected yet
+OWED = "owed"  # a row that may have been answered and paid, but has not been had yet
 
 
 # The single table of row classes. "missing" is a row that no file of an ended batch mentions.
@@ -28,6 +29,9 @@ POLICY: dict[str, Policy] = {
     "rate_limited": Policy.RETRY,
     "connection": Policy.RETRY,
     "missing": Policy.RETRY,
+    OWED: Policy.NEVER,
+    "unreadable": Policy.NEVER,  # answered and paid, in a shape that we cannot read: kept raw
+    "given_up": Policy.NEVER,  # owed, until a person gave it up
     "malformed": Policy.RETRY,
     "truncated": Policy.LONGER,
     "refused": Policy.NEVER,
@@ -39,6 +43,8 @@ POLICY: dict[str, Policy] = {
     "quota": Policy.PAUSE,
 }
 
+
+PAID = ("unreadable", OWED, "given_up")  # answered, or perhaps: no command that we propose buys them again
 
 _BY_CODE = {
     "batch_expired": "expired",

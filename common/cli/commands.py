@@ -1,4 +1,4 @@
-"""Which command of a script is meant: --status, --cancel, --list, --retry-failed, or a run."""
+"""Which command of a script is meant: --status, --cancel, --list, --retry-failed, --give-up, or a run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from common.cli.scripts import Script
 from common.cli.session import ScriptSession, opened
 from common.errors import InputError
 
-NAMED = {"status": status.status, "cancel": status.cancel, "retry_failed": run.retry_failed}
+NAMED = {"status": status.status, "cancel": status.cancel, "retry_failed": run.retry_failed, "give_up": status.give_up}
 
 
 def command(script: Script, args: argparse.Namespace, arguments: Sequence[str]) -> int:
     """Do what a script's command line says; returns the exit code."""
     named = [(call, getattr(args, name)) for name, call in NAMED.items() if getattr(args, name)]
     if len(named) + args.list > 1:
-        raise InputError("--status, --cancel, --list and --retry-failed are commands of their own; give one of them")
+        raise InputError("--status, --cancel, --list, --retry-failed and --give-up are commands of their own; give one of them")
     with opened(script.name, script.host, args, makes_journal=not (named or args.list)) as found:
         session = ScriptSession(**vars(found), script=script, arguments=arguments)
         if args.list:

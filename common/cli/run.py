@@ -11,8 +11,8 @@ from common.cli.text import HEADER, SIMULATED, failures, run_rows, the_sum
 from common.errors import BatchError, InputError
 from common.experiment.grid import narrow
 from common.experiment.read import load
-from common.nouns import Run
-from common.outcomes import PENDING
+from common.nouns import Pause, Run
+from common.outcomes import OWED, PAID, PENDING
 from common.reports.notify import notify
 from common.runs.choose import check_open, check_prices, choose_models
 from common.runs.overview import plan_facts, summary_of
@@ -47,7 +47,8 @@ def retry_failed(session: ScriptSession, name: str) -> int:
     found = session.known_run(name)
     session.own_account(found)
     with session.journal.lock(found):
-        found = session.journal.save_run(replace(session.journal.run(found.key), stopped=False, paused=""), "retry_failed")
+        fresh = replace(session.journal.run(found.key), stopped=False, paused="", paused_by=Pause.NO)
+        found = session.journal.save_run(fresh, "retry_failed")
         count = session.lifecycle(found).retry_failed()
     session.say(f"{count:,} rows of run {found.name} are sent once more")
     return _drive(session, found)
@@ -149,6 +150,7 @@ def _notify(session: ScriptSession, found: Run, ending: str, summary: dict) -> N
 def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
     pending = summary["outcomes"].get(PENDING, 0)
     bad = summary["rows"] - summary["outcomes"].get("succeeded", 0)
+    owed, paid = summary["outcomes"].get(OWED, 0), sum(summary["outcomes"].get(outcome, 0) for outcome in PAID)
     code = OK if summary["adds_up"] and not bad else UNFINISHED
     if session.args.json:
         session.json(summary)
@@ -165,9 +167,12 @@ def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
     session.say(f"raw:   {found.folder.parent / 'batch_results'}")
     if pending:
         session.say(f"not finished: {pending:,} requests are still to come. Go on with: {session.again()}")
-    elif bad:
+    elif owed:
         session.say(
-            f"{bad:,} rows have no clean answer ({failures(summary['outcomes'])}); "
-            f"to send them once more: {session.command('--retry-failed', found.name)}"
+            f"owed: {owed:,} requests were accepted and may have been answered, but could not be had yet. "
+            f"Look again with: {session.again()} (or close them: {session.command('--give-up', found.name)})"
         )
+    elif bad:
+        more = f"; to send them once more: {session.command('--retry-failed', found.name)}" if bad > paid else ""
+        session.say(f"{bad:,} rows have no clean answer ({failures(summary['outcomes'])}){more}")
     return code

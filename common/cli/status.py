@@ -161,6 +161,20 @@ def _said(session: ScriptSession, found: dict, line: str) -> int:
     return OK
 
 
+def give_up(session: ScriptSession, name: str) -> int:
+    """Close owed batches: one, or all of a run. Returns the exit code. Raises InputError when nothing is owed."""
+    if (found := session.find(name)) is None:
+        raise InputError(f"no run or batch {one_line(name, 80)!r} here; --list shows the runs")
+    run, shards = found
+    session.own_account(run)
+    with session.journal.lock(run):
+        closed = session.lifecycle(run).give_up(shard.batch_id for shard in shards)
+        if not closed:
+            raise InputError(f"nothing is owed in {one_line(name, 80)}; --status {run.name} shows where it stands")
+        session.derive(run)
+    return _said(session, {"run": run.name, "given_up": closed}, f"given up: {', '.join(map(one_line, closed))}")
+
+
 def list_all(session: ScriptSession) -> int:
     """All runs of the script's provider, and the account's newest batches where a key is there. Returns the exit code."""
     runs = [run_facts(session.journal, run) for run in session.runs()]

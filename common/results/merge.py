@@ -8,7 +8,7 @@ from itertools import chain, groupby, starmap
 
 from common.experiment.shards import ids
 from common.nouns import Result, Run, Shard
-from common.outcomes import PENDING, SUCCEEDED
+from common.outcomes import OWED, PENDING, SUCCEEDED
 from common.results.origin import RunOrigin
 from common.results.raw import Decode, Problem, existing, read_raw
 from common.results.rows import Row, RowMaker
@@ -59,7 +59,7 @@ def _merged(run: Run, family: list[Shard], asked: dict[str, str], decode: Decode
 
 def _results(run: Run, shard: Shard, decode: Decode) -> Iterator[Result]:
     """The results in a collected shard's raw files."""
-    if shard.state != "collected":
+    if shard.state not in ("collected", "owed"):
         return
     for path in existing(run, shard.batch_id):
         for _, item in read_raw(path, decode):
@@ -69,7 +69,9 @@ def _results(run: Run, shard: Shard, decode: Decode) -> Iterator[Result]:
 
 def _without_answer(request_id: str, shard: Shard, failed: Mapping[str, tuple[Result, str]]) -> tuple[Result, str]:
     """The newest failure of a request, or what its absence means by the state of the shard that asked for it last."""
-    if shard.state not in ("collected", "refused"):  # it is being asked again, whatever came before
+    if shard.state == "owed":
+        outcome = OWED
+    elif shard.state not in ("collected", "refused"):  # it is being asked again, whatever came before
         outcome = PENDING
     elif request_id in failed:
         return failed[request_id]

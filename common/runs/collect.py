@@ -4,49 +4,71 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common.errors import Broke, Denied, Refused
+from common.errors import Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
 from common.experiment import shards
+from common.files import file_sha256
 from common.nouns import FINAL, Batch, Pause, Shard, State
-from common.outcomes import POLICY, Policy
+from common.outcomes import OWED, PAID, POLICY, Policy
 from common.results.raw import raw_paths
 from common.results.tally import BatchScan, scan
 from common.retry import backoff
 from common.runs import verdicts
 from common.runs.desk import Desk
-from common.runs.steps import give_up, vanished
+from common.runs.steps import owe, vanished
 
-DOWNLOADS = 3  # how often a result file with holes is fetched before the holes are believed
+DOWNLOADS = 3  # how often a result file with holes is fetched at least before the holes are believed
 
 
-def collect(desk: Desk, shard: Shard) -> None:
-    """ended → collected; or looked at again, or looked for again when the rows are not ours."""
+def collect(desk: Desk, shard: Shard, patient: bool = True) -> None:
+    """ended → collected, or owed; with `patient`, late and broken results are waited for first, as long as the grace.
+
+    Looked for again when the rows are not ours. Raises Busy, Unreached and Unknown of a host that cannot be had.
+    """
     memory = desk.memory[shard.n]
     if (batch := memory.batch or _status_of(desk, shard)) is None:
         vanished(desk, shard)
         return
-    output, errors = raw_paths(desk.run, shard.batch_id)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        files = desk.ask(lambda: desk.provider.download(batch, output, errors))
-    except Refused as error:
-        if isinstance(error, (Denied, Broke)):
-            raise
-        give_up(desk, shard, f"batch {shard.batch_id} has ended but its results cannot be had: {error}")
+    if not batch.ended:  # a replica that lags: what has ended cannot run again
+        desk.record(shard, "runs_again", state=State.SUBMITTED)
         return
+    try:
+        files = _download(desk, shard, batch)
+    except Refused as error:
+        if isinstance(error, Broke) or (isinstance(error, Denied) and error.status == 401):
+            raise
+        files, why = {}, f"its results cannot be had: {error}"
+    else:
+        why = ""
     found = scan_of(desk, shard)
     if is_foreign(shard, found):
         _disown(desk, shard)
         return
-    memory.downloads += 1
-    if verdicts.has_holes(batch, found) and memory.downloads < DOWNLOADS:
+    absent = verdicts.absent_outcome(shard, batch, found)
+    if (why or verdicts.has_holes(batch, found)) and patient and _may_wait(desk, shard):
         memory.batch = None  # a new look: an output file may be named late
         desk.wait(shard, desk.options.poll)
-        return
-    _close(desk, shard, batch, found, files)
+    elif found.absent and (why or absent == OWED):
+        owe(desk, shard, why or f"{len(found.absent)} of its requests have no line yet, and may have been answered", found, files)
+    else:
+        _close(desk, shard, batch, found, files)
+
+
+def _download(desk: Desk, shard: Shard, batch: Batch) -> dict[Path, str]:
+    output, errors = raw_paths(desk.run, shard.batch_id)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    return desk.provider.download(batch, output, errors)
+
+
+def _may_wait(desk: Desk, shard: Shard) -> bool:
+    """Whether results with holes are fetched once more by this command."""
+    memory = desk.memory[shard.n]
+    memory.downloads += 1
+    memory.since = memory.since or desk.clock.steady()
+    return memory.downloads < DOWNLOADS or desk.clock.steady() - memory.since < desk.options.grace
 
 
 def _status_of(desk: Desk, shard: Shard) -> Batch | None:
-    return next(iter(desk.ask(lambda: list(desk.provider.status([shard.batch_id])))), None)
+    return next(iter(desk.provider.status([shard.batch_id])), None)
 
 
 def scan_of(desk: Desk, shard: Shard) -> BatchScan:
@@ -69,11 +91,14 @@ def _disown(desk: Desk, shard: Shard) -> None:
 
 def _close(desk: Desk, shard: Shard, batch: Batch, found: BatchScan, files: dict[Path, str]) -> None:
     """Commit what an ended batch brought, together with the new shards for what is to be tried again."""
-    absent, outcomes = verdicts.outcomes(shard, batch, found)
-    note = verdicts.complaints(shard, batch, found)
-    changes = _changes(shard, found, absent, files, desk.clock.now())
+    absent = verdicts.absent_outcome(shard, batch, found)
+    outcomes = verdicts.outcomes(found, absent)
     more = _followers(desk, shard, outcomes)
-    shard = desk.record(shard, "collected", [new for new, _ in more], note=note, **changes)
+    note = verdicts.complaints(shard, batch, found)
+    changes = _changes(found, absent, files)
+    shard = desk.record(
+        shard, "collected", [new for new, _ in more], state=State.COLLECTED, collected_at=desk.clock.now(), note=note, **changes
+    )
     for new, wait in more:
         desk.wait(new, wait)
     desk.tell("collected", shard, note)
@@ -81,19 +106,36 @@ def _close(desk: Desk, shard: Shard, batch: Batch, found: BatchScan, files: dict
         desk.pause(f"{unpaid} rows of batch {shard.batch_id}: {found.examples.get('quota') or 'quota used up'}", Pause.MONEY)
 
 
-def _changes(shard: Shard, found: BatchScan, absent: str, files: dict[Path, str], now: float) -> dict:
-    """What the journal notes when a batch has been collected and read."""
+def mend(desk: Desk, shard: Shard) -> None:
+    """A collected raw file that is gone or no longer what came is fetched again. Raises InputError where that cannot be."""
+    folder = desk.run.folder.parent / "batch_results"
+    wrong = [folder / name for name, sha256 in shard.files.items() if file_sha256(folder / name) != sha256]
+    if not wrong:
+        return
+    desk.tell("mend", shard, f"{wrong[0]} is not what was received; fetching it again")
+    try:
+        batch = _status_of(desk, shard)
+        files = _download(desk, shard, batch) if batch else {}
+    except (Refused, Busy, Unreached, Unknown):
+        files = {}
+    if any(files.get(path) != shard.files[path.name] for path in wrong):
+        raise InputError(f"{wrong[0]}: lost or changed since it was received, and the provider no longer gives the same; restore a backup")
+
+
+def give_up_owed(desk: Desk, shard: Shard) -> None:
+    """A person gives an owed batch up: what has come stays, the rest counts as paid at its ceiling and is not had."""
+    changes = {**_changes(scan_of(desk, shard), "given_up", {}), "files": shard.files, "spent": shard.reserve}
+    note = f"given up by a person; it was owed: {shard.note}"
+    shard = desk.record(shard, "given_up", state=State.COLLECTED, collected_at=desk.clock.now(), note=note, **changes)
+    desk.tell("given_up", shard, note)
+
+
+def _changes(found: BatchScan, absent: str, files: dict[Path, str]) -> dict:
+    """What the journal notes of rows and files that have come."""
     tally = dict(found.tally.outcomes)
     if found.absent:
         tally[absent] = tally.get(absent, 0) + len(found.absent)
-    return {
-        "state": "collected",
-        "collected_at": now,
-        "tally": tally,
-        "absent": absent,
-        "spent": found.spent,
-        "files": {path.name: sha256 for path, sha256 in files.items()},
-    }
+    return {"tally": tally, "absent": absent, "spent": found.spent, "files": {path.name: sha256 for path, sha256 in files.items()}}
 
 
 def _followers(desk: Desk, shard: Shard, outcomes: dict[str, str]) -> list[tuple[Shard, float]]:
@@ -143,7 +185,8 @@ def _unclean(desk: Desk) -> dict[int, dict[str, Shard]]:
             unclean = set(asked)
         else:
             found = scan_of(desk, shard)
-            unclean = {*found.unclean, *found.absent}
+            paid = {sent for sent, outcome in found.unclean.items() if outcome in PAID}
+            unclean = {*found.unclean, *(() if shard.absent in PAID else found.absent)} - paid
             for sent in asked - unclean:
                 rows.pop(sent, None)
         rows.update(dict.fromkeys(unclean, shard))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import orjson
 
 from common.files import write_whole
-from common.nouns import Run, Shard
+from common.nouns import RESTING, Run, Shard
 from common.outcomes import PENDING
 from common.results.merge import run_rows
 from common.results.origin import RunOrigin
@@ -25,7 +25,7 @@ def derive(journal: Journal, key: str, decode: Decode, texts: bool) -> dict:
     """Make table, texts and summary of a run anew from what has been collected; returns the summary. Raises OSError."""
     run = journal.run(key)
     shards = journal.shards(run)
-    is_new = not any(shard.state in ("collected", "refused") for shard in shards)
+    is_new = not any(shard.state in RESTING for shard in shards)
     tally = uncollected(run, shards) if is_new else write_rows(run, shards, decode, texts)
     found = summary(run, shards, tally, journal.last_event(run, "collected") or time.time())
     write_whole(run.folder / "summary.json", orjson.dumps(found, option=orjson.OPT_INDENT_2))

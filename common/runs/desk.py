@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from common.errors import BatchError
 from common.nouns import Batch, Event, Model, Pause, Run, Shard, State
 from common.providers.base import Provider
-from common.retry import Clock, patiently
+from common.retry import Clock, backoff, patiently
 from common.runs.journal import Journal
 
 T = TypeVar("T")
@@ -40,6 +41,9 @@ class Memory:
     searches: int = 0  # how often its batch was looked for in vain …
     since: float = 0.0  # … and since when, on the steady clock
     downloads: int = 0
+    trouble: float = 0.0  # since when its step fails for a passing reason, on the steady clock; 0: it does not
+    failures: int = 0
+    stuck: bool = False  # this command can do nothing more about it
 
 
 class Desk:
@@ -54,6 +58,8 @@ class Desk:
         self.shards: dict[int, Shard] = {}
         self.states: Counter[State] = Counter()
         self.memory: defaultdict[int, Memory] = defaultdict(Memory)
+        self.worst: BatchError | None = None  # what a command ends with that could not do everything
+        self.halted: BatchError | None = None  # the account is turned away: nothing more is sent
         for shard in journal.shards(run):
             self._keep(shard)
             # the wall clock may have jumped since an earlier process noted this
@@ -129,6 +135,24 @@ class Desk:
     def found(self, shard: Shard) -> None:
         """What was looked for is there: begin anew with the next search."""
         self.memory[shard.n].searches, self.memory[shard.n].since = 0, 0.0
+
+    # ---- trouble
+
+    def patience_left(self, shard: Shard, error: BatchError) -> float | None:
+        """Count a passing failure of a shard's step; seconds until it is tried again, None when patience has run out."""
+        memory = self.memory[shard.n]
+        memory.trouble = memory.trouble or self.clock.steady()
+        memory.failures = 1 if memory.trouble == self.clock.steady() else memory.failures + 1
+        wish = getattr(error, "retry_after", None)
+        wait = backoff(memory.failures, min(1.0, self.options.poll)) if wish is None else wish
+        over = self.clock.steady() + wait - memory.trouble > self.options.patience
+        return None if over else wait
+
+    def set_aside(self, shard: Shard, error: BatchError) -> None:
+        """This command can do nothing more about a shard: the others go on."""
+        self.memory[shard.n].stuck = True
+        self.worst = self.worst or error
+        self.tell("aside", shard, f"shard {shard.n}: {error}")
 
     # ---- the host
 

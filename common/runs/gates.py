@@ -7,8 +7,8 @@ from common.runs.desk import Desk
 
 
 def stopped(desk: Desk, shard: Shard) -> str:
-    """A run that is paused or cancelled submits nothing."""
-    return desk.run.paused or ("cancelled" if desk.run.stopped else "")
+    """A run that is paused or cancelled submits nothing, nor one whose account was turned away."""
+    return desk.run.paused or ("cancelled" if desk.run.stopped else "") or str(desk.halted or "")
 
 
 def one_lost_answer(desk: Desk, shard: Shard) -> str:

@@ -41,8 +41,8 @@ CREATE TABLE events (id INTEGER PRIMARY KEY, at REAL NOT NULL, run TEXT NOT NULL
 CREATE INDEX events_by_shard ON events (run, n);
 CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE VIEW money AS SELECT run, n, account, model, state, requests, tokens, CASE
-    WHEN state = 'collected' THEN coalesce(spent, 0)
-    WHEN state IN ('submitting', 'submitted', 'ended') THEN coalesce(reserve, 0)
+    WHEN state = 'collected' THEN coalesce(spent, reserve, 0)
+    WHEN state IN ('submitting', 'submitted', 'ended', 'owed') THEN coalesce(reserve, 0)
     ELSE 0 END AS committed FROM shards
 """
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from common.errors import Broke, InputError
-from common.nouns import FINAL, IN_FLIGHT, TO_SUBMIT, Event, Model, Pause, Run, Shard, State
+from common.errors import BatchError, Broke, Busy, Denied, InputError, Unknown, Unreached
+from common.nouns import FINAL, IN_FLIGHT, RESTING, TO_SUBMIT, Event, Model, Pause, Run, Shard, State
 from common.providers.base import Provider
 from common.retry import Clock
 from common.runs import collect, steps
@@ -69,26 +69,61 @@ class Lifecycle:
             self._desk.save_run("resumed", paused="", paused_by=Pause.NO)
 
     def go(self, until_submitted: bool = False) -> None:
-        """Take every shard as far as it goes; with `until_submitted`, return once nothing is left to submit."""
+        """Take every shard as far as it goes; with `until_submitted`, return once nothing is left to submit.
+
+        A shard's trouble is its own: the others go on, and the worst is raised when nothing else is left to do.
+        """
         desk = self._desk
-        while work := [shard for shard in desk.shards.values() if shard.state not in FINAL]:
+        self._mend()
+        for shard in desk.of(State.OWED):
+            steps.reopen(desk, shard)
+        while work := [s for s in desk.shards.values() if s.state not in RESTING and not desk.memory[s.n].stuck]:
             for shard in work:
                 self._step_if_due(desk.shards[shard.n])
             to_submit = desk.count(*TO_SUBMIT)
             if until_submitted and not to_submit and not desk.states[State.SUBMITTING]:
-                return
-            if to_submit and not desk.count(*IN_FLIGHT):
+                break
+            if to_submit and not self._in_flight():
                 self._raise_if_stopped()
             self._look_if_due()
             self._rest()
+        if desk.worst:
+            raise desk.worst
 
     def collect(self, wanted: Iterable[int]) -> None:
         """One look at given shards' batches: what has ended is collected, nothing is submitted."""
         desk, wanted = self._desk, list(wanted)
-        steps.look(desk, [desk.shards[n] for n in wanted if desk.shards[n].state is State.SUBMITTED])
         for n in wanted:
-            while desk.shards[n].state is State.ENDED:
-                collect.collect(desk, desk.shards[n])
+            if desk.shards[n].state is State.OWED:
+                steps.reopen(desk, desk.shards[n])
+        desk.ask(lambda: steps.look(desk, [desk.shards[n] for n in wanted if desk.shards[n].state is State.SUBMITTED]))
+        for n in wanted:
+            if desk.shards[n].state is State.ENDED:
+                self._collect_now(desk.shards[n])
+        if desk.worst:
+            raise desk.worst
+
+    def _mend(self) -> None:
+        for shard in self._desk.of(State.COLLECTED):
+            try:
+                collect.mend(self._desk, shard)
+            except InputError as error:
+                self._desk.set_aside(shard, error)
+
+    def _collect_now(self, shard: Shard) -> None:
+        desk = self._desk
+        try:
+            desk.ask(lambda: collect.collect(desk, shard, patient=False))
+        except (Busy, Unreached, Unknown) as error:
+            steps.owe(desk, shard, f"its results cannot be had: {error}")
+
+    def give_up(self, batch_ids: Iterable[str]) -> list[str]:
+        """Close owed batches as a person wishes; returns the ids of those that were owed."""
+        wanted = set(batch_ids)
+        owed = [shard for shard in self._desk.of(State.OWED) if shard.batch_id in wanted]
+        for shard in owed:
+            collect.give_up_owed(self._desk, shard)
+        return [shard.batch_id for shard in owed]
 
     def cancel(self) -> list[str]:
         """Ask the host to stop every batch in flight, and submit nothing more; returns the ids of those asked."""
@@ -109,14 +144,38 @@ class Lifecycle:
         steps.cancel_batch(self._desk, shard.batch_id)
 
     def retry_failed(self) -> int:
-        """Plan new shards for every request without a clean answer; returns how many requests."""
+        """Plan new shards for every request without a clean answer; returns how many requests.
+
+        What is owed is looked at and fetched again first, and never sent again: it may have been answered.
+        """
+        self._mend()
+        if owed := [shard.n for shard in self._desk.of(State.OWED)]:
+            self.collect(owed)
+        if self._desk.worst:
+            raise self._desk.worst
         return collect.retry_failed(self._desk)
 
     # ---- the loop
 
+    def _in_flight(self) -> bool:
+        return any(shard.state in IN_FLIGHT and not self._desk.memory[shard.n].stuck for shard in self._desk.shards.values())
+
     def _step_if_due(self, shard: Shard) -> None:
-        if self._desk.left(shard) > 0:
+        desk = self._desk
+        if desk.left(shard) > 0 or desk.memory[shard.n].stuck:
             return
+        try:
+            self._step(shard)
+        except (Busy, Unreached, Unknown) as error:
+            self._trouble(desk.shards[shard.n], error)
+        except InputError as error:
+            desk.set_aside(shard, error)
+        except Denied as error:
+            if shard.state not in TO_SUBMIT:
+                raise
+            desk.halted = desk.worst = error  # nothing more is sent; what is paid is collected first
+
+    def _step(self, shard: Shard) -> None:
         match shard.state:
             case State.PLANNED if not closed(self._desk, shard):
                 steps.upload(self._desk, shard)
@@ -126,11 +185,26 @@ class Lifecycle:
                 steps.recover(self._desk, shard)
             case State.ENDED:
                 collect.collect(self._desk, shard)
+            case _:
+                return
+        self._desk.memory[shard.n].trouble = 0.0
+
+    def _trouble(self, shard: Shard, error: BatchError) -> None:
+        """A passing error of one shard: waited for as long as the patience, then owed if it was accepted, else set aside."""
+        desk = self._desk
+        if (wait := desk.patience_left(shard, error)) is not None:
+            desk.tell("wait", text=f"{error}; trying again in {wait:.0f} s")
+            desk.wait(shard, wait)
+        elif shard.state is State.ENDED:
+            steps.owe(desk, shard, f"its results cannot be had: {error}")
+        else:
+            desk.set_aside(shard, error)
 
     def _look_if_due(self) -> None:
-        flying, steady, poll = self._desk.of(State.SUBMITTED), self._desk.clock.steady, self._desk.options.poll
+        desk = self._desk
+        flying, steady, poll = desk.of(State.SUBMITTED), desk.clock.steady, desk.options.poll
         if flying and steady() >= self._next_look:
-            changed = steps.look(self._desk, flying)
+            changed = desk.ask(lambda: steps.look(desk, flying))
             self._interval = poll if changed else min(self._interval * 1.5, poll * MOST_INTERVALS)
             self._next_look = steady() + self._interval
 
@@ -138,6 +212,8 @@ class Lifecycle:
         """Sleep until the next thing is due, never longer than a poll interval (the wall clock may jump)."""
         desk, due = self._desk, []
         for shard in desk.shards.values():
+            if desk.memory[shard.n].stuck:
+                continue
             match shard.state:
                 case State.SUBMITTED:
                     due.append(self._next_look - desk.clock.steady())
@@ -150,6 +226,8 @@ class Lifecycle:
 
     def _raise_if_stopped(self) -> None:
         run = self.run
+        if self._desk.halted:
+            raise self._desk.halted
         if run.stopped:
             raise InputError(f"run {run.name} was cancelled; --retry-failed {run.name} takes it up again")
         match run.paused_by:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from common.errors import Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
 from common.experiment import shards
 from common.nouns import Batch, Pause, Shard, State
+from common.outcomes import OWED
+from common.results.tally import BatchScan
 from common.retry import backoff
 from common.runs.budget import write_intent
 from common.runs.desk import Desk
@@ -15,7 +18,13 @@ from common.runs.desk import Desk
 def upload(desk: Desk, shard: Shard) -> None:
     """planned → uploaded."""
     shards.check(shard)
-    ref = desk.ask(lambda: desk.provider.upload(shard))
+    try:
+        ref = desk.provider.upload(shard)
+    except Refused as error:
+        if isinstance(error, (Denied, Broke)):
+            raise
+        give_up(desk, shard, f"its file was refused: {error}")
+        return
     if not desk.run.account:  # the first thing this key was let do: from here on the run is that account's
         desk.save_run("bound", account=desk.account)
     desk.record(shard, "uploaded", state=State.UPLOADED, ref=ref)
@@ -94,7 +103,7 @@ def give_up(desk: Desk, shard: Shard, why: str, problems: Iterable[dict] = ()) -
 
 def recover(desk: Desk, shard: Shard) -> None:
     """Look for the batch that a lost answer may have made: adopt it, look again later, or submit again."""
-    found = desk.ask(lambda: [b for b in desk.provider.find(shard) if not desk.journal.is_known(b.id)])
+    found = [b for b in desk.provider.find(shard) if not desk.journal.is_known(b.id)]
     if found:
         _adopt(desk, shard, *found)
     elif desk.memory[shard.n].busy:
@@ -133,7 +142,7 @@ def cancel_batch(desk: Desk, batch_id: str) -> None:
 def look(desk: Desk, flying: Iterable[Shard]) -> bool:
     """Ask for the status of batches; returns whether anything has changed."""
     by_id = {shard.batch_id: shard for shard in flying}
-    seen = {batch.id: batch for batch in desk.ask(lambda: list(desk.provider.status(by_id)))} if by_id else {}
+    seen = {batch.id: batch for batch in desk.provider.status(by_id)} if by_id else {}
     changed = False
     for batch_id, shard in by_id.items():
         if (batch := seen.get(batch_id)) is None:
@@ -151,9 +160,25 @@ def look(desk: Desk, flying: Iterable[Shard]) -> bool:
 
 
 def vanished(desk: Desk, shard: Shard) -> None:
-    """The host does not know a batch that it has accepted: given up once that has lasted."""
+    """The host does not know a batch that it has accepted: owed once that has lasted, for a replica may lag."""
     if desk.searched_in_vain(shard):
-        give_up(desk, shard, f"the provider no longer knows batch {shard.batch_id}; --retry-failed sends its rows again")
+        owe(desk, shard, "the provider does not know it at the moment")
+    else:
+        desk.wait(shard, min(desk.options.grace, desk.options.poll))
+
+
+def owe(desk: Desk, shard: Shard, why: str, found: BatchScan | None = None, files: Mapping[Path, str] | None = None) -> None:
+    """A batch was accepted and may be paid, but not all of it can be had now: each command looks and fetches again."""
+    changes: dict[str, object] = {"files": {path.name: sha256 for path, sha256 in (files or {}).items()}}
+    if found is not None:
+        changes["tally"] = {**found.tally.outcomes, OWED: len(found.absent)}
+    shard = desk.record(shard, "owed", state=State.OWED, note=why, **changes)
+    desk.tell("owed", shard, f"batch {shard.batch_id} is owed: {why}")
+
+
+def reopen(desk: Desk, shard: Shard) -> Shard:
+    """owed → submitted: looked at and fetched once more."""
+    return desk.record(shard, "reopened", state=State.SUBMITTED)
 
 
 def _failed(desk: Desk, shard: Shard, batch: Batch) -> None:

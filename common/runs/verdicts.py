@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from common.nouns import Batch, Shard
-from common.outcomes import POLICY, Policy
+from common.outcomes import OWED, POLICY, Policy
 from common.results.tally import BatchScan
 
-ANSWERED = ("succeeded", "truncated", "refused", "empty")  # what a provider counts as succeeded
+ANSWERED = ("succeeded", "truncated", "refused", "empty", "unreadable")  # what a provider counts as succeeded, and bills
 
 
 def answered(found: BatchScan) -> int:
@@ -17,26 +17,37 @@ def answered(found: BatchScan) -> int:
     return sum(outcomes[outcome] for outcome in ANSWERED)
 
 
-def has_holes(batch: Batch, found: BatchScan) -> bool:
-    """Whether the files seem to lack what is there to be had, so that they should be collected again."""
+def broken(found: BatchScan) -> int:
+    """Lines that may have been answers, but cannot be read."""
     bad = found.tally.bad
-    broken = bad["malformed"] + bad["truncated"] + bad["too long"]
-    whole = batch.status in ("completed", "ended")
-    return bool(broken or (found.absent and (whole or batch.succeeded > answered(found))))
+    return bad["malformed"] + bad["truncated"] + bad["too long"]
 
 
-def outcomes(shard: Shard, batch: Batch, found: BatchScan) -> tuple[str, dict[str, str]]:
-    """The outcome of rows that no file mentions, and the outcomes by id of all rows whose policy is to be applied."""
-    absent = {"expired": "expired", "cancelled": "cancelled"}.get(batch.status, "missing")
-    unclean = {**found.unclean, **dict.fromkeys(found.absent, absent)}
-    if found.absent and batch.succeeded > answered(found):
-        # the provider says that it has answered (and billed) more than it gave us: no blind second purchase
-        return absent, found.unclean
-    return absent, unclean
+def absent_outcome(shard: Shard, batch: Batch, found: BatchScan) -> str:
+    """The outcome of rows that no file mentions: OWED unless the counts positively leave them open.
+
+    Absence alone is never a reason to buy: counts that are null, zero, late or contradict the files say nothing.
+    """
+    counted = batch.total == shard.count and batch.succeeded + batch.errored <= batch.total
+    # one that was cancelled while it was checked has no counts; such rows are never sent again by themselves
+    if not (counted or batch.status == "cancelled") or batch.succeeded > answered(found):
+        return OWED
+    return {"expired": "expired", "cancelled": "cancelled"}.get(batch.status, "missing")
+
+
+def has_holes(batch: Batch, found: BatchScan) -> bool:
+    """Whether the files seem to lack what is there to be had, so that they should be fetched again."""
+    whole = batch.status not in ("expired", "cancelled")
+    return bool(broken(found) or (found.absent and (whole or batch.succeeded > answered(found))))
+
+
+def outcomes(found: BatchScan, absent: str) -> dict[str, str]:
+    """The outcomes by id of all rows whose policy is to be applied."""
+    return {**found.unclean, **dict.fromkeys(found.absent, absent)}
 
 
 def to_send_again(unclean: Mapping[str, str], again: bool, longer: bool) -> dict[Policy, set[str]]:
-    """The ids to send once more, by policy: AGAIN and LONGER as far as they are allowed; what stands still for money
+    """The ids to send once more, by policy: RETRY and LONGER as far as they are allowed; what stands still for money
     has no limit, because a person sees to it each time."""
     allowed = {Policy.PAUSE} | ({Policy.RETRY} if again else set()) | ({Policy.LONGER} if longer else set())
     groups: dict[Policy, set[str]] = {}

@@ -10,6 +10,7 @@ from pathlib import Path
 import orjson
 
 from common.errors import Busy, Refused, Unknown, Unreached
+from common.files import file_sha256
 from common.nouns import Batch, Condition, Result, Shard, Usage
 from common.outcomes import SUCCEEDED
 from common.providers.base import Holding, Provider
@@ -137,7 +138,7 @@ class Toy(Provider):
         self._weather(Unknown, Unreached)
         rows = self._host.rows(batch.id)
         output.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
-        return {output: "sha"}
+        return {output: file_sha256(output)}
 
     def listing(self) -> Iterable[Batch]:
         self._weather(Unknown, Unreached, Busy)
