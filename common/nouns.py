@@ -145,6 +145,7 @@ class Shard:
     max_tokens: int
     tag: str  # our name for its batch, unique for ever
     headers: Mapping[str, str] = field(default_factory=dict)  # what the create call must send along
+    ids_sha256: str = ""  # of the ids file; "" where an earlier version has not noted it
     state: State = State.PLANNED
     ref: str = ""  # what `upload` returned
     batch_id: str = ""

@@ -29,9 +29,9 @@ class Clock:
 LONGEST = 60.0  # seconds between two tries when the provider names no time
 
 
-def backoff(tries: int, start: float = 1.0) -> float:
-    """Seconds to wait after the given number of tries (from 1): doubling up to LONGEST, with full jitter upwards."""
-    return min(LONGEST, start * 2 ** (tries - 1)) * (0.5 + random.random() / 2)
+def backoff(tries: int, start: float = 1.0, longest: float = LONGEST) -> float:
+    """Seconds to wait after the given number of tries (from 1): doubling up to `longest`, with full jitter upwards."""
+    return min(longest, start * 2 ** min(tries - 1, 30)) * (0.5 + random.random() / 2)
 
 
 def patiently(

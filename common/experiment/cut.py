@@ -15,7 +15,7 @@ import orjson
 from common.catalog.prices import ceiling
 from common.catalog.tokens import PER_MESSAGE, estimate
 from common.experiment.ids import id_parts
-from common.experiment.shards import BLOCK, Request, Writer, new_tag
+from common.experiment.shards import BLOCK, Request, Writer, ids_rest, new_tag
 from common.nouns import Ask, Condition, Limits, Model, Shard
 from common.providers.base import Provider
 
@@ -74,7 +74,7 @@ class Plan:
         most_bytes = math.inf if self.limits.bytes is None else self.limits.bytes
         legal, encode, escaped = _legal(self.limits.custom_id), self.provider.encode, orjson.dumps
         count = lru_cache(64)(estimate)  # of system prompts, which a data set repeats
-        rest_of = lru_cache(64)("{}\n".format)
+        rest_of = lru_cache(64)(ids_rest)
         ask = Ask(cap, self.effort)
         model, group, size = None, [], 0
         for condition in conditions:
@@ -90,7 +90,7 @@ class Plan:
             tokens = count(system) + estimate(user) + 2 * PER_MESSAGE
             most = most_of(tokens)
             before, after = id_parts(persona, model.alias, text)
-            rest = rest_of(temperature)
+            rest = rest_of(temperature, tokens, most)
             for trial in range(1, trials + 1):
                 custom_id = f"{before}{trial:02d}{after}"
                 if legal(custom_id):
@@ -123,6 +123,7 @@ class Plan:
             attempt=1,
             path=writer.path,
             sha256=writer.finish(),
+            ids_sha256=writer.ids_sha256,
             count=writer.count,
             bytes=writer.bytes,
             tokens=writer.tokens,

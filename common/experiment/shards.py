@@ -38,7 +38,7 @@ class Writer:
         self._part = self.path.with_suffix(".jsonl.part")
         self._file = open(self._part, "wb", buffering=0)
         self._ids_file = open(self.path.with_suffix(".ids"), "wb")
-        self._sha = hashlib.sha256()
+        self._sha, self._ids_sha = hashlib.sha256(), hashlib.sha256()
         self._lines: list[bytes] = []
         self._ids: list[str] = []
         self._flushed = 0  # bytes
@@ -71,7 +71,9 @@ class Writer:
         block = b"".join(self._lines)
         self._sha.update(block)
         _write_all(self._file, block)
-        self._ids_file.write("".join(self._ids).encode())
+        id_lines = "".join(self._ids).encode()
+        self._ids_sha.update(id_lines)
+        self._ids_file.write(id_lines)
         self._lines.clear()
         self._ids.clear()
         self._flushed = self.bytes
@@ -89,6 +91,11 @@ class Writer:
         os.replace(self._part, self.path)
         sync_folder(self.path.parent)
         return self._sha.hexdigest()
+
+    @property
+    def ids_sha256(self) -> str:
+        """The digest of the ids file, once finished."""
+        return self._ids_sha.hexdigest()
 
     def abandon(self) -> None:
         self._file.close()
@@ -124,29 +131,43 @@ def retry(
     """
     writer = Writer(shard.path.parent, n)
     try:
-        _copy(shard, keep, writer, partial(with_cap, cap=longer) if longer else bytes)
+        _copy(shard, keep, writer, partial(with_cap, cap=longer) if longer else bytes, longer / shard.max_tokens if longer else 1.0)
         if not writer.count:
             writer.abandon()
             return None
-        made = {"path": writer.path, "sha256": writer.finish(), "count": writer.count, "bytes": writer.bytes}
+        made = {
+            "path": writer.path, "sha256": writer.finish(), "ids_sha256": writer.ids_sha256, "count": writer.count,
+            "bytes": writer.bytes, "tokens": writer.tokens, "reserve": writer.reserve,
+        }  # fmt: skip
     except BaseException:
         writer.abandon()
         raise
-    share = writer.count / shard.count
-    most = share * (longer / shard.max_tokens if longer else 1.0)
     return Shard(
         run=shard.run, n=n, root=shard.root, attempt=attempt, **made,
-        tokens=-int(-shard.tokens * share), reserve=None if shard.reserve is None else shard.reserve * most,
         model=shard.model, max_tokens=longer or shard.max_tokens, tag=new_tag(shard.run, n), headers=shard.headers,
         not_before=not_before,
     )  # fmt: skip
 
 
-def _copy(shard: Shard, keep: Container[str], writer: Writer, change: Callable[[bytes], bytes]) -> None:
+def _copy(shard: Shard, keep: Container[str], writer: Writer, change: Callable[[bytes], bytes], dearer: float) -> None:
     with open(shard.path, "rb") as lines, open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows:
         for line, row in zip(lines, rows, strict=True):
             if row.partition("\t")[0] in keep:
-                writer.add([(change(line), row, 0, 0.0)])
+                tokens, most = _bounds(row, shard)
+                writer.add([(change(line), row, tokens, None if most is None else most * dearer)])
+
+
+def ids_rest(temperature: float | None, tokens: int, most: float | None) -> str:
+    """What stands behind the ids in a line of an ids file: temperature, prompt tokens, USD at most ("" = unknown)."""
+    return f"{temperature}\t{tokens}\t{'' if most is None else f'{most:.9g}'}\n"
+
+
+def _bounds(row: str, shard: Shard) -> tuple[int, float | None]:
+    """Prompt tokens and USD at most of one request; of an ids file of an earlier version, its share of the shard's."""
+    cells = row.rstrip("\n").split("\t")
+    if len(cells) < 5:
+        return -(-shard.tokens // shard.count), None if shard.reserve is None else shard.reserve / shard.count
+    return int(cells[3]), float(cells[4]) if cells[4] else None
 
 
 def ids(shard: Shard) -> dict[str, str]:
@@ -154,7 +175,8 @@ def ids(shard: Shard) -> dict[str, str]:
     found, share = {}, {}.setdefault
     with open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as lines:
         for line in lines:
-            request_id, _, rest = line.rstrip("\n").partition("\t")
+            request_id, custom_id, temperature, *_ = line.rstrip("\n").split("\t")
+            rest = f"{custom_id}\t{temperature}"
             found[request_id] = share(rest, rest)
     return found
 
@@ -174,6 +196,6 @@ def id_at_line(shard: Shard, line: int) -> str:
     with open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as lines:
         for number, row in enumerate(lines, 1):
             if number == line:
-                request_id, custom_id, _ = row.rstrip("\n").split("\t")
+                request_id, custom_id, *_ = row.rstrip("\n").split("\t")
                 return custom_id or request_id
     return ""

@@ -36,6 +36,8 @@ def _files_of(run: Run, shard: Shard) -> Iterator[str]:
     if sum(1 for _ in open(shard.path.with_suffix(".ids"), "rb")) != shard.count:
         yield f"{shard.path.with_suffix('.ids')}: not {shard.count:,} lines, as planned"
     yield from _differs(shard.path, shard.sha256)
+    if shard.ids_sha256:
+        yield from _differs(shard.path.with_suffix(".ids"), shard.ids_sha256)
     if shard.state != "collected":
         return
     if sum(shard.tally.values()) != shard.count:

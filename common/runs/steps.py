@@ -14,6 +14,8 @@ from common.retry import backoff
 from common.runs.budget import write_intent
 from common.runs.desk import Desk
 
+LONGEST_QUEUE = 600.0  # seconds between two tries at a full queue
+
 
 def upload(desk: Desk, shard: Shard) -> None:
     """planned → uploaded."""
@@ -186,7 +188,7 @@ def _failed(desk: Desk, shard: Shard, batch: Batch) -> None:
     said = "; ".join(f"{p.get('code')}: {p.get('message')}" for p in batch.problems[:3]) or "no reason was given"
     match batch.refusal:
         case "later":
-            wait = backoff(shard.tries + 2, desk.options.poll * 2)
+            wait = backoff(shard.tries + 2, desk.options.poll * 2, LONGEST_QUEUE)
             desk.tell("wait", shard, f"the queue for {shard.model} is full; its turn comes later ({wait:.0f} s)")
             turned_down(desk, shard, State.UPLOADED, wait, said)
         case "upload again" if shard.tries < desk.options.retries:
