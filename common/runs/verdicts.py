@@ -8,7 +8,7 @@ from common.nouns import Batch, Shard
 from common.outcomes import POLICY, Policy
 from common.results.tally import BatchScan
 
-ANSWERED = ("succeeded", "truncated", "refused", "empty")  # what a provider counts as succeeded
+ANSWERED = ("succeeded", "truncated", "refused", "empty", "unreadable")  # what a provider counts as succeeded
 
 
 def answered(found: BatchScan) -> int:
