@@ -68,6 +68,8 @@ class JSONL(Reader):
     def _objects(self) -> Iterator[tuple[int, dict]]:
         with open(self._file, "rb") as lines:
             for number, line in enumerate(lines, 1):
+                if number == 1:
+                    line = line.removeprefix(b"\xef\xbb\xbf")  # as editors and PowerShell write it
                 if not line.strip():
                     continue
                 try:

@@ -78,7 +78,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 def _seconds(value: str) -> float | None:
     """A number, or the time until a date; None for what is neither."""
-    if re.fullmatch(r"-?\d{1,15}(\.\d{1,15})?", value):
+    if re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", value):
         return float(value)
     if not value or len(value) > 64 or value[-1].isdigit() and "," not in value:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import takewhile
 from pathlib import Path
 
 import orjson
@@ -153,6 +152,17 @@ def body_of(file: Sealed) -> Iterator[bytes]:
     yield held[:-1] + CLOSE  # the last newline ends no request but the file
 
 
+def _newer(batches: list[Batch], ref: str) -> list[Batch]:
+    """Those made after the batch `ref`: what stands before it, in a list that clearly is the newest first; else by their times."""
+    at = next((n for n, batch in enumerate(batches) if batch.id == ref), None)
+    if at is None:
+        return batches
+    times = [batch.created_at for batch in batches]
+    if times == sorted(times, reverse=True) and (times[0] > times[-1] or not times[0]):
+        return batches[:at]
+    return [batch for batch in batches if batch.id != ref and batch.created_at >= times[at]]
+
+
 class Anthropic(SdkProvider):
     """One Anthropic workspace."""
 
@@ -192,8 +202,8 @@ class Anthropic(SdkProvider):
             return self._named(self._http.post(self.batches, headers, content=body_of(file)))
 
     def find(self, shard: Shard) -> Iterable[Batch]:
-        newer = takewhile(lambda batch: batch.id != shard.ref, self.listing())
-        return reversed([batch for batch in newer if batch.total == shard.count])
+        newer = _newer([*self.listing()], shard.ref)
+        return sorted(reversed([batch for batch in newer if batch.total == shard.count]), key=lambda batch: batch.created_at)
 
     def download(self, batch: Batch, output: Path, errors: Path) -> dict[Path, str]:
         if not batch.output:
