@@ -86,4 +86,4 @@ class JSONL(Reader):
                 values = [row[column] for column in self.columns]
             except KeyError as error:
                 raise InputError(f"{self._file}, line {number}: no key {error}; the first line has it") from None
-            yield number, [v if isinstance(v, str) else orjson.dumps(v).decode() for v in values]
+            yield number, ["" if v is None else v if isinstance(v, str) else orjson.dumps(v).decode() for v in values]

@@ -203,7 +203,7 @@ class Anthropic(SdkProvider):
 
     def find(self, shard: Shard) -> Iterable[Batch]:
         newer = _newer([*self.listing()], shard.ref)
-        return sorted(reversed([batch for batch in newer if batch.total == shard.count]), key=lambda batch: batch.created_at)
+        return sorted([batch for batch in newer[::-1] if batch.total == shard.count], key=lambda batch: batch.created_at)
 
     def download(self, batch: Batch, output: Path, errors: Path) -> dict[Path, str]:
         if not batch.output:

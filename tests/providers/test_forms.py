@@ -59,7 +59,7 @@ def said(*parts: dict) -> dict:
         row(body({"type": "text", "text": "fine"})),
         row(body(finish="STOP")),
         row(body(finish=None)),
-        row(response({"type": "reasoning", "summary": []}, said({"type": "output_text", "text": "fi"}, {"type": "output_text", "text": "ne"}))),
+        row(response({"type": "reasoning", "summary": []}, said({"type": "output_text", "text": "fi"}, {"type": "text", "text": "ne"}))),
         {"custom_id": "a", "response": response(said({"type": "output_text", "text": "fine"}))},
     ],
 )
@@ -166,7 +166,8 @@ def test_foreign_text_is_short_and_clean() -> None:
     flood = "\x1b]0;owned\x07" + "x" * 100_000
     found = openai.decode(row({"error": {"code": flood, "message": f"{flood}", "type": flood}}, 400))
     assert len(found.message) <= 1000 and len(found.code) <= 80 and (found.message + found.code).isprintable()
-    batch = openai.to_batch({"id": "b", "status": flood, "errors": {"data": [{"code": flood, "message": flood, "param": [flood], "line": "3"}]}})
+    why = {"code": flood, "message": flood, "param": [flood], "line": "3"}
+    batch = openai.to_batch({"id": "b", "status": flood, "errors": {"data": [why]}})
     (problem,) = batch.problems
     assert len(batch.status) <= 80 and batch.status.isprintable() and len(problem["message"]) <= 1000 and problem["line"] == 3
     assert reason("bad key sk-proj-0123456789abcdefgh") == "bad key sk-…"
@@ -207,7 +208,7 @@ def test_a_failed_batch_that_was_tried(more: dict, failed: bool) -> None:
     assert (found.ended, found.failed) == (True, failed)
 
 
-@pytest.mark.parametrize("counts", [None, [], "text", {"total": None}, {"total": -1}, {"total": True}, {"total": "9" * 400}, {"total": math.inf}])
+@pytest.mark.parametrize("counts", [None, [], "text", *({"total": one} for one in (None, -1, True, "9" * 400, math.inf))])
 def test_unknown_counts(counts: object) -> None:
     """Counts of any kind are a number, 0 where they tell none."""
     assert openai.to_batch(batch(request_counts=counts)).total == 0
@@ -235,14 +236,19 @@ def test_a_batch_without_an_id(made: dict) -> None:
             api.to_batch(made)
 
 
-@pytest.mark.parametrize("errors", [None, [], "no such file", {"message": "no such file"}, [{"message": "no such file"}], {"data": "no such file"}])
+WHY = {"message": "no such file"}
+
+
+@pytest.mark.parametrize("errors", [None, [], "no such file", WHY, [WHY], {"data": [WHY]}, {"data": "no such file"}])
 def test_validation_errors_in_any_form(errors: object) -> None:
     """A text, an object or a list of them."""
     found = openai.to_batch(batch(status="failed", request_counts={}, errors=errors)).problems
     assert [problem["message"] for problem in found] == ["no such file"] * bool(errors)
 
 
-@pytest.mark.parametrize(("found", "read"), [(5, 5), (5.9, 5), ("5", 5), ("5.0", 5), (True, None), ("", None), ("x", None), (-1, None), (None, None)])
+@pytest.mark.parametrize(
+    ("found", "read"), [(5, 5), (5.9, 5), ("5", 5), ("5.0", 5), *((no, None) for no in (True, "", "x", -1, None, [], math.nan))]
+)
 def test_counts(found: object, read: int | None) -> None:
     """Numbers in the forms that hosts use."""
     assert count(found) == read
