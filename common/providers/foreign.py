@@ -14,7 +14,7 @@ from common.text import one_line
 
 WORD, REASON = 80, 1000  # characters of a status, code or finish reason; and of a message
 PROBLEMS = 1000  # reasons of one batch that are kept
-_MOST = 1 << 53  # more is no count, and would not fit into a table either
+MOST = 1 << 53  # more is no count, and would not fit into a table either
 _LATEST = 62e9  # unix seconds of the year 3934; up to a thousand times that, it is milliseconds
 _ID = re.compile(r"[\w!-~]{1,256}")
 _KEY = re.compile(r"\b(sk|pk|gsk|xai|AIza|hf)[-_][\w-]{16,}")
@@ -30,13 +30,13 @@ def table(of: Mapping, key: str) -> dict:
 def count(found: object) -> int | None:
     """A count in the forms that hosts use: a number, whole or not, or one as text. None where it is none."""
     if type(found) is int:
-        return found if 0 <= found <= _MOST else None
+        return found if 0 <= found <= MOST else None
     if isinstance(found, str) and len(found) < 20:
         try:
             found = float(found)
         except ValueError:
             return None
-    if isinstance(found, float) and math.isfinite(found) and 0 <= found <= _MOST:
+    if isinstance(found, float) and math.isfinite(found) and 0 <= found <= MOST:
         return int(found)
     return None
 

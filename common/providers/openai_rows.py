@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from common.nouns import Result, Usage, new
 from common.outcomes import SUCCEEDED, UNREADABLE, finish_class, row_class
-from common.providers.foreign import Complaint, complaint, count, natural, parsed, request_id, table, unix, word
+from common.providers.foreign import MOST, Complaint, complaint, count, natural, parsed, request_id, table, unix, word
 
 _ANSWERS = ("choices", "output", "output_text", "content")  # what only an answer's body has
 _SILENT = {"reference", "references", "citation", "citations", "annotation", "reasoning", "thinking", "redacted_thinking", "thought"}
@@ -30,6 +30,8 @@ def decode(line: dict) -> Result:
 
     What was answered and cannot be read is `unreadable`: it is paid, so it is never a reason to buy again.
     """
+    if (plain := _plain(line)) is not None:
+        return plain
     custom_id = request_id(line.get("custom_id"))
     if not custom_id or not claims(line):
         raise ValueError("not a batch output line: no custom_id or response")
@@ -39,6 +41,29 @@ def decode(line: dict) -> Result:
         if found is not None:
             return found
     return _failure(custom_id, status, body, line)
+
+
+def _plain(line: dict) -> Result | None:
+    """The answer of a line that is as OpenAI itself writes it, as nearly all are: a tenth of the time; None for any other."""
+    try:
+        custom_id, response = line["custom_id"], line["response"]
+        body = response["body"]
+        choice, usage = body["choices"][0], body["usage"]
+        message, read, written = choice["message"], usage["prompt_tokens"], usage["completion_tokens"]
+        text, model, created = message["content"], body["model"], body["created"]
+        if response["status_code"] != 200 or choice["finish_reason"] != "stop" or message.get("refusal"):
+            return None
+    except (LookupError, TypeError, AttributeError):
+        return None
+    whole = type(read) is type(written) is type(created) is int and 0 <= read <= MOST and 0 <= written <= MOST and 0 < created < 62e9
+    if not whole or not custom_id or not text or not type(custom_id) is type(text) is type(model) is str:
+        return None
+    cached, thought = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    cached = min(read, natural(cached.get("cached_tokens"))) if type(cached) is dict else 0
+    thought = natural(thought.get("reasoning_tokens")) if type(thought) is dict else 0
+    tokens = new(Usage, (read, cached, written, thought))
+    simulated = bool(body.get("simulated"))
+    return new(Result, (custom_id, SUCCEEDED, text, word(model), "stop", tokens, "", "", simulated, float(created)))
 
 
 def _answered(line: dict) -> tuple[int | None, object]:
