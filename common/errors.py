@@ -55,19 +55,15 @@ class Unreached(BatchError):
 
 
 class Unknown(BatchError):
-    """The answer was lost after sending: the provider may have accepted it. `retry_after` in seconds, if it named one."""
+    """The answer was lost after sending: the provider may have accepted it. `retry_after` in seconds, if it named one.
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    `status` is the HTTP status, 0 when none came.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None, status: int = 0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-
-
-
-
-
-
-
-
+        self.status = status
 
 
 def disk_error(error: Exception) -> str:

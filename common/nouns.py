@@ -205,7 +205,7 @@ class Result(NamedTuple):
     text: str = ""
     model: str = ""
     finish_reason: str = ""
-    usage: Usage = Usage()
+    usage: Usage | None = Usage()  # None: it was answered, and nobody says from how many tokens; never 0
     code: str = ""
     message: str = ""
     simulated: bool = False

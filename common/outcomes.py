@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
 
@@ -15,6 +16,7 @@ class Policy(Enum):
 
 
 SUCCEEDED = "succeeded"
+UNREADABLE = "unreadable"  # answered, so paid, in a form that cannot be read: kept raw, shown, never bought again by itself
 PENDING = "pending"  # a row whose batch has not been collected yet
 OWED = "owed"  # a row that may have been answered and paid, but has not been had yet
 
@@ -36,6 +38,7 @@ POLICY: dict[str, Policy] = {
     "truncated": Policy.LONGER,
     "refused": Policy.NEVER,
     "empty": Policy.NEVER,
+    UNREADABLE: Policy.NEVER,
     "invalid_request": Policy.NEVER,
     "unsupported_model": Policy.NEVER,
     "authentication": Policy.NEVER,
@@ -68,7 +71,67 @@ _BY_CODE = {
     "content_filter": "refused",
     "content_policy_violation": "refused",
     "invalid_request_error": "invalid_request",
+    # as other hosts write them
+    "bad_request": "invalid_request",
+    "badrequesterror": "invalid_request",
+    "validation_error": "invalid_request",
+    "context_length_exceeded": "invalid_request",
+    "ratelimiterror": "rate_limited",
+    "rate_limit": "rate_limited",
+    "rate_limited": "rate_limited",
+    "too_many_requests": "rate_limited",
+    "overloaded": "overloaded",
+    "service_unavailable": "overloaded",
+    "internal_error": "server_error",
+    "internal_server_error": "server_error",
+    "internalservererror": "server_error",
+    "timeout": "server_error",
+    "request_timeout": "server_error",
+    "expired": "expired",
+    "cancelled": "cancelled",
+    "canceled": "cancelled",
+    "content_filtered": "refused",
+    "model_not_supported": "unsupported_model",
 }
+
+
+# How an answer ends, in the words of several APIs, in small letters. What is in none of these sets is no clean end.
+_CLEAN = {"", "stop", "end_turn", "stop_sequence", "eos", "eos_token", "end", "complete", "completed", "finished", "done",
+          "tool_calls", "function_call", "tool_use"}  # fmt: skip
+_CUT = {"length", "max_tokens", "model_length", "max_output_tokens", "max_completion_tokens", "max_length", "max_new_tokens",
+        "token_limit", "model_context_window_exceeded", "context_length", "context_length_exceeded", "incomplete"}  # fmt: skip
+_DECLINED = {"content_filter", "content_filtered", "refusal", "refused", "safety", "recitation", "blocklist", "blocked", "spii",
+             "prohibited_content", "guardrail_intervened", "moderation", "image_safety", "error_toxic"}  # fmt: skip
+
+
+def finish_class(finish: str, text: bool, refusal: bool = False) -> str:
+    """The row class of an answer, by its finish reason and by whether it has text or a refusal."""
+    finish = finish.lower()
+    if refusal or finish in _DECLINED:
+        return "refused"
+    if finish in _CUT:
+        return "truncated"
+    if finish in _CLEAN:
+        return SUCCEEDED if text else "empty"
+    return "failed"
+
+
+# The final states of a batch, in the words of several hosts → in one word each.
+_FINAL = {
+    "completed": "completed complete succeeded success successful done finished ended processed partially_completed "
+    "partially_succeeded partial_success completed_with_errors completed_with_failures",
+    "failed": "failed fail failure error errored",
+    "expired": "expired timeout timeout_exceeded timed_out",
+    "cancelled": "cancelled canceled aborted stopped terminated",
+}
+_WORDS = {said: word for word, them in _FINAL.items() for said in them.split()}
+_PREFIX = re.compile(r"^(job|batch)?_?(state|status)?_")
+
+
+def final_word(status: str) -> str:
+    """A batch's final state in one word: completed, failed, expired or cancelled; "" while it has not ended."""
+    plain = re.sub(r"[\s-]+", "_", status.strip().lower())
+    return _WORDS.get(plain) or _WORDS.get(_PREFIX.sub("", plain), "")
 
 
 def row_class(status: int | None, *codes: str | None) -> str:
@@ -77,7 +140,8 @@ def row_class(status: int | None, *codes: str | None) -> str:
     Sources of the codes: the error tables of OpenAI and Anthropic (docs/providers.md).
     """
     for code in codes:
-        if code and code in _BY_CODE:
+        code = code and code.lower()
+        if code in _BY_CODE:
             # OpenAI's "invalid_request_error" is the type of nearly all of its errors: the status knows better.
             if code == "invalid_request_error" and status and status not in (400, 413, 422):
                 continue

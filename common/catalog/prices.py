@@ -20,8 +20,8 @@ def rates(model: Model) -> tuple[float | None, float | None, float | None]:
     return model.input * share, cached * share if told is None else told, model.output * share
 
 
-def pricing(model: Model) -> Callable[[Usage], float | None]:
-    """A function usage → USD of one answer at batch price; None where a price is unknown.
+def pricing(model: Model) -> Callable[[Usage | None], float | None]:
+    """A function usage → USD of one answer at batch price; None where the price or the usage is unknown.
 
     Beyond a model's long-context limit the whole request costs more, by the factors of its row.
     """
@@ -31,7 +31,9 @@ def pricing(model: Model) -> Callable[[Usage], float | None]:
     limit = math.inf if model.long_context_over is None else model.long_context_over
     more_in, more_out = model.long_context_input_factor, model.long_context_output_factor
 
-    def price(usage: Usage) -> float:
+    def price(usage: Usage | None) -> float | None:
+        if usage is None:
+            return None
         read, from_cache, written, _ = usage
         paid = (read - from_cache) * into + from_cache * cached
         if read > limit:
@@ -41,7 +43,7 @@ def pricing(model: Model) -> Callable[[Usage], float | None]:
     return price
 
 
-def cost(model: Model, usage: Usage) -> float | None:
+def cost(model: Model, usage: Usage | None) -> float | None:
     """What one answer cost in USD at batch price, from the tokens that the provider counted."""
     return pricing(model)(usage)
 

@@ -68,6 +68,8 @@ class JSONL(Reader):
     def _objects(self) -> Iterator[tuple[int, dict]]:
         with open(self._file, "rb") as lines:
             for number, line in enumerate(lines, 1):
+                if number == 1:
+                    line = line.removeprefix(b"\xef\xbb\xbf")  # as editors and PowerShell write it
                 if not line.strip():
                     continue
                 try:
@@ -84,4 +86,4 @@ class JSONL(Reader):
                 values = [row[column] for column in self.columns]
             except KeyError as error:
                 raise InputError(f"{self._file}, line {number}: no key {error}; the first line has it") from None
-            yield number, [v if isinstance(v, str) else orjson.dumps(v).decode() for v in values]
+            yield number, ["" if v is None else v if isinstance(v, str) else orjson.dumps(v).decode() for v in values]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
-from itertools import takewhile
 from pathlib import Path
 
 import orjson
 
 from common.errors import Refused, Unknown
 from common.nouns import Ask, Batch, Condition, Host, Model, Result, Shard, Usage
-from common.outcomes import SUCCEEDED, row_class
-from common.providers.base import Holding, natural, table
+from common.outcomes import SUCCEEDED, UNREADABLE, final_word, finish_class, row_class
+from common.providers.base import Holding
+from common.providers.foreign import REASON, complaint, count, identity, natural, parsed, request_id, table, unix, word
 from common.providers.http import segment
 from common.providers.sealed import Sealed
-from common.providers.shared import SdkProvider
+from common.providers.shared import UNLISTED, SdkProvider
+from common.text import one_line
 
 VERSION = "2026-10-21"
 TEMPERATURE_VERSION = "2023-06-01"  # the last API version that accepts sampling parameters
@@ -59,73 +59,85 @@ def claims(line: dict) -> bool:
 
 
 def decode(line: dict) -> Result:
-    """One line of the results stream → Result. Raises ValueError when the line is not of this shape."""
-    custom_id, result = line.get("custom_id"), line.get("result")
-    if not isinstance(custom_id, str) or not isinstance(result, dict):
+    """One line of the results stream → Result. Raises ValueError when the line is not of this shape.
+
+    A result that cannot be read is `unreadable`: it may be paid, so it is never a reason to buy again.
+    """
+    custom_id, result = request_id(line.get("custom_id")), parsed(line.get("result"))
+    if not custom_id or "result" not in line:
         raise ValueError("not a message batch result: no custom_id or result")
-    match result.get("type"):
+    kind = word(result.get("type")) if isinstance(result, dict) else ""
+    match kind:
         case "succeeded":
-            return _answer(custom_id, result.get("message"))
+            return _answer(custom_id, parsed(result.get("message")))
         case "errored":
-            error = table(result, "error")
-            inner = table(error, "error") or error
-            kind = str(inner.get("type") or "")
-            code = str(table(inner, "details").get("error_code") or "")
+            error = parsed(result.get("error"))
+            inner = (table(error, "error") or error) if isinstance(error, dict) else {}
+            said = complaint(error)
+            kind = word(inner.get("type")) or said.kind
+            code = word(table(inner, "details").get("error_code"))
             return Result(
-                custom_id, row_class(None, code, kind), code=code or kind, message=str(inner.get("message") or "")
+                custom_id, row_class(said.status or None, code, kind, said.code), code=code or kind or said.code, message=said.message
             )
-        case "canceled":
+        case "canceled" | "cancelled":
             return Result(custom_id, "cancelled", code="canceled", message="the batch was cancelled first")
         case "expired":
             return Result(custom_id, "expired", code="expired", message="not answered within 24 hours")
-    raise ValueError(f"unknown result type {result.get('type')!r}")
+    return _unreadable(custom_id, f"unknown result type {kind!r}")
+
+
+def _unreadable(custom_id: str, why: str, usage: Usage | None = None) -> Result:
+    return Result(custom_id, UNREADABLE, usage=usage, code=UNREADABLE, message=why)
 
 
 def _answer(custom_id: str, message: object) -> Result:
-    if not isinstance(message, dict) or not isinstance(message.get("content"), list):
-        raise ValueError("a succeeded result without message.content")
-    blocks = message["content"]
+    usage = _usage(message.get("usage")) if isinstance(message, dict) else None
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, (list, str)):
+        return _unreadable(custom_id, "a succeeded result without message.content", usage)
+    blocks = content if isinstance(content, list) else [{"text": content}]
     text = "".join(b["text"] for b in blocks if isinstance(b, dict) and isinstance(b.get("text"), str))
-    stop = str(message.get("stop_reason") or "")
-    if stop == "refusal":
-        outcome = "refused"
-    elif stop in ("max_tokens", "model_context_window_exceeded"):
-        outcome = "truncated"
-    else:
-        outcome = SUCCEEDED if text else "empty"
-    usage = table(message, "usage")
-    read, written = natural(usage.get("cache_read_input_tokens")), natural(usage.get("cache_creation_input_tokens"))
+    stop = word(message.get("stop_reason"))
+    outcome = finish_class(stop, bool(text))
     return Result(
         custom_id,
         outcome,
         text,
-        str(message.get("model") or ""),
+        word(message.get("model")),
         stop,
-        Usage(natural(usage.get("input_tokens")) + read + written, read, natural(usage.get("output_tokens"))),
+        usage,
         message="" if outcome == SUCCEEDED else f"stop_reason {stop}",
         simulated=bool(message.get("simulated")),
     )
 
 
+def _usage(usage: object) -> Usage | None:
+    """Tokens as counted, cached ones as part of the input; None where they are not all told."""
+    if not isinstance(usage, dict):
+        return None
+    into, out = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
+    if into is None or out is None:
+        return None
+    read, written = natural(usage.get("cache_read_input_tokens")), natural(usage.get("cache_creation_input_tokens"))
+    return Usage(into + read + written, read, out)
+
+
 def to_batch(raw: dict) -> Batch:
-    """A message batch object → Batch."""
-    status = str(raw.get("processing_status", ""))
+    """A message batch object → Batch. Raises ValueError when it has no id."""
+    said = word(raw.get("processing_status"))
+    ended = bool(final_word(said))
     counts = table(raw, "request_counts")
     return Batch(
-        id=str(raw["id"]),
-        status=status,
-        ended=status == "ended",
+        id=identity(raw),
+        status="ended" if ended else said.lower(),
+        ended=ended,
         total=sum(map(natural, counts.values())),
         succeeded=natural(counts.get("succeeded")),
         errored=sum(natural(counts.get(key)) for key in ("errored", "canceled", "expired")),
-        output=str(raw.get("results_url") or ""),
-        created_at=_unix(raw.get("created_at")),
-        expires_at=_unix(raw.get("expires_at")),
+        output=one_line(raw.get("results_url") or "", REASON),
+        created_at=unix(raw.get("created_at")),
+        expires_at=unix(raw.get("expires_at")),
     )
-
-
-def _unix(value: str | None) -> float:
-    return datetime.fromisoformat(value).timestamp() if value else 0.0
 
 
 def body_of(file: Sealed) -> Iterator[bytes]:
@@ -138,6 +150,17 @@ def body_of(file: Sealed) -> Iterator[bytes]:
         yield held
         held = part.replace(b"\n", b",")  # JSON text holds no raw newline, so each one ends a request
     yield held[:-1] + CLOSE  # the last newline ends no request but the file
+
+
+def _newer(batches: list[Batch], ref: str) -> list[Batch]:
+    """Those made after the batch `ref`: what stands before it, in a list that clearly is the newest first; else by their times."""
+    at = next((n for n, batch in enumerate(batches) if batch.id == ref), None)
+    if at is None:
+        return batches
+    times = [batch.created_at for batch in batches]
+    if times == sorted(times, reverse=True) and (times[0] > times[-1] or not times[0]):
+        return batches[:at]
+    return [batch for batch in batches if batch.id != ref and batch.created_at >= times[at]]
 
 
 class Anthropic(SdkProvider):
@@ -164,7 +187,12 @@ class Anthropic(SdkProvider):
     def upload(self, shard: Shard) -> str:
         """Nothing to upload: the requests travel inside the create call. What is noted instead is the account's newest
         batch, because a lost one can be known only as newer than that, whatever the clocks say."""
-        newest = self._read(self._http.get(self.batches, limit=1), lambda found: [*map(self.to_batch, found["data"])])
+        try:
+            newest, _ = self._page(self._http.get(self.batches, limit=1))
+        except (Refused, Unknown) as error:
+            if error.status not in UNLISTED:
+                raise
+            newest = []
         return next((batch.id for batch in newest), NONE_YET)
 
     def submit(self, shard: Shard, model_id: str) -> str:
@@ -174,12 +202,12 @@ class Anthropic(SdkProvider):
             return self._named(self._http.post(self.batches, headers, content=body_of(file)))
 
     def find(self, shard: Shard) -> Iterable[Batch]:
-        newer = takewhile(lambda batch: batch.id != shard.ref, self.listing())
-        return reversed([batch for batch in newer if batch.total == shard.count])
+        newer = _newer([*self.listing()], shard.ref)
+        return sorted([batch for batch in newer[::-1] if batch.total == shard.count], key=lambda batch: batch.created_at)
 
     def download(self, batch: Batch, output: Path, errors: Path) -> dict[Path, str]:
         if not batch.output:
-            raise Refused(f"batch {batch.id} has ended but offers no results (they are kept for 29 days)", 404)
+            raise Unknown(f"batch {batch.id} has ended but offers no results yet (they are kept for 29 days)", status=404)
         # not the address that the answer names: a key goes nowhere but to the address that the user has set
         return {output: self._http.fetch(f"{self.batches}/{segment(batch.id)}/results", output)}
 

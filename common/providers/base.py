@@ -8,7 +8,7 @@ Every call raises only the errors of errors.py. What has a default here is what 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -112,14 +112,3 @@ class Provider(ABC):
 
     def close(self) -> None:  # noqa: B027  most have nothing to close
         """Let go of connections."""
-
-
-def table(of: Mapping, key: str) -> dict:
-    """The object under a key of a foreign object; {} where there is none, or something else."""
-    found = of.get(key)
-    return found if isinstance(found, dict) else {}
-
-
-def natural(found: object) -> int:
-    """A count as a foreign object gives it; 0 where there is none, or something that is no count."""
-    return found if type(found) is int and found > 0 else 0

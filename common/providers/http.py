@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import sys
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -13,15 +11,17 @@ from urllib.parse import quote
 
 import orjson
 
-from common.errors import BatchError, Broke, Busy, Denied, Refused, Unknown, Unreached
+from common.errors import BatchError, Refused, Unknown
 from common.files import whole_file
 from common.nouns import Host
+from common.providers.answers import HEAD, from_status, from_transport, no_answer, not_results, without_key
+from common.providers.steady import LARGEST, Limits, keep_steady
 from common.retry import Pace
-from common.text import one_line
 
-SLOW_AFTER, SLOWEST = 60.0, 1000.0  # after so many seconds a download must have had so many bytes a second
+LATE = (404, 409, 410)  # what a host may answer of results that it will have, as it may of those that it has no longer
+SHORTEST_KEY = 8  # characters; less is no secret and may stand in any answer
 CONNECT, READ = 10.0, 120.0  # seconds: for a connection, and between two pieces of an answer
-_MISSHAPEN = (AttributeError, LookupError, TypeError, ValueError)  # what an answer of another shape provokes
+MISSHAPEN = (AttributeError, LookupError, TypeError, ValueError)  # what an answer of another shape provokes
 
 
 class Http:
@@ -37,7 +37,7 @@ class Http:
         self._title, self._base_url, self._key, self._headers = host.title, base_url, key, headers
         self._make, self._money = make, money
         self._pace = Pace(host.requests_per_minute)
-        self._made = None
+        self._made, self._limits = None, Limits()
 
     # ---- calls
 
@@ -46,14 +46,19 @@ class Http:
         import httpx2
 
         with self.call() as client:
-            return client.get(path, cast_to=httpx2.Response, options={"params": params, "follow_redirects": True}).content
+            return self._clean(client.get(path, cast_to=httpx2.Response, options={"params": params, "follow_redirects": True}))
 
     def post(self, path: str, headers: Mapping[str, str] | None = None, **body: object) -> bytes:
         """The body that a POST answers; `body` is the SDK's: an object as `body`, or blocks of bytes as `content`."""
         import httpx2
 
         with self.call() as client:
-            return client.post(path, cast_to=httpx2.Response, options={"headers": headers or {}}, **body).content
+            return self._clean(client.post(path, cast_to=httpx2.Response, options={"headers": headers or {}}, **body))
+
+    def _clean(self, response) -> bytes:
+        """An answer's body without the key, whatever a host has echoed."""
+        key = self._key.encode()
+        return response.content.replace(key, "…".encode()) if len(key) >= SHORTEST_KEY else response.content
 
     def delete(self, path: str) -> None:
         """Ask for something to be deleted. What is no longer there is no error."""
@@ -69,24 +74,35 @@ class Http:
     def fetch(self, path: str, to: Path) -> str:
         """Stream what a GET answers into a file, whole or not at all; its sha256 as received.
 
-        Raises Unknown when it is cut, or when it only drips: a timeout between two pieces does not end that.
+        Raises Unknown when it is cut or only drips, and when there is no result file to be had now: what a host has
+        written may be late at any of its doors.
         """
         import httpx2
 
         options = {"follow_redirects": True, "headers": {"Accept": "application/binary"}}
-        with self.call() as client, closing(client.get(path, cast_to=httpx2.Response, options=options, stream=True)) as response:
-            return self._save(response.iter_bytes(), to)
+        try:
+            with self.call() as client, closing(client.get(path, cast_to=httpx2.Response, options=options, stream=True)) as response:
+                if response.status_code != 200:
+                    raise Unknown(f"{self._title} answered {response.status_code} instead of results", status=response.status_code)
+                self._limits.largest = None
+                return self._save(response.iter_bytes(), to)
+        except Refused as error:
+            if error.status not in LATE:
+                raise
+            raise Unknown(str(error), status=error.status) from None
+        finally:
+            self._limits.largest = LARGEST
 
     def _save(self, blocks: Iterable[bytes], to: Path) -> str:
-        digest, got, begun = hashlib.sha256(), 0, time.monotonic()
+        digest, head, got = hashlib.sha256(), b"", 0
         with whole_file(to) as file:
             for block in blocks:
                 digest.update(block)
                 file.write(block)
                 got += len(block)
-                seconds = time.monotonic() - begun
-                if seconds > SLOW_AFTER and got < SLOWEST * seconds:
-                    raise Unknown(f"{self._title} sent only {got:,} bytes in {seconds:.0f} s; the download is begun anew")
+                head += block[: HEAD - len(head)]
+            if why := not_results(head, got == len(head)):
+                raise Unknown(f"{self._title} answered with {why}", status=200)
         return digest.hexdigest()
 
     # ---- the client
@@ -107,7 +123,7 @@ class Http:
             found = self._refusal(error.response)
         except (sdk.APIConnectionError, httpx2.TransportError) as error:
             found = from_transport(self._title, error)
-        except (sdk.APIError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, *_MISSHAPEN) as error:
+        except (sdk.APIError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, *MISSHAPEN) as error:
             found = no_answer(self._title, error)
         else:
             return
@@ -120,6 +136,7 @@ class Http:
             timeout = httpx2.Timeout(READ, connect=CONNECT)
             hooks = {"request": [self._keep_key_home]}
             beneath = httpx2.Client(timeout=timeout, verify=self._trust(), event_hooks=hooks)
+            keep_steady(beneath, self._limits)
             self._made = self._make(
                 api_key=self._key, base_url=self._base_url, default_headers=self._headers,
                 max_retries=0, timeout=timeout, http_client=beneath,
@@ -150,7 +167,7 @@ class Http:
         """While an answer is taken apart: what is not of the API's shape is no answer."""
         try:
             yield
-        except _MISSHAPEN as error:
+        except MISSHAPEN as error:
             raise without_key(no_answer(self._title, error), self._key) from None
 
     def _refusal(self, response) -> BatchError:
@@ -160,68 +177,6 @@ class Http:
         except orjson.JSONDecodeError:
             body = response.text
         return from_status(self._title, response.status_code, body, response.headers, self._money)
-
-
-def from_status(title: str, status: int, body: object, headers: Mapping[str, str], money: Collection[str] = ()) -> BatchError:
-    """The error that an HTTP status and its error body mean; `money`: the codes by which a 429 asks for money, not time."""
-    error = body.get("error", body) if isinstance(body, dict) else {}
-    error = error if isinstance(error, dict) else {"message": error}
-    details = error.get("details") if isinstance(error.get("details"), dict) else {}
-    code = str(details.get("error_code") or error.get("code") or error.get("type") or "")
-    said = one_line(error.get("message") or body or "no message")
-    text = f"{title} answered {status}{f' ({code})' if code else ''}: {said}"
-    if status == 402 or (status == 429 and code in money):
-        return Broke(text, status, code)
-    if status == 429:
-        return Busy(text, retry_after(headers))
-    if status in (401, 403):
-        return Denied(text, status, code)
-    if status >= 500 or status == 408:
-        return Unknown(text, retry_after(headers))
-    return Refused(text, status, code)
-
-
-def from_transport(title: str, error: BaseException) -> BatchError:
-    """The error that a failed conversation means; what counts is whether a connection had been made."""
-    httpx = sys.modules["httpx2"]
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, BatchError):  # raised while a body was read, so that nobody can have got all of it
-            return cause
-        if isinstance(cause, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)):
-            return Unreached(f"{title} could not be reached: {one_line(cause) or type(cause).__name__}")
-        cause = cause.__cause__
-    cause = error.__cause__ or error
-    return Unknown(f"the answer of {title} was lost: {one_line(cause) or type(cause).__name__}")
-
-
-def no_answer(title: str, error: BaseException) -> BatchError:
-    """A 200 whose body is not what the API promises: whatever was asked for may have happened."""
-    return Unknown(f"{title} answered with something that is no answer: {one_line(error)}")
-
-
-def without_key(error: BatchError, key: str) -> BatchError:
-    """An error whose text names no key, whatever a host has echoed."""
-    if key:
-        error.args = (str(error).replace(key, "…"),)
-    return error
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that an answer's headers ask us to wait, None if they do not. Understands ms, seconds and dates."""
-    try:
-        if ms := headers.get("retry-after-ms"):
-            return float(ms) / 1000
-        value = headers.get("retry-after")
-        if value is None:
-            return None
-        if re.fullmatch(r"\s*\d+(\.\d+)?\s*", value):
-            return float(value)
-        from email.utils import parsedate_to_datetime  # seldom needed
-
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
 
 
 def segment(name: str) -> str:

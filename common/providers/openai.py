@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 
 import orjson
 
-from common.nouns import Ask, Batch, Condition, Result, Shard, Usage, new
-from common.outcomes import SUCCEEDED, row_class
-from common.providers.base import Holding, natural, table
+from common.nouns import Ask, Batch, Condition, Shard
+from common.outcomes import final_word
+from common.providers.base import Holding
+from common.providers.foreign import identity, name, natural, problems, table, unix, word
 from common.providers.http import segment
+from common.providers.openai_rows import claims, decode
 from common.providers.sealed import Sealed
 from common.providers.shared import SdkProvider
 
 ENDPOINT = "/v1/chat/completions"
 AFTER_ID = b'","method":"POST","url":"%b","body":' % ENDPOINT.encode()
-# All final states of the OpenAI API; hosts of its shape write them in capitals or with other words.
-ENDED = {"completed", "failed", "expired", "cancelled", "canceled", "success", "timeout_exceeded"}
 # Why a batch fails as a whole: its queue is full, or the host has lost or misread the file.
 LATER = "token_limit_exceeded"
 FILE_CODES, FILE_PARAMETERS = {"invalid_request", "file_not_found"}, {"file_id", "input_file_id"}
@@ -51,116 +49,35 @@ def with_cap(line: bytes, cap: int) -> bytes:
     return orjson.dumps(row) + b"\n"
 
 
-def claims(line: dict) -> bool:
-    """Whether an output line is of this shape."""
-    return "response" in line
-
-
-def decode(line: dict) -> Result:
-    """One output or error line → Result. Raises ValueError when the line is not of this shape."""
-    custom_id = line.get("custom_id")
-    if not isinstance(custom_id, str) or "response" not in line:
-        raise ValueError("not a batch output line: no custom_id or response")
-    response, error = line["response"], line.get("error")
-    if response is None:
-        if not isinstance(error, dict):
-            raise ValueError("neither a response nor an error")
-        code, message = str(error.get("code") or ""), str(error.get("message") or "")
-        return Result(custom_id, row_class(None, code), code=code, message=message)
-    if not isinstance(response, dict):
-        raise ValueError("response is not an object")
-    status, body = response.get("status_code"), response.get("body")
-    body = body if isinstance(body, dict) else {}
-    if status == 200 and "choices" in body:
-        return _answer(custom_id, body)
-    error = body.get("error") if isinstance(body.get("error"), dict) else (error if isinstance(error, dict) else {})
-    code, kind = str(error.get("code") or ""), str(error.get("type") or "")
-    outcome = row_class(status if isinstance(status, int) and status != 200 else None, code, kind)
-    message = str(error.get("message") or "") or f"status {status} without an answer"
-    return Result(custom_id, outcome, code=code or kind or str(status), message=message, simulated=bool(body.get("simulated")))
-
-
-def _answer(custom_id: str, body: dict) -> Result:
-    try:
-        choice = body["choices"][0]
-        message = choice["message"]
-        text, refusal, finish = message.get("content"), message.get("refusal"), choice.get("finish_reason") or ""
-    except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"an answer without choices[0].message ({error!r})") from None
-    if text is not None and not isinstance(text, str):
-        raise ValueError("message.content is not text")
-    if refusal or finish == "content_filter":
-        outcome = "refused"
-    elif finish == "length":
-        outcome = "truncated"
-    else:
-        outcome = SUCCEEDED if text else "empty"
-    return new(
-        Result,
-        (
-            custom_id,
-            outcome,
-            text or (refusal if isinstance(refusal, str) else "") or "",
-            str(body.get("model") or ""),
-            str(finish),
-            _usage(body.get("usage")),
-            "",
-            "" if outcome == SUCCEEDED else f"finish_reason {finish}",
-            bool(body.get("simulated")),
-            unix(body.get("created")),
-        ),
-    )
-
-
-def _usage(usage: object) -> Usage:
-    if not isinstance(usage, dict):
-        return Usage()
-    read, written = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-    counts = (
-        natural(usage.get("prompt_tokens")),
-        natural(read.get("cached_tokens")) if isinstance(read, dict) else 0,
-        natural(usage.get("completion_tokens")),
-        natural(written.get("reasoning_tokens")) if isinstance(written, dict) else 0,
-    )
-    return new(Usage, counts)
-
-
-def unix(value: object) -> float:
-    """Unix seconds from the forms that hosts of this shape use: numbers, numbers as text, ISO 8601; 0.0 if none."""
-    if isinstance(value, (int, float)):
-        return float(value)
-    if isinstance(value, str) and value:
-        if re.fullmatch(r"\d+(\.\d+)?", value):
-            return float(value)
-        try:
-            return datetime.fromisoformat(value).timestamp()
-        except ValueError:
-            return 0.0
-    return 0.0
-
-
 def to_batch(raw: dict) -> Batch:
-    """A batch object as this shape gives it → Batch. A status that we do not know has not ended."""
-    status = str(raw.get("status", "")).lower()
+    """A batch object as this shape gives it → Batch. A status that we do not know has not ended.
+
+    Raises ValueError when it has no id. One that failed with files, or with a count of answers, was tried.
+    """
+    said = word(raw.get("status"))
+    status = final_word(said)
     counts = table(raw, "request_counts")
-    problems = tuple(p for p in table(raw, "errors").get("data") or () if isinstance(p, dict))
-    metadata = table(raw, "metadata")
+    succeeded = natural(counts.get("completed", counts.get("succeeded")))
+    output, errors_file = name(raw.get("output_file_id")), name(raw.get("error_file_id"))
+    tried = output or errors_file or succeeded or natural(table(raw, "usage").get("total_tokens"))
+    failed = status == "failed" and not tried
+    why = problems(raw.get("errors"))
     return Batch(
-        id=str(raw["id"]),
-        status=status,
-        ended=status in ENDED,
-        failed=status == "failed",
+        id=identity(raw),
+        status=status or said.lower(),
+        ended=bool(status),
+        failed=failed,
         total=natural(counts.get("total")),
-        succeeded=natural(counts.get("completed")),
-        errored=natural(counts.get("failed")),
-        output=str(raw.get("output_file_id") or ""),
-        errors_file=str(raw.get("error_file_id") or ""),
+        succeeded=succeeded,
+        errored=natural(counts.get("failed", counts.get("errored"))),
+        output=output,
+        errors_file=errors_file,
         created_at=unix(raw.get("created_at")),
         expires_at=unix(raw.get("expires_at")),
-        ref=str(raw.get("input_file_id") or ""),
-        tag=str(metadata.get("tag") or ""),
-        problems=problems,
-        refusal=_refusal(problems) if status == "failed" else "",
+        ref=name(raw.get("input_file_id")),
+        tag=word(table(raw, "metadata").get("tag")),
+        problems=why,
+        refusal=_refusal(why) if failed else "",
     )
 
 

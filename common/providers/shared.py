@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 
 import orjson
 
-from common.errors import Refused
+from common.errors import Broke, Refused, Unknown
 from common.nouns import Batch, Host
 from common.providers.base import Provider
-from common.providers.http import Http, segment
+from common.providers.foreign import name
+from common.providers.http import MISSHAPEN, Http, segment
+
+UNLISTED = (403, 404, 405, 501)  # what a host answers that does not list its batches
 
 
 class SdkProvider(Provider):
@@ -45,36 +49,74 @@ class SdkProvider(Provider):
     def status(self, batch_ids: Iterable[str]) -> Iterator[Batch]:
         wanted = set(batch_ids)
         if len(wanted) > 1:
+            yield from self._listed(wanted)
+        yield from self._one_by_one(sorted(wanted))
+
+    def _listed(self, wanted: set[str]) -> Iterator[Batch]:
+        """Those that the list shows, taken out of `wanted`; none where the host does not list."""
+        try:
             for page in self._pages():
                 hits = [batch for batch in page if batch.id in wanted]
                 wanted.difference_update(batch.id for batch in hits)
                 yield from hits
                 if not wanted or not hits:  # ours are neighbours in time: a page without any is past them
                     break
-        for batch_id in sorted(wanted):
-            if (raw := self._there(f"{self.batches}/{segment(batch_id)}")) is not None:
-                yield self._read(raw, self.to_batch)
+        except (Refused, Unknown) as error:
+            if error.status not in UNLISTED:
+                raise
+
+    def _one_by_one(self, wanted: Iterable[str]) -> Iterator[Batch]:
+        """A look at each. One that the host does not know is left out; one that cannot be seen now has not ended, as far as
+        anybody knows. Where none can be seen, the error is raised: it is not of one batch."""
+        errors, answered = {}, False
+        for batch_id in wanted:
+            try:
+                if (raw := self._there(f"{self.batches}/{segment(batch_id)}")) is not None:
+                    yield self._read(raw, self.to_batch)
+                answered = True
+            except (Refused, Unknown) as error:
+                if error.status == 401 or isinstance(error, Broke):
+                    raise
+                errors[batch_id] = error
+        if errors and not answered:
+            raise next(iter(errors.values()))
+        for batch_id, error in errors.items():
+            yield Batch(batch_id, f"not seen ({error.status or 'no answer'})", False)
 
     def cancel(self, batch_id: str) -> None:
         self._http.post(f"{self.batches}/{segment(batch_id)}/cancel")
 
     def _pages(self) -> Iterator[list[Batch]]:
-        last, more = "", {}
+        """Page by page, each batch once; ends where a page brings nothing new, whatever the host says of more."""
+        seen, more = set(), {}
         while True:
-            page = self._http.get(self.batches, **self.page, **more)
-            batches, has_more = self._read(page, lambda found: ([*map(self.to_batch, found["data"])], found.get("has_more")))
-            yield batches
-            if has_more is False or not batches or batches[-1].id == last:
+            batches, has_more = self._page(self._http.get(self.batches, **self.page, **more))
+            fresh = [batch for batch in batches if batch.id not in seen]
+            seen.update(batch.id for batch in fresh)
+            yield fresh
+            if has_more is False or not fresh:
                 return
-            last = batches[-1].id
-            more = {self.cursor: last}
+            more = {self.cursor: batches[-1].id}
+
+    def _page(self, raw: bytes) -> tuple[list[Batch], object]:
+        """(batches, whether there are more) of a list; what is no batch in it is left out. Raises Unknown where it is no list."""
+        return self._read(raw, lambda found: (self._batches(found["data"]), found.get("has_more")))
+
+    def _batches(self, data: object) -> list[Batch]:
+        if data is not None and not isinstance(data, list):
+            raise ValueError("its data is no list")
+        found = []
+        for raw in data or ():
+            with suppress(*MISSHAPEN):
+                found.append(self.to_batch(raw))
+        return found
 
     def _there(self, path: str) -> bytes | None:
         """What a GET answers; None where the host knows no such thing."""
         try:
             return self._http.get(path)
         except Refused as error:
-            if error.status != 404:
+            if error.status not in (404, 410):
                 raise
             return None
 
@@ -92,6 +134,6 @@ class SdkProvider(Provider):
 
 
 def _id(made: dict) -> str:
-    if not isinstance(made["id"], str) or not made["id"]:
-        raise ValueError("its id is no text")
-    return made["id"]
+    if not isinstance(made["id"], (str, int)) or not (found := name(made["id"])):
+        raise ValueError("its id is none")
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Container, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,11 +12,11 @@ import orjson
 from common.files import safe_name
 from common.nouns import Result, Run
 from common.providers import APIS
+from common.results.opened import objects, plain
 
-BLOCK = 1 << 20
 Decode = Callable[[dict], Result]
 LONGEST = 64 << 20  # bytes; no answer is nearly as long, and a file without line ends must not fill the memory
-_MOST_TOKENS = 1 << 53  # more is no count, and would not fit into a table either
+_BLANK = b" \t\r\n\v\f\x1e"  # what may stand around an object, a record separator included
 _MISSHAPEN = (ValueError, TypeError, AttributeError, LookupError, OverflowError)  # what decoding a foreign shape raises
 
 
@@ -48,10 +47,11 @@ def read_raw(
     """(line number, Result or Problem) for each line that is not empty; raises OSError as the disk does.
 
     The first line of an id counts; `seen` may be shared by files that belong together. With `known`, an id that is
-    not in it is foreign. A line of more than `longest` bytes is skipped. Memory: one line and the ids.
+    not in it is foreign. A line of more than `longest` bytes is skipped; one that holds several objects gives each.
+    Memory: one line and the ids.
     """
     seen = set() if seen is None else seen
-    with open(path, "rb", buffering=BLOCK) as file:
+    with plain(path) as file:
         number, rest = 0, False
         for line in iter(partial(file.readline, longest), b""):
             if rest:  # of a line that was too long
@@ -63,59 +63,48 @@ def read_raw(
                 yield number, Problem(number, "too long", f"longer than {longest:,} bytes", path.name)
                 continue
             try:
-                item = decode(orjson.loads(line))
+                items = (decode(orjson.loads(line)),)
             except _MISSHAPEN:
-                item = _second_look(line, number, path.name, decode)
-                if item is None:
-                    continue
-            if type(item) is Result:
-                if item.custom_id in seen or (known is not None and item.custom_id not in known) or max(item.usage) > _MOST_TOKENS:
-                    item = _unwanted(item, number, path.name, seen)
-                else:
-                    seen.add(item.custom_id)
-            yield number, item
+                items = _second_look(line, number, path.name, decode)
+            for item in items:
+                if type(item) is Result:
+                    if item.custom_id in seen or (known is not None and item.custom_id not in known):
+                        item = _unwanted(item, number, path.name, seen)
+                    else:
+                        seen.add(item.custom_id)
+                yield number, item
 
 
-def _second_look(line: bytes, number: int, name: str, decode: Callable[[dict], Result]) -> Result | Problem | None:
-    """What a line is that did not pass at once; None for an empty one."""
-    if number == 1:
-        line = line.removeprefix(b"\xef\xbb\xbf")
-    if line.isspace() or not line:
-        return None
+def _second_look(line: bytes, number: int, name: str, decode: Callable[[dict], Result]) -> Iterator[Result | Problem]:
+    """What a line holds that did not pass at once; nothing for an empty one."""
+    cut = not line.endswith(b"\n")
+    line = line.removeprefix(b"\xef\xbb\xbf").strip(_BLANK)
+    if not line:
+        return
+    for found in objects(line):
+        if isinstance(found, ValueError):
+            if cut:
+                yield Problem(number, "truncated", "the file ends in the middle of this line", name)
+            else:
+                yield Problem(number, "malformed", f"not JSON: {found}", name)
+        elif not isinstance(found, dict):
+            yield Problem(number, "foreign", "not a JSON object", name)
+        else:
+            yield _decoded(found, number, name, decode)
+
+
+def _decoded(found: dict, number: int, name: str, decode: Callable[[dict], Result]) -> Result | Problem:
     try:
-        parsed = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        parsed = _with_half_characters(line)
-        if parsed is None:
-            if not line.endswith(b"\n"):
-                return Problem(number, "truncated", "the file ends in the middle of this line", name)
-            return Problem(number, "malformed", f"not JSON: {error.msg}", name)
-    if not isinstance(parsed, dict):
-        return Problem(number, "foreign", "not a JSON object", name)
-    try:
-        return decode(parsed)
+        return decode(found)
     except _MISSHAPEN as error:
         return Problem(number, "foreign", str(error) if type(error) is ValueError else f"unexpected shape: {error!r}", name)
 
 
 def _unwanted(result: Result, number: int, name: str, seen: Container[str]) -> Problem:
     """Why a row of the right shape does not count."""
-    if max(result.usage) > _MOST_TOKENS:
-        return Problem(number, "foreign", f"impossible token counts: {max(result.usage)}", name)
     if result.custom_id in seen:
         return Problem(number, "duplicate", f"{result.custom_id!r} was there already", name)
     return Problem(number, "foreign", f"{result.custom_id!r} was not asked for in this batch", name)
-
-
-def _with_half_characters(line: bytes) -> object:
-    """A line whose only fault is half a surrogate pair (an emoji cut by a token limit); None if it has another."""
-    if b"\\u" not in line:
-        return None
-    try:
-        parsed = json.loads(line)
-        return orjson.loads(json.dumps(parsed, ensure_ascii=False).encode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return None
 
 
 def raw_paths(run: Run, batch_id: str) -> tuple[Path, Path]:

@@ -9,7 +9,6 @@ from typing import NamedTuple, TypeVar
 
 from common.catalog.prices import pricing
 from common.nouns import Model, Question, Result, Usage
-from common.outcomes import SUCCEEDED
 from common.results.answers import Checked, Checker
 from common.results.origin import UNKNOWN, Meta, Origin
 from common.text import iso
@@ -48,7 +47,7 @@ class RowMaker:
         return Row(meta, result, self._check(result.text), attempts, price, batch_id, *self._asked_by)
 
 
-def _pricing(model_of: Callable[[str], Model | None], alias: str, reported: str) -> Callable[[Usage], float | None]:
+def _pricing(model_of: Callable[[str], Model | None], alias: str, reported: str) -> Callable[[Usage | None], float | None]:
     model = model_of(alias or reported) or (model_of(reported) if reported else None)
     return pricing(model) if model else lambda usage: None
 
@@ -85,9 +84,10 @@ def by_column(block: Sequence[Row], questions: Sequence[Question]) -> list[Seque
     statuses, *asked, _ = zip(*[checked or ("", (None,) * n, ("",) * n, ("",) * n, ()) for checked in checks])
     found.append(statuses)
     found += chain.from_iterable(zip(*(zip(*of_row) for of_row in asked)))  # value, reason, pattern; question by question
-    failures = [message if outcome != SUCCEEDED else "" for message, outcome in zip(messages, outcomes)]
+    if None in usages:
+        usages = [usage or (None,) * 4 for usage in usages]
     return [
-        *found, finishes, attempts, *zip(*usages), costs, codes, failures, [*map(iso, created)], batch_ids, simulated, answers,
+        *found, finishes, attempts, *zip(*usages), costs, codes, messages, [*map(iso, created)], batch_ids, simulated, answers,
     ]  # fmt: skip
 
 

@@ -45,8 +45,11 @@ class Tally:
     def add(self, model: str, result: Result, answer: str, again: bool) -> None:
         """Count one row; see `Kind` for what the arguments mean."""
         self.kinds[model, result.outcome, answer, result.simulated, again] += 1
-        self.tokens["input"] += result.usage.input
-        self.tokens["output"] += result.usage.output
+        if result.usage is None:
+            self.tokens["answers_without_usage"] += 1
+        else:
+            self.tokens["input"] += result.usage.input
+            self.tokens["output"] += result.usage.output
 
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Count rows and pass them on."""
@@ -133,7 +136,7 @@ class BatchScan:
     unclean: dict[str, str] = field(default_factory=dict)  # request id → outcome, for all but the successes
     examples: dict[str, str] = field(default_factory=dict)  # the first message of each outcome
     absent: list[str] = field(default_factory=list)  # ids that no line answers
-    spent: float | None = 0.0  # USD, None when a price is unknown
+    spent: float | None = 0.0  # USD, None when a price or a usage is unknown
 
     def note(self, result: Result, cost: float | None) -> None:
         """Keep what is to be known of this very request."""

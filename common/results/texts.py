@@ -10,7 +10,7 @@ from pathlib import Path
 
 from common.catalog.prices import rates
 from common.files import hashed_name, safe_name
-from common.nouns import Model
+from common.nouns import Model, Usage
 from common.results.origin import Meta, Origin
 from common.results.rows import Row
 from common.text import iso, without_controls
@@ -114,11 +114,16 @@ def _validation(status: str, patterns: tuple[str, ...]) -> str:
     return f"{status} ({', '.join(p or '-' for p in patterns)})\n"
 
 
+def _tokens(usage: Usage | None) -> str:
+    if usage is None:
+        return "unknown"
+    return f"{usage.input} input ({usage.cached} cached), {usage.output} output ({usage.reasoning} reasoning)"
+
+
 def text_of(row: Row, headers: _Headers) -> bytes:
     """The whole content of a row's text file, UTF-8."""
     meta, result, checked = row.meta, row.result, row.checked
     front, back = headers.of(meta, result.model or meta.model_id)
-    usage = result.usage
     if checked is None:
         validation = "not checked\n"
     else:
@@ -134,6 +139,6 @@ def text_of(row: Row, headers: _Headers) -> bytes:
         f"{SIMULATED if result.simulated else ''}"
         f"Timestamp: {iso(result.created) or 'unknown'}\nRequest: {_one_line(meta.custom_id)}\n{front}Trial: {trial}\n{back}"
         f"Outcome: {result.outcome}\nFinish reason: {_one_line(result.finish_reason) if result.finish_reason else 'none'}\n"
-        f"{error}Tokens: {usage.input} input ({usage.cached} cached), {usage.output} output ({usage.reasoning} reasoning)\n"
+        f"{error}Tokens: {_tokens(result.usage)}\n"
         f"Attempts: {row.attempts}\nValidation: {validation}----\n\n{text}\n".encode("utf-8", "replace")
     )

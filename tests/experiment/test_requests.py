@@ -347,7 +347,7 @@ def test_openai_answer() -> None:
         ({"custom_id": "a", "response": None, "error": {"code": "batch_expired", "message": "m"}}, "expired"),
         ({"custom_id": "a", "response": None, "error": {"code": "batch_cancelled", "message": "m"}}, "cancelled"),
         ({"custom_id": "a", "response": {"status_code": 0, "body": None}, "error": {"message": "m"}}, "connection"),
-        ({"custom_id": "a", "response": {"status_code": 200, "body": {}}, "error": None}, "connection"),
+        ({"custom_id": "a", "response": {"status_code": 200, "body": {}}, "error": None}, "unreadable"),
     ],
 )
 def test_openai_rows_that_are_no_clean_success(row: dict, outcome: str) -> None:
@@ -438,7 +438,7 @@ def survives(api: str, row: dict) -> None:
     assert found.outcome in CLASSES
     parts = (found.custom_id, found.text, found.model, found.finish_reason, found.code, found.message)
     assert all(isinstance(part, str) for part in parts)
-    assert all(isinstance(count, int) for count in found.usage)
+    assert all(isinstance(count, int) for count in found.usage or ())
     assert isinstance(found.created, float)
 
 

@@ -474,9 +474,9 @@ class Hostile(BaseHTTPRequestHandler):
         if path.endswith("/batches"):
             return self._json({"object": "list", "data": [self._batch(i) for i in self.ids], "has_more": False})
         if path.endswith("/content"):
-            return self._send(b"{}\n")
+            return self._send(b'{"custom_id":"a"}\n')
         if "/files/" in path:
-            return self._json({"id": "file-1", "object": "file", "bytes": 3})
+            return self._json({"id": "file-1", "object": "file", "bytes": 18})
         return self._json(self._batch(httpx2.URL("http://x" + path).path.removeprefix("/v1/batches/")))
 
     def do_DELETE(self) -> None:

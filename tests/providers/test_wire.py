@@ -27,6 +27,7 @@ from tests.basics import ROOT, python
 from tests.support import Commands, wait_for
 
 KEY = "sk-a-key-of-this-test"
+ROWS = b'{"custom_id":"a"}\n'
 
 
 class Host:
@@ -142,7 +143,7 @@ def test_creates(host: Host, openai: OpenAIShaped, anthropic: Anthropic, tmp_pat
         ({"error": {"message": "later"}}, 429, Busy),
         (b"<html>\x1b[31m", 503, Unknown),
         ({"error": {"message": "no"}}, 400, Refused),
-        (b"", 307, Refused),
+        (b"", 307, Unknown),
         (b"not json", 200, Unknown),
         ([1], 200, Unknown),
         ({"id": None}, 200, Unknown),
@@ -185,9 +186,9 @@ def test_results_come_from_our_own_address(host: Host, anthropic: Anthropic, tmp
     """An answer that names another address for the results does not lead the key there."""
     other = Host()
     batch = Batch("msgbatch_1", "ended", True, output=f"{other.url}/steal")
-    host.says("GET", "/v1/messages/batches/msgbatch_1/results", b"rows\n")
+    host.says("GET", "/v1/messages/batches/msgbatch_1/results", ROWS)
     (saved,) = anthropic.download(batch, tmp_path / "o", tmp_path / "e")
-    assert saved.read_bytes() == b"rows\n"
+    assert saved.read_bytes() == ROWS
     assert other.seen == []
     other.server.shutdown()
     other.server.server_close()
@@ -196,10 +197,10 @@ def test_results_come_from_our_own_address(host: Host, anthropic: Anthropic, tmp
 def test_a_download_that_moves_away_takes_no_key_along(host: Host, openai: OpenAIShaped, tmp_path: Path) -> None:
     """A file that lies elsewhere is collected from there, without the key."""
     other = Host()
-    other.says("GET", "/store", b"rows\n")
+    other.says("GET", "/store", ROWS)
     host.says("GET", "/v1/files/file-2/content", b"", 302, Location=f"{other.url}/store")
     openai.download(Batch("batch_1", "completed", True, output="file-2"), tmp_path / "o", tmp_path / "e")
-    assert (tmp_path / "o").read_bytes() == b"rows\n"
+    assert (tmp_path / "o").read_bytes() == ROWS
     assert "authorization" not in other.seen[0][2]
     other.server.shutdown()
     other.server.server_close()
@@ -210,10 +211,13 @@ def test_pages(host: Host, openai: OpenAIShaped) -> None:
     host.says("GET", "/v1/batches?limit=100", {"data": [{"id": "b3"}, {"id": "b2"}], "has_more": True})
     host.says("GET", "/v1/batches?limit=100&after=b2", {"data": [{"id": "b1"}]})
     host.says("GET", "/v1/batches?limit=100&after=b1", {"data": [{"id": "b1"}]})
-    assert [batch.id for batch in openai.listing()] == ["b3", "b2", "b1", "b1"]
+    assert [batch.id for batch in openai.listing()] == ["b3", "b2", "b1"]
     host.says("GET", "/v1/batches?limit=100", {"data": None})
-    with pytest.raises(Unknown):
-        list(openai.listing())
+    assert list(openai.listing()) == []
+    for odd in ({}, {"data": "text"}, []):
+        host.says("GET", "/v1/batches?limit=100", odd)
+        with pytest.raises(Unknown):
+            list(openai.listing())
 
 
 @pytest.mark.parametrize("name", ["../files", "a/b?c#d", "x\r\nHost: y", "本", "%2e%2e", "a b"])

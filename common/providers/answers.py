@@ -1,0 +1,113 @@
+"""What a host's answers mean in our errors: statuses, headers, failed conversations, and bodies that are no result file."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+import time
+from collections.abc import Collection, Mapping
+
+import orjson
+
+from common.errors import BatchError, Broke, Busy, Denied, Refused, Unknown, Unreached
+from common.providers.foreign import complaint, reason, table, word
+from common.text import one_line
+
+LONGEST_WISH = 86_400.0  # seconds; a Retry-After beyond that is no wish but a mistake
+# What portals, proxies and gateways answer besides 3xx: nothing about the request, which may or may not have got through.
+PASSING = (407, 408, 421, 423, 425, 499)
+HEAD = 1 << 16  # bytes of a body by which it is judged
+_MARKS = (b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff")  # gzip, UTF-16: read later
+
+
+def from_status(title: str, status: int, body: object, headers: Mapping[str, str], money: Collection[str] = ()) -> BatchError:
+    """The error that an HTTP status and its error body mean; `money`: the codes by which a 429 asks for money, not time."""
+    said = complaint(body)
+    error = table(body, "error") if isinstance(body, dict) else {}
+    code = word(table(error, "details").get("error_code")) or word(error.get("code")) or said.code or said.kind
+    text = f"{title} answered {status}{f' ({code})' if code else ''}: {said.message or one_line(body or 'no message')}"
+    if 300 <= status < 400:
+        to = one_line(headers.get("location", "").partition("?")[0], 200)
+        return Unknown(f"{title} answered {status}: a redirect{f' to {to}' if to else ''}, which is not followed", status=status)
+    if status == 402 or (status == 429 and code in money):
+        return Broke(text, status, code)
+    if status == 429:
+        return Busy(text, retry_after(headers))
+    if status in (401, 403):
+        return Denied(text, status, code)
+    if status >= 500 or status < 200 or status in PASSING:
+        return Unknown(text, retry_after(headers), status)
+    return Refused(text, status, code)
+
+
+def from_transport(title: str, error: BaseException) -> BatchError:
+    """The error that a failed conversation means; what counts is whether a connection had been made."""
+    httpx = sys.modules["httpx2"]
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, BatchError):  # raised while a body was read, so that nobody can have got all of it
+            return cause
+        if isinstance(cause, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)):
+            return Unreached(f"{title} could not be reached: {one_line(cause) or type(cause).__name__}")
+        cause = cause.__cause__
+    cause = error.__cause__ or error
+    return Unknown(f"the answer of {title} was lost: {one_line(cause) or type(cause).__name__}")
+
+
+def no_answer(title: str, error: BaseException) -> BatchError:
+    """A 200 whose body is not what the API promises: whatever was asked for may have happened."""
+    return Unknown(f"{title} answered with something that is no answer: {one_line(error)}")
+
+
+def without_key(error: BatchError, key: str) -> BatchError:
+    """An error whose text names no key, whatever a host has echoed."""
+    if key:
+        error.args = (str(error).replace(key, "…"),)
+    return error
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that an answer's headers ask us to wait, 0 to a day; None if they name none. Understands ms, seconds, dates."""
+    for name, share in (("retry-after-ms", 1000), ("retry-after", 1)):
+        seconds = _seconds(headers.get(name, "").strip())
+        if seconds is not None and 0 <= seconds / share <= LONGEST_WISH:
+            return seconds / share
+    return None
+
+
+def _seconds(value: str) -> float | None:
+    """A number, or the time until a date; None for what is neither."""
+    if re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", value):
+        return float(value)
+    if not value or len(value) > 64 or value[-1].isdigit() and "," not in value:
+        return None
+    from email.utils import parsedate_to_datetime  # seldom needed
+
+    try:
+        left = parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(0.0, left) if math.isfinite(left) else None
+
+
+def not_results(head: bytes, whole: bool) -> str:
+    """Why a body is no result file, judged by its beginning; "" where it may be one. `whole`: there is no more of it.
+
+    A page, or an error as JSON, is not; lines of which some are broken are, and so is no byte at all.
+    """
+    if head.startswith(_MARKS):
+        return ""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text:
+        return ""
+    if not re.search(rb"^\s*[{\[]", text, re.MULTILINE) or text.startswith(b"<"):
+        return f"a body that is no JSON lines: {reason(text[:200].decode('utf-8', 'replace'))}"
+    if whole:
+        try:
+            found = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return ""
+        if isinstance(found, dict) and "custom_id" not in found:
+            return f"an answer that is no result: {complaint(found).message or reason(text[:200].decode('utf-8', 'replace'))}"
+    return ""

@@ -1,0 +1,224 @@
+"""What the output lines of the OpenAI shape say, in all the forms that hosts of that shape give them."""
+
+from __future__ import annotations
+
+from common.nouns import Result, Usage, new
+from common.outcomes import SUCCEEDED, UNREADABLE, finish_class, row_class
+from common.providers.foreign import MOST, Complaint, complaint, count, natural, parsed, request_id, table, unix, word
+
+_ANSWERS = ("choices", "output", "output_text", "content")  # what only an answer's body has
+_SILENT = {"reference", "references", "citation", "citations", "annotation", "reasoning", "thinking", "redacted_thinking", "thought"}
+_TEXTS = {"", "text", "output_text", "refusal"}  # parts that say no more than their text
+_SENT = ("method", "url", "params")  # keys of an input line, which is no answer
+
+
+def claims(line: dict) -> bool:
+    """Whether an output line is of this shape; one without `response` is, when it says what became of its request."""
+    if "response" in line:
+        return True
+    if "custom_id" not in line or "result" in line or any(key in line for key in _SENT):
+        return False
+    return "error" in line or "status_code" in line or "body" in line or _is_answer(line)
+
+
+def _is_answer(body: object) -> bool:
+    return isinstance(body, dict) and any(key in body for key in _ANSWERS)
+
+
+def decode(line: dict) -> Result:
+    """One output or error line → Result. Raises ValueError when the line is not of this shape.
+
+    What was answered and cannot be read is `unreadable`: it is paid, so it is never a reason to buy again.
+    """
+    if (plain := _plain(line)) is not None:
+        return plain
+    custom_id = request_id(line.get("custom_id"))
+    if not custom_id or not claims(line):
+        raise ValueError("not a batch output line: no custom_id or response")
+    status, body = _answered(line)
+    if (status is None or 200 <= status < 300) and _is_answer(body):
+        found = _answer(custom_id, body)
+        if found is not None:
+            return found
+    return _failure(custom_id, status, body, line)
+
+
+def _plain(line: dict) -> Result | None:
+    """The answer of a line that is as OpenAI itself writes it, as nearly all are: a tenth of the time; None for any other."""
+    try:
+        custom_id, response = line["custom_id"], line["response"]
+        body = response["body"]
+        choice, usage = body["choices"][0], body["usage"]
+        message, read, written = choice["message"], usage["prompt_tokens"], usage["completion_tokens"]
+        text, model, created = message["content"], body["model"], body["created"]
+        if response["status_code"] != 200 or choice["finish_reason"] != "stop" or message.get("refusal"):
+            return None
+    except (LookupError, TypeError, AttributeError):
+        return None
+    whole = type(read) is type(written) is type(created) is int and 0 <= read <= MOST and 0 <= written <= MOST and 0 < created < 62e9
+    if not whole or not custom_id or not text or not type(custom_id) is type(text) is type(model) is str:
+        return None
+    cached, thought = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    cached = min(read, natural(cached.get("cached_tokens"))) if type(cached) is dict else 0
+    thought = natural(thought.get("reasoning_tokens")) if type(thought) is dict else 0
+    tokens = new(Usage, (read, cached, written, thought))
+    simulated = bool(body.get("simulated"))
+    return new(Result, (custom_id, SUCCEEDED, text, word(model), "stop", tokens, "", "", simulated, float(created)))
+
+
+def _answered(line: dict) -> tuple[int | None, object]:
+    """(HTTP status, body) of a line; None for a status that is not told."""
+    response = parsed(line["response"]) if "response" in line else line
+    if not isinstance(response, dict):
+        return None, response
+    status = count(response.get("status_code", response.get("status")))
+    if "body" in response:
+        return status, parsed(response["body"])
+    return status, response if response is not line or _is_answer(line) else None
+
+
+def _failure(custom_id: str, status: int | None, body: object, line: dict) -> Result:
+    """A row without an answer that can be read: its class by what it says, and by whether it was answered."""
+    response = line.get("response")
+    beside = response.get("error") if isinstance(response, dict) and response is not body else None
+    good = status is not None and 200 <= status < 300
+    says_why = _says_error(body) or isinstance(body, dict) and status is None or status is not None and not good
+    said = complaint(body if says_why else None, line.get("error"), beside)
+    usage = _usage(body.get("usage")) if isinstance(body, dict) and "usage" in body else None
+    spoken = said.code or said.kind or said.message or said.status
+    paid = usage is not None and usage.input + usage.output > 0
+    if paid or not spoken and (good or status is None):
+        outcome, usage = UNREADABLE, usage if paid else None
+    else:
+        outcome, usage = _class(status, good, said), Usage()
+    code = said.code or said.kind or (str(said.status or status) if said.status or status is not None else "")
+    message = said.message or (f"status {status} without an answer" if status is not None else "a line without an answer or an error")
+    return Result(
+        custom_id, outcome, usage=usage, code=code, message=message, simulated=isinstance(body, dict) and bool(body.get("simulated"))
+    )
+
+
+def _says_error(body: object) -> bool:
+    """Whether the body of a 200 says that it is an error."""
+    return isinstance(body, dict) and (bool(body.get("error") or body.get("errors")) or body.get("object") == "error")
+
+
+def _class(status: int | None, good: bool, said: Complaint) -> str:
+    status = said.status or None if good else status or said.status or None
+    found = row_class(status, said.code, said.kind)
+    return "failed" if good and found == "connection" else found  # it was answered, with an error that nobody knows
+
+
+# ---- answers
+
+
+def _answer(custom_id: str, body: dict) -> Result | None:
+    """The answer in a body; None where there is none that can be read."""
+    found = _chat(body) if "choices" in body else _response(body)
+    if found is None:
+        return None
+    content, refusal, finish = found
+    text, denied, left_out = _text(content)
+    if not text and body.get("error"):
+        return None
+    finish = word(finish)
+    outcome = finish_class(finish, bool(text), bool(refusal or denied))
+    refusal = refusal if refusal and isinstance(refusal, str) else denied
+    if left_out and not text and outcome == "empty":
+        outcome = UNREADABLE
+    message = "" if outcome == SUCCEEDED else f"finish_reason {finish or 'none'}"
+    if left_out:
+        message = "; ".join(filter(None, (message, f"parts left out: {', '.join(left_out)}")))
+    usage, created = _usage(body.get("usage")), unix(body.get("created") or body.get("created_at"))
+    simulated = bool(body.get("simulated"))
+    return new(Result, (custom_id, outcome, text or refusal, word(body.get("model")), finish, usage, "", message, simulated, created))
+
+
+def _chat(body: dict) -> tuple[object, object, object] | None:
+    """(content, refusal, finish reason) of a chat completion, or of a plain one."""
+    choices = body["choices"]
+    choice = next((one for one in choices if isinstance(one, dict)), None) if isinstance(choices, list) else choices
+    if not isinstance(choice, dict):
+        return None
+    message = choice.get("message", choice.get("delta"))
+    finish = choice.get("finish_reason")
+    if isinstance(message, dict):
+        return message.get("content"), message.get("refusal"), finish
+    content = message if isinstance(message, (str, list)) else choice.get("text")
+    if content is None and finish_class(word(finish), True) == SUCCEEDED:
+        return None  # said to be whole, and nothing is there
+    return content, None, finish
+
+
+def _response(body: dict) -> tuple[object, object, object] | None:
+    """The same of an answer of /v1/responses, or of a message that is its own body."""
+    finish = table(body, "incomplete_details").get("reason") or body.get("stop_reason") or body.get("finish_reason")
+    output = body.get("output")
+    if isinstance(output, list):
+        parts = [part for item in output if _speaks(item) for part in _parts(item.get("content"))]
+        return parts, None, finish or body.get("status")
+    if isinstance(output, str) or isinstance(body.get("output_text"), str):
+        return output if isinstance(output, str) else body["output_text"], None, finish
+    content = body.get("content")
+    return (content, None, finish) if isinstance(content, (str, list)) else None
+
+
+def _speaks(item: object) -> bool:
+    return isinstance(item, dict) and item.get("type", "message") == "message"
+
+
+def _parts(content: object) -> list:
+    return content if isinstance(content, list) else [] if content is None else [content]
+
+
+def _text(content: object) -> tuple[str, str, list[str]]:
+    """(text, refusal, kinds of parts that are neither) of a message's content: text, one part, or a list of parts."""
+    if isinstance(content, str):
+        return content, "", []
+    texts, refusals, left_out = [], [], []
+    for part in _parts(content):
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        kind = word(part.get("type")) if isinstance(part, dict) else type(part).__name__
+        if kind in _SILENT:
+            continue
+        found = _part_text(part)
+        if kind == "refusal":
+            refusals.append(found if found is not None else "refusal")
+        elif found is not None:
+            texts.append(found)
+        if kind not in _TEXTS or found is None:
+            left_out.append(kind or "unknown")
+    return "".join(texts), "".join(refusals), sorted(set(left_out))[:10]
+
+
+def _part_text(part: object) -> str | None:
+    if not isinstance(part, dict):
+        return None
+    for key in ("text", "refusal", "content"):
+        found = part.get(key)
+        found = found.get("value") if isinstance(found, dict) else found
+        if isinstance(found, str):
+            return found
+    return None
+
+
+def _usage(usage: object) -> Usage | None:
+    """Tokens as counted, under the names of chat completions or of responses; None where they are not all told."""
+    if not isinstance(usage, dict):
+        return None
+    read = count(usage.get("prompt_tokens", usage.get("input_tokens")))
+    written = count(usage.get("completion_tokens", usage.get("output_tokens")))
+    total = count(usage.get("total_tokens"))
+    if written is None and read is not None and total is not None and total >= read:
+        written = total - read
+    if read is None and written is not None and total is not None and total >= written:
+        read = total - written
+    if read is None or written is None:
+        return None
+    cached = table(usage, "prompt_tokens_details") or table(usage, "input_tokens_details")
+    thought = table(usage, "completion_tokens_details") or table(usage, "output_tokens_details")
+    return new(Usage, (read, min(read, natural(cached.get("cached_tokens"))), written, natural(thought.get("reasoning_tokens"))))
+
+
