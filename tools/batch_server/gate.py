@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,9 +16,10 @@ from starlette.types import Receive, Scope, Send
 
 from .delivery import deliver, hang_up
 from .engine import Engine
-from .errors import ApiError, anthropic_body, openai_body
+from .errors import ApiError
 from .faults import Faults
 from .settings import Profile, Settings
+from .speech import error_answer, error_response, means_anthropic, new_request_id
 from .state import State
 from .uploads import BodyEnd, drain
 
@@ -45,15 +45,6 @@ class Service:
     faults: Faults
     base_url: str = ""
     forwarder: Forwarder | None = None
-
-
-class Json(Response):
-    """A JSON answer."""
-
-    media_type = "application/json"
-
-    def __init__(self, body: object, status_code: int = 200, headers: dict[str, str] | None = None):
-        super().__init__(orjson.dumps(body), status_code, headers)
 
 
 @dataclass
@@ -109,7 +100,10 @@ class Call:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        request, request_id = Request(scope, BodyEnd(receive)), f"req_sim_{secrets.token_hex(12)}"
+        request, request_id = Request(scope, BodyEnd(receive)), new_request_id()
+        if self.profile.name != "anthropic" and means_anthropic(request):
+            await error_answer(ApiError(404, "Not found"), "anthropic")(scope, receive, send)
+            return
         caller = Caller(request, self.service, self.profile, "", {}, request_id)
         try:
             caller.account = account_of(request, self.service.settings, self.profile.name)
@@ -167,9 +161,3 @@ class Call:
         name = "request-id" if self.profile.name == "anthropic" else "x-request-id"
         rates = RATE_ANTHROPIC if self.profile.name == "anthropic" else RATE_OPENAI
         return {name: request_id, "x-simulated": "false" if self.service.forwarder else "true", **rates}
-
-
-def error_response(error: ApiError, profile: str, request_id: str) -> Response:
-    """An error in the words of an API."""
-    body = anthropic_body(error, request_id) if profile == "anthropic" else openai_body(error)
-    return Json(body, error.status, error.headers)

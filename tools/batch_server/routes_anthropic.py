@@ -13,8 +13,9 @@ from starlette.routing import BaseRoute, Route
 from . import limits, shapes
 from .delivery import FileStream, bent_lines
 from .errors import ApiError
-from .gate import Call, Caller, Json, Service
+from .gate import Call, Caller, Service
 from .rows import Context, answer, prompt_tokens, texts
+from .speech import Json
 from .state import Batch, new_id, sync_file
 from .streams import streamed
 from .uploads import Sink, read_json, read_to_disk

@@ -14,10 +14,11 @@ from starlette.routing import BaseRoute, Route
 from . import ledger
 from .errors import ApiError, openai_body
 from .faults import parse
-from .gate import Json, Service
+from .gate import Service
+from .hosts import LOCAL_NAMES, name_of
 from .seed import seed
+from .speech import Json
 
-LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]", "testserver")
 BODY_LIMIT = 4 * 1024 * 1024
 
 
@@ -28,7 +29,7 @@ def local_only(request: Request) -> None:
         loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = False
-    name = request.headers.get("host", "").rsplit(":", 1)[0]
+    name = name_of(request.headers.get("host", ""))
     origin = request.headers.get("origin")
     foreign = origin is not None and origin.rpartition("//")[2] != request.headers.get("host")
     if not loopback or name not in LOCAL_NAMES or foreign:

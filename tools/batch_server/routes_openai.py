@@ -10,8 +10,9 @@ from starlette.routing import BaseRoute, Route
 from . import limits, shapes
 from .delivery import FileStream, bent_lines
 from .errors import ApiError
-from .gate import Call, Caller, Json, Service
+from .gate import Call, Caller, Service
 from .rows import Context, answer
+from .speech import Json
 from .state import Batch, File, new_id
 from .streams import STREAMED, streamed
 from .uploads import Form, read_form, read_json
