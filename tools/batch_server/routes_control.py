@@ -13,9 +13,9 @@ from starlette.routing import BaseRoute, Route
 
 from . import ledger
 from .errors import ApiError, openai_body
-from .faults import parse
 from .gate import Service
 from .hosts import LOCAL_NAMES, name_of
+from .plan import parse
 from .seed import seed
 from .speech import Json
 
@@ -47,12 +47,14 @@ def guarded(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Requ
     return answer
 
 
-async def _json(request: Request) -> object:
+async def _json(request: Request, nothing: object = None) -> object:
     body = bytearray()
     async for piece in request.stream():
         body += piece
         if len(body) > BODY_LIMIT:
             raise ApiError(413, "The body is too long.")
+    if not body.strip() and nothing is not None:
+        return nothing
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -94,8 +96,9 @@ def routes(service: Service) -> list[BaseRoute]:
         return Json({"jumped": engine.clock.jumped, "now": engine.clock.now()})
 
     async def reset(request: Request) -> Response:
+        reuse = await _json(request, {})
         await engine.stop()
-        state.wipe()
+        state.wipe(isinstance(reuse, dict) and reuse.get("reuse_ids") is True)
         engine.clock.jumped = 0.0
         service.faults.rules = []
         return Json({"status": "wiped"})
