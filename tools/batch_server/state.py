@@ -242,6 +242,10 @@ class State:
         found = self._batches(f"account = ? and gone = 0 {where} order by seq {order} limit ?", (account, *values, limit))
         return [self.live.get(batch.id, batch) for batch in found]
 
+    def batches_like(self, where: str, values: tuple) -> list[Batch]:
+        """Batches of all accounts by a condition, deleted ones too."""
+        return [self.live.get(b.id, b) for b in self._batches(where, values)]
+
     def all_batches(self, limit: int = -1) -> list[Batch]:
         """Every batch ever accepted, newest first, deleted ones too: the ledger forgets nothing."""
         return [self.live.get(b.id, b) for b in self._batches("1 order by seq desc limit ?", (limit,))]
