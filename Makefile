@@ -3,6 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 LIMIT ?= 50
 PORT ?= 8790
+SPEED ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench torture serve status report models audit backup clean-batches clean lock
@@ -48,8 +49,8 @@ bench: .venv/tested ## measure speed and memory (make bench PEERS=1 adds other c
 torture: .venv/tested ## kill, cut and lie everywhere, and count what was lost (minutes)
 	$(PY) -m tests.torture
 
-serve: setup ## run the local batch service alone (make serve PORT=8790)
-	$(PY) -m tools.batch_server --port $(PORT) --state results/local_service
+serve: setup ## run the local batch service alone (make serve PORT=8790 SPEED=3600)
+	$(PY) -m tools.batch_server --port $(PORT) --speed $(SPEED) --state results/local_service
 
 status: setup ## where a batch or run stands (make status ID=batch_abc123)
 	$(PY) -m tools.status $(ID)

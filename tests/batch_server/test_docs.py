@@ -12,7 +12,7 @@ import pytest
 from tests.basics import ROOT
 from tests.service import Service
 from tools.batch_server.__main__ import parser, settings_of
-from tools.batch_server.faults import ACTIONS
+from tools.batch_server.plan import ACTIONS
 
 TEXT = (ROOT / "docs" / "batch-server.md").read_text()
 BLOCKS = re.findall(r"```(sh|python)\n(.*?)```", TEXT, re.DOTALL)

@@ -48,7 +48,7 @@ def test_kill_in_the_middle_of_a_message_batch(start):
     service = start(speed="30")
     claude = service.anthropic()
     batch_id = claude.messages.batches.create(requests=[message_row(n) for n in range(300)]).id
-    head = (b"POST /v1/messages/batches HTTP/1.1\r\nhost: h\r\nx-api-key: k\r\nanthropic-version: 2023-06-01\r\n"
+    head = (b"POST /v1/messages/batches HTTP/1.1\r\nhost: localhost\r\nx-api-key: k\r\nanthropic-version: 2023-06-01\r\n"
             b"content-length: 900000\r\n\r\n")
     with socket.create_connection(("127.0.0.1", service.facts["port"])) as connection:
         connection.sendall(head + b'{"requests": [' + b" " * 300_000)

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import orjson
 import pytest
 
-from tests.basics import wait_for
+from tests.basics import python, wait_for
 from tests.batch_server.calls import chat_row, ended, finished, lines_of, message_row, submit
 
 
@@ -27,6 +27,8 @@ class Model(BaseHTTPRequestHandler):
         time.sleep(Model.pace)
         if body.get("seed") == 1 and Model.asked[name] == 1:
             return self._send(429, {"error": {"message": "wait"}}, {"retry-after": "0.05"})
+        if body.get("seed") == 333:
+            return self._send(503, {"error": {"message": "loading"}}, {"retry-after": "3600"})
         if body.get("seed") == 2:
             return self._send(400, {"error": {"message": "no", "type": "invalid_request_error", "param": None, "code": None}})
         return self._send(200, {"id": "real-1", "usage": {"prompt_tokens": 3, "completion_tokens": 4}})
@@ -82,3 +84,20 @@ def test_answered_rows_are_not_asked_again_after_kill(start, model):
     batch = finished(service.openai(), batch_id)
     assert batch.request_counts.completed == 80 == len(lines_of(service.openai(), batch.output_file_id))
     assert len(Model.asked) == 80 and sum(Model.asked.values()) <= 84
+
+
+def test_patience_is_a_setting(start, model):
+    """So many tries and no more; a Retry-After beyond the longest wait is cut to it."""
+    service = start("--backend", "http", "--backend-url", model, "--backend-tries", "3", "--backend-wait", "0.05")
+    client = service.openai()
+    batch = finished(client, submit(client, [chat_row(1, seed=333)]).id)
+    assert (batch.request_counts.failed, Model.asked["/v1/chat/completions 333"]) == (1, 3)
+    assert lines_of(client, batch.error_file_id)[0]["response"]["status_code"] == 503
+
+
+@pytest.mark.parametrize("options", [("--backend-tries", "0"), ("--backend-wait", "inf"), ("--backend-timeout", "nan"), ("--speed", "nan"),
+                                     ("--allow-host", "box.local:80")])
+def test_senseless_settings_are_refused(tmp_path, options: tuple[str, str]):
+    """Exit 2, in words."""
+    done = python("-m", "tools.batch_server", "--state", str(tmp_path), *options, timeout=20)
+    assert done.returncode == 2 and options[0] in done.stderr and "Traceback" not in done.stderr

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
+import math
 import os
 import sys
 from pathlib import Path
 
+from .hosts import is_loopback, name_of
 from .settings import KLUSTER_ROWS, Settings
 
 DEFAULTS = Settings(Path())
@@ -19,6 +20,8 @@ def parser() -> argparse.ArgumentParser:
                                 "kluster.ai and Anthropic batch APIs. Keys to check: BATCH_SERVER_KEYS=key1,key2")
     p.add_argument("--state", type=Path, required=True, metavar="DIR", help="where everything is kept; survives restarts")
     p.add_argument("--host", default=DEFAULTS.host, help="address to listen on; anything but loopback needs BATCH_SERVER_KEYS")
+    p.add_argument("--allow-host", action="append", default=[], type=_name, metavar="NAME",
+                   help="answer to this name too (Host header); may be given several times")
     p.add_argument("--port", type=int, default=DEFAULTS.port, help="0 takes a free one (default %(default)s)")
     p.add_argument("--speed", type=float, default=DEFAULTS.speed, help="simulated seconds per second (default 1: as in real life)")
     p.add_argument("--faults", type=Path, metavar="FILE", help="a JSON list of fault rules")
@@ -31,6 +34,12 @@ def parser() -> argparse.ArgumentParser:
                    help="a model server, such as http://127.0.0.1:11434; its key: BATCH_BACKEND_KEY")
     p.add_argument("--backend-concurrency", type=int, default=DEFAULTS.backend_concurrency, metavar="N",
                    help="questions at once (%(default)s)")
+    p.add_argument("--backend-tries", type=_count, default=DEFAULTS.backend_tries, metavar="N",
+                   help="how often a question is asked while the server fails (%(default)s)")
+    p.add_argument("--backend-wait", type=_seconds, default=DEFAULTS.backend_wait, metavar="SECONDS",
+                   help="the longest wait between two tries, Retry-After included (%(default)s)")
+    p.add_argument("--backend-timeout", type=_seconds, default=DEFAULTS.backend_timeout, metavar="SECONDS",
+                   help="how long one answer may take (%(default)s)")
     p.add_argument("--odd-share", type=_share, default=DEFAULTS.odd_share, help="share of answers in odd forms")
     p.add_argument("--cut-share", type=_share, default=DEFAULTS.cut_share, help="share of answers that are cut off")
     p.add_argument("--heal-share", type=_share, default=DEFAULTS.heal_share, help="share of rows that fail once")
@@ -49,25 +58,38 @@ def _share(text: str) -> float:
     return value
 
 
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("expected a whole number from 1")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError("expected seconds above 0")
+    return value
+
+
+def _name(text: str) -> str:
+    if name_of(text) != text.lower():
+        raise argparse.ArgumentTypeError("expected a host's name without a port, such as box.local")
+    return text
+
+
 def settings_of(arguments: list[str]) -> Settings:
     """Settings from a command line and the environment."""
     p = parser()
     args = p.parse_args(arguments)
     keys = frozenset(key.strip() for key in os.environ.pop("BATCH_SERVER_KEYS", "").split(",") if key.strip())
-    if not keys and not _is_loopback(args.host):
+    if not keys and not is_loopback(args.host):
         p.error(f"--host {args.host} is open to others: set BATCH_SERVER_KEYS=key1,key2 first")
     if (args.backend == "http") != args.backend_url.startswith(("http://", "https://")):
         p.error("--backend http needs --backend-url http://..., and only it takes one")
-    if args.speed <= 0 or args.workers < 1:
+    if not (math.isfinite(args.speed) and args.speed > 0) or args.workers < 1:
         p.error("--speed must be above 0, --workers at least 1")
-    return Settings(**vars(args), keys=keys)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return Settings(**{**vars(args), "allow_host": tuple(args.allow_host)}, keys=keys)
 
 
 def main(arguments: list[str] | None = None) -> int:

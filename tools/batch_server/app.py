@@ -11,20 +11,23 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import page, routes_anthropic, routes_control, routes_openai
 from .errors import ApiError
-from .gate import Service, error_response
+from .gate import Service
+from .hosts import HostCheck, Names
+from .speech import error_answer, means_anthropic, profile_of
 
 
-def build(service: Service) -> Starlette:
+def build(service: Service) -> ASGIApp:
     """The application of a service."""
     models, model = routes_anthropic.model_routes(service)
     openai = routes_openai.routes(service, "openai")
     shared = [route for route in openai if route.path.startswith("/v1/models")]
     both = [Route("/v1/models", _ByHeader(models, shared[0].app), methods=["GET"]),
             Route("/v1/models/{model:path}", _ByHeader(model, shared[1].app), methods=["GET"])]
-    return Starlette(
+    app = Starlette(
         routes=[page.route(service), *routes_control.routes(service), *both, *routes_anthropic.routes(service),
                 *(route for route in openai if route not in shared), *routes_openai.routes(service, "kluster")],
         exception_handlers={404: _unknown, 405: _unknown, Exception: _bug})
+    return HostCheck(app, Names(service.settings))
 
 
 class _ByHeader:
@@ -34,24 +37,19 @@ class _ByHeader:
         self.anthropic, self.openai = anthropic, openai
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = any(name == b"anthropic-version" for name, _ in scope["headers"])
+        request = Request(scope)
+        asked = "anthropic-version" in request.headers or means_anthropic(request)
         await (self.anthropic if asked else self.openai)(scope, receive, send)
-
-
-def _profile_of(request: Request) -> str:
-    """The API that was probably meant, where no route says so."""
-    return "anthropic" if request.url.path.startswith("/v1/messages") or "anthropic-version" in request.headers else "openai"
 
 
 async def _bug(request: Request, error: Exception) -> Response:
     """A bug of ours, worded as the APIs word theirs; uvicorn writes the traceback to the log."""
-    words = ApiError(500, "The local batch service has a bug; see its error output.")
-    return error_response(words, _profile_of(request), "req_sim_bug")
+    return error_answer(ApiError(500, "The local batch service has a bug; see its error output."), profile_of(request))
 
 
 async def _unknown(request: Request, error: HTTPException) -> Response:
     """An address or method that is not there, in the words of the API that was probably meant."""
     what = f"Invalid URL ({request.method} {request.url.path[:200]})" if error.status_code == 404 else "Method not allowed"
-    response = error_response(ApiError(error.status_code, what), _profile_of(request), "req_sim_unknown")
-    response.headers.update({**(error.headers or {}), "x-simulated": "true"})
+    response = error_answer(ApiError(error.status_code, what), profile_of(request))
+    response.headers.update(error.headers or {})
     return response

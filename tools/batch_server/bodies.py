@@ -4,66 +4,81 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import orjson
+
 
 @dataclass(frozen=True)
 class Reply:
-    """A reply before it has a shape: text, whether it was cut off, and tokens."""
+    """A reply before it has a shape: text (with a tool: its arguments), whether it was cut off, tokens, the tool that is called."""
 
     text: str
     cut: bool
     tokens_in: int
     tokens_out: int
     reasoning: int = 0
+    tool: str = ""
 
 
-def chat_completion(reply: Reply, model: str, tag: str, created: int, kluster: bool = False) -> dict:
+def chat_completion(replies: list[Reply], model: str, tag: str, created: int, kluster: bool = False) -> dict:
     """A body of /v1/chat/completions."""
-    choice = {
-        "index": 0,
-        "message": {"role": "assistant", "content": reply.text, "refusal": None, "annotations": []},
-        "logprobs": None,
-        "finish_reason": "length" if reply.cut else "stop",
-    }
+    choices = [_choice(reply, place, tag) for place, reply in enumerate(replies)]
     body = {
-        "id": f"chatcmpl-sim-{tag}", "object": "chat.completion", "created": created, "model": model, "choices": [choice],
-        "usage": _chat_usage(reply), "service_tier": "default", "system_fingerprint": "fp_simulated", "simulated": True,
+        "id": f"chatcmpl-sim-{tag}", "object": "chat.completion", "created": created, "model": model, "choices": choices,
+        "usage": _chat_usage(replies), "service_tier": "default", "system_fingerprint": "fp_simulated", "simulated": True,
     }
     if kluster:  # its bodies came from vLLM
-        choice["stop_reason"] = None
+        for choice in choices:
+            choice["stop_reason"] = None
         body["prompt_logprobs"] = None
     return body
 
 
-def _chat_usage(reply: Reply) -> dict:
+def _choice(reply: Reply, place: int, tag: str) -> dict:
+    message = {"role": "assistant", "content": reply.text, "refusal": None, "annotations": []}
+    if reply.tool:
+        call = {"id": f"call_sim_{tag}_{place}", "type": "function", "function": {"name": reply.tool, "arguments": reply.text}}
+        message |= {"content": None, "tool_calls": [call]}
+    reason = "length" if reply.cut else "tool_calls" if reply.tool else "stop"
+    return {"index": place, "message": message, "logprobs": None, "finish_reason": reason}
+
+
+def _counts(replies: list[Reply]) -> dict:
+    out = sum(reply.tokens_out for reply in replies)
+    return {"prompt_tokens": replies[0].tokens_in, "completion_tokens": out, "total_tokens": replies[0].tokens_in + out}
+
+
+def _chat_usage(replies: list[Reply]) -> dict:
     return {
-        "prompt_tokens": reply.tokens_in, "completion_tokens": reply.tokens_out,
-        "total_tokens": reply.tokens_in + reply.tokens_out,
+        **_counts(replies),
         "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": reply.reasoning, "audio_tokens": 0,
+        "completion_tokens_details": {"reasoning_tokens": sum(reply.reasoning for reply in replies), "audio_tokens": 0,
                                       "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0},
     }
 
 
-def text_completion(reply: Reply, model: str, tag: str, created: int) -> dict:
+def text_completion(replies: list[Reply], model: str, tag: str, created: int) -> dict:
     """A body of /v1/completions."""
     return {
         "id": f"cmpl-sim-{tag}", "object": "text_completion", "created": created, "model": model,
-        "choices": [{"text": reply.text, "index": 0, "logprobs": None, "finish_reason": "length" if reply.cut else "stop"}],
-        "usage": {"prompt_tokens": reply.tokens_in, "completion_tokens": reply.tokens_out,
-                  "total_tokens": reply.tokens_in + reply.tokens_out},
+        "choices": [{"text": reply.text, "index": place, "logprobs": None, "finish_reason": "length" if reply.cut else "stop"}
+                    for place, reply in enumerate(replies)],
+        "usage": _counts(replies),
         "system_fingerprint": "fp_simulated", "simulated": True,
     }
 
 
 def response(reply: Reply, model: str, tag: str, created: int) -> dict:
     """A body of /v1/responses."""
-    message = {"id": f"msg_sim_{tag}", "type": "message", "status": "incomplete" if reply.cut else "completed",
+    item = {"id": f"msg_sim_{tag}", "type": "message", "status": "incomplete" if reply.cut else "completed",
                "role": "assistant", "content": [{"type": "output_text", "text": reply.text, "annotations": [], "logprobs": []}]}
+    if reply.tool:
+        item = {"id": f"fc_sim_{tag}", "type": "function_call", "call_id": f"call_sim_{tag}", "name": reply.tool, "arguments": reply.text,
+                "status": item["status"]}
     return {
         "id": f"resp_sim_{tag}", "object": "response", "created_at": created, "model": model,
         "status": "incomplete" if reply.cut else "completed", "error": None, "instructions": None, "metadata": {},
         "incomplete_details": {"reason": "max_output_tokens"} if reply.cut else None,
-        "output": [message], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "temperature": None, "top_p": None,
+        "output": [item], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "temperature": None, "top_p": None,
         "usage": {"input_tokens": reply.tokens_in, "input_tokens_details": {"cached_tokens": 0},
                   "output_tokens": reply.tokens_out, "output_tokens_details": {"reasoning_tokens": reply.reasoning},
                   "total_tokens": reply.tokens_in + reply.tokens_out},
@@ -87,12 +102,20 @@ def moderation(count: int, tag: str, model: str) -> dict:
     return {"id": f"modr-sim-{tag}", "model": model, "results": [result] * count, "simulated": True}
 
 
+def _block(reply: Reply, tag: str) -> dict:
+    if reply.tool:  # cut arguments are no JSON: what is left is nothing
+        given = {} if reply.cut else orjson.loads(reply.text)
+        return {"type": "tool_use", "id": f"toolu_sim_{tag}", "name": reply.tool, "input": given, "caller": {"type": "direct"}}
+    return {"type": "text", "text": reply.text, "citations": None}
+
+
 def message(reply: Reply, model: str, tag: str, tier: str = "batch") -> dict:
     """A body of /v1/messages: every key that the API's own description requires, null where nothing is meant."""
     return {
         "id": f"msg_sim_{tag}", "type": "message", "role": "assistant", "model": model,
-        "content": [{"type": "text", "text": reply.text, "citations": None}],
-        "stop_reason": "max_tokens" if reply.cut else "end_turn", "stop_sequence": None, "stop_details": None, "container": None,
+        "content": [_block(reply, tag)],
+        "stop_reason": "max_tokens" if reply.cut else "tool_use" if reply.tool else "end_turn",
+        "stop_sequence": None, "stop_details": None, "container": None,
         "usage": {
             "input_tokens": reply.tokens_in, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0,
             "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},

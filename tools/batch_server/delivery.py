@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
+import orjson
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from .edits import edited
 
 PIECE = 1 << 20
 
@@ -40,9 +44,20 @@ class FileStream(Response):
             await send({"type": "http.response.body", "body": b""})
 
 
-def bent_lines(path: Path, bend: dict, media_type: str) -> Response:
-    """A download whose lines are not what they should be; see `_bent`."""
-    return StreamingResponse(_in_thread(_bent(path, bend)), media_type=media_type)
+def file_answer(path: Path, fault: dict, media_type: str) -> Response:
+    """A download, whole or with the lines that a fault asks for; see `_bent` and `_edited`."""
+    if fault.keys().isdisjoint(("lines", "object", "without")):
+        return FileStream(path, media_type)
+    return StreamingResponse(_in_thread(_edited(_bent(path, fault.get("lines", {})), fault)), media_type=media_type)
+
+
+def _edited(lines: Iterable[bytes], fault: dict) -> Iterable[bytes]:
+    """The lines with the objects of the first `rows` of them edited: all, when nothing is said."""
+    for number, line in enumerate(lines):
+        if number < fault.get("rows", number + 1) and not fault.keys().isdisjoint(("object", "without")):
+            with suppress(orjson.JSONDecodeError):
+                line = orjson.dumps(edited(orjson.loads(line), fault), option=orjson.OPT_APPEND_NEWLINE)
+        yield line
 
 
 def _bent(path: Path, bend: dict) -> Iterable[bytes]:

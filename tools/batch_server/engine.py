@@ -15,7 +15,7 @@ from .clock import Clock
 from .rows import Context
 from .rules import queue_full
 from .settings import Profile, Settings
-from .state import Batch, File, State, new_id
+from .state import Batch, File, State
 from .workers import Workers
 
 DAY = 86400
@@ -292,7 +292,7 @@ class Engine:
     def _output_id(self, batch: Batch, name: str) -> str:
         if batch.profile == "kluster" and name == "output" and batch.input_file:
             return f"{batch.input_file}-output-{batch.id[-6:]}"
-        return new_id("file-")
+        return self.state.new_id("file-")
 
 
 def _nothing(batch: Batch) -> None:

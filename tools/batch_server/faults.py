@@ -1,117 +1,124 @@
-"""Owns the plan of faults: which call goes wrong, at which occurrence, and how."""
+"""Owns the plan of faults: which call goes wrong, at which occurrence, on which object, and how."""
 
 from __future__ import annotations
 
 import random
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .errors import ApiError
+from .edits import at
 
-CALLS = frozenset((
-    "files.create", "files.retrieve", "files.list", "files.content", "files.delete",
-    "batches.create", "batches.retrieve", "batches.list", "batches.cancel",
-    "messages.batches.create", "messages.batches.retrieve", "messages.batches.list", "messages.batches.cancel",
-    "messages.batches.delete", "messages.batches.results", "chat.completions", "messages", "models.list", "*",
-))
-ACTIONS = frozenset((
-    "status", "headers", "body", "when", "drop", "truncate", "delay", "slow", "counts", "lines", "lag", "hide_output", "fate",
-))
-RULE_KEYS = frozenset(("call", "nth", "times", "profile", "probability", "seed", "action"))
 FOREVER = 1 << 62
 
 
 @dataclass
+class Count:
+    """How often a rule was asked and has struck, and since when (monotonic seconds)."""
+
+    seen: int = 0
+    fired: int = 0
+    since: float | None = None
+
+
+@dataclass
 class Rule:
-    """One rule of the plan; `seen` and `fired` count matching calls since the plan was given."""
+    """One rule of the plan; its counts begin when the plan is given, with `each` for every object by itself."""
 
     call: str
     action: dict
     nth: int = 1
     times: int | None = None
+    seconds: float | None = None
+    each: bool = False
+    where: dict | None = None
     profile: str | None = None
     probability: float | None = None
     seed: int = 0
-    seen: int = 0
-    fired: int = 0
+    counts: dict[str, Count] = field(default_factory=dict)
     dice: random.Random = field(default_factory=random.Random)
+
+    @property
+    def of_objects(self) -> bool:
+        """Whether the rule speaks of objects, not of calls."""
+        return self.each or self.where is not None
 
     def matches(self, call: str, profile: str) -> bool:
         """Whether the rule speaks of this call."""
         return self.call in ("*", call) and self.profile in (None, profile)
 
-    def fires(self) -> bool:
+    def speaks_of(self, item: dict) -> bool:
+        """Whether an object's fields are as `where` says."""
+        return bool(item) and all(at(item, path) in (value if isinstance(value, list) else [value])
+                                  for path, value in (self.where or {}).items())
+
+    def fires(self, item_id: str = "") -> bool:
         """Count one matching call and say whether it goes wrong."""
-        self.seen += 1
-        if self.seen < self.nth or self.fired >= self._most():
+        count = self.counts.setdefault(item_id if self.each else "", Count())
+        count.seen += 1
+        if count.seen < self.nth or count.fired >= self._most() or self._too_late(count):
             return False
         if self.probability is not None and self.dice.random() >= self.probability:
             return False
-        self.fired += 1
+        count.fired += 1
         return True
 
+    def fires_on(self, item: dict) -> bool:
+        """The same for a call that is about an object."""
+        return self.speaks_of(item) and self.fires(str(item.get("id")))
+
     def _most(self) -> int:
+        times = self._times()
+        return FOREVER if times < 0 else times
+
+    def _times(self) -> int:
         if self.times is None:
-            return 1 if self.probability is None else FOREVER
-        return FOREVER if self.times < 0 else self.times
+            return 1 if self.seconds is None else -1
+        return self.times
+
+    def _too_late(self, count: Count) -> bool:
+        """The seconds begin with the first call that the rule would strike."""
+        count.since = time.monotonic() if count.since is None else count.since
+        return self.seconds is not None and time.monotonic() - count.since >= self.seconds
 
     def shown(self) -> dict:
-        """The rule as it was given, with its counters."""
-        given = {"call": self.call, "nth": self.nth, "times": self.times, "profile": self.profile,
-                 "probability": self.probability, "action": self.action, "seen": self.seen, "fired": self.fired}
-        return {key: value for key, value in given.items() if value is not None}
+        """The rule as it is understood, defaults included, with its counters."""
+        told = {"call": self.call, "nth": self.nth, "times": self._times(), "seconds": self.seconds, "each": self.each or None,
+                "where": self.where, "profile": self.profile, "probability": self.probability,
+                "seed": None if self.probability is None else self.seed, "action": self.action,
+                "seen": sum(count.seen for count in self.counts.values()), "fired": sum(count.fired for count in self.counts.values())}
+        return {key: value for key, value in told.items() if value is not None}
+
+
+def answered(call: str) -> bool:
+    """Whether the objects of a call are known only from its answer: lists and creations."""
+    return call.endswith((".list", ".create"))
 
 
 class Faults:
     """The plan in force."""
 
-    def __init__(self, rules: object = ()):
-        self.rules: list[Rule] = parse(rules)
+    def __init__(self, rules: list[Rule]):
+        self.rules = rules
 
-    def pick(self, call: str, profile: str) -> dict:
-        """The action for this call: the first rule that fires. An empty one means that all is well."""
-        fired = [rule for rule in self.rules if rule.matches(call, profile) and rule.fires()]
-        merged: dict = {}
-        for rule in reversed(fired):
-            merged |= rule.action
-        return merged
+    def pick(self, call: str, profile: str, subject: Callable[[], dict]) -> dict:
+        """The action for this call, put together from all rules that fire; an empty one means that all is well."""
+        rules = [rule for rule in self.rules if rule.matches(call, profile) and not (rule.of_objects and answered(call))]
+        item = subject() if any(rule.of_objects for rule in rules) else {}
+        return merged([rule.action for rule in rules if (rule.fires_on(item) if rule.of_objects else rule.fires())])
 
-
-def parse(rules: object) -> list[Rule]:
-    """Rules from their JSON form; raises ApiError 400 that names the rule and what was expected."""
-    if isinstance(rules, dict) and "rules" in rules:
-        rules = rules["rules"]
-    if not isinstance(rules, (list, tuple)):
-        raise ApiError(400, "faults: expected a list of rules like {\"call\": \"batches.create\", \"action\": {\"status\": 500}}")
-    return [_rule(rule, number) for number, rule in enumerate(rules)]
+    def pick_for(self, call: str, profile: str, item: dict) -> dict:
+        """The action for one object of the answer of a list or creation."""
+        rules = [rule for rule in self.rules if rule.of_objects and answered(call) and rule.matches(call, profile)]
+        return merged([rule.action for rule in rules if rule.fires_on(item)])
 
 
-def _rule(rule: object, number: int) -> Rule:
-    where = f"faults[{number}]"
-    if not isinstance(rule, dict) or not isinstance(rule.get("action"), dict):
-        raise ApiError(400, f"{where}: expected an object with \"call\" and an object \"action\"")
-    if rule.get("call") not in CALLS:
-        raise ApiError(400, f"{where}.call: expected one of {', '.join(sorted(CALLS))}")
-    unknown = [f"{where}.{key}" for key in rule if key not in RULE_KEYS]
-    unknown += [f"{where}.action.{key}" for key in rule["action"] if key not in ACTIONS]
-    if unknown:
-        raise ApiError(400, f"{unknown[0]}: unknown; rules take {sorted(RULE_KEYS)}, actions {sorted(ACTIONS)}")
-    for key, kinds in (("nth", int), ("times", int), ("seed", int), ("probability", (int, float)), ("profile", str)):
-        if rule.get(key) is not None and not isinstance(rule[key], kinds):
-            raise ApiError(400, f"{where}.{key}: wrong type")
-    _check_action(rule["action"], where)
-    known = {key: value for key, value in rule.items() if value is not None}
-    return Rule(**known, dice=random.Random(rule.get("seed", 0)))
-
-
-def _check_action(action: dict, where: str) -> None:
-    numbers = {"status": (100, 599), "truncate": (0, FOREVER), "delay": (0, 3600), "slow": (1, FOREVER), "lag": (0, FOREVER)}
-    for key, (low, high) in numbers.items():
-        value = action.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high):
-            raise ApiError(400, f"{where}.action.{key}: expected a number from {low} to {high}")
-    for key in ("headers", "counts", "lines", "fate"):
-        if key in action and not isinstance(action[key], dict):
-            raise ApiError(400, f"{where}.action.{key}: expected an object")
-    for key in ("when", "drop"):
-        if action.get(key, "before") not in ("before", "after"):
-            raise ApiError(400, f"{where}.action.{key}: expected \"before\" or \"after\"")
+def merged(actions: list[dict]) -> dict:
+    """Actions put together: the first one wins where they disagree, edits of different fields add up."""
+    whole: dict = {}
+    for action in reversed(actions):
+        edits = {**whole.get("object", {}), **action.get("object", {})}
+        without = [*whole.get("without", []), *action.get("without", [])]
+        whole |= action
+        whole |= {key: value for key, value in (("object", edits), ("without", without)) if value}
+    return whole

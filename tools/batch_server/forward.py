@@ -18,8 +18,7 @@ from .settings import Settings
 from .state import Batch, State
 from .worker import rows_of
 
-TRIES = 6
-LONGEST_WAIT = 120.0
+GROWING_WAIT = 8.0
 PASSING = frozenset({408, 409, 425, 429})
 
 
@@ -29,7 +28,9 @@ class Forwarder:
     def __init__(self, settings: Settings, state: State, key: str):
         self.state, self.url, self._key = state, settings.backend_url.rstrip("/").removesuffix("/v1"), key
         limits = httpx2.Limits(max_connections=settings.backend_concurrency, max_keepalive_connections=settings.backend_concurrency)
-        self.client = httpx2.AsyncClient(timeout=httpx2.Timeout(600.0, connect=10.0), limits=limits)
+        self.tries, self.longest_wait = settings.backend_tries, settings.backend_wait
+        timeout = httpx2.Timeout(settings.backend_timeout, connect=min(10.0, settings.backend_timeout))
+        self.client = httpx2.AsyncClient(timeout=timeout, limits=limits)
         self.concurrency = settings.backend_concurrency
         self.slots = asyncio.Semaphore(self.concurrency)
 
@@ -68,8 +69,8 @@ class Forwarder:
         if profile == "anthropic":
             headers |= {"x-api-key": self._key, "anthropic-version": version}
         status, answer = 0, {}
-        for attempt in range(TRIES):
-            wait = min(8.0, 0.5 * 2**attempt) * (1 - random.random() / 4)
+        for attempt in range(self.tries):
+            wait = min(GROWING_WAIT, 0.5 * 2**min(attempt, 10)) * (1 - random.random() / 4)
             try:
                 async with self.slots:
                     response = await self.client.post(self.url + endpoint, content=orjson.dumps(body),
@@ -81,8 +82,8 @@ class Forwarder:
                 if status < 500 and status not in PASSING:
                     break
                 wait = _retry_after(response.headers.get("retry-after")) or wait
-            if attempt < TRIES - 1:
-                await asyncio.sleep(wait)
+            if attempt < self.tries - 1:
+                await asyncio.sleep(min(wait, self.longest_wait))
         usage = answer.get("usage") if isinstance(answer.get("usage"), dict) else {}
         return Outcome(status, answer, tag, *(_count(usage, *names) for names in (
             ("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))))
@@ -128,4 +129,4 @@ def _retry_after(text: str | None) -> float | None:
         except ValueError:
             return None
         seconds = moment.timestamp() - time.time()
-    return min(max(0.0, seconds), LONGEST_WAIT)
+    return max(0.0, seconds)  # a number that is none counts as 0

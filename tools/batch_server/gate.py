@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,10 +15,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from .delivery import deliver, hang_up
+from .edits import edited
 from .engine import Engine
-from .errors import ApiError, anthropic_body, openai_body
-from .faults import Faults
+from .errors import ApiError
+from .faults import Faults, merged
 from .settings import Profile, Settings
+from .shapes import batch_object, file_object, message_batch
+from .speech import Json, error_answer, error_response, means_anthropic, new_request_id
 from .state import State
 from .uploads import BodyEnd, drain
 
@@ -47,15 +49,6 @@ class Service:
     forwarder: Forwarder | None = None
 
 
-class Json(Response):
-    """A JSON answer."""
-
-    media_type = "application/json"
-
-    def __init__(self, body: object, status_code: int = 200, headers: dict[str, str] | None = None):
-        super().__init__(orjson.dumps(body), status_code, headers)
-
-
 @dataclass
 class Caller:
     """One call being served."""
@@ -70,6 +63,16 @@ class Caller:
 
 
 Handler = Callable[[Caller], Awaitable[Response]]
+
+
+def subject(caller: Caller) -> dict:
+    """The object that a call is about, as it looks on the wire; an empty one when there is none."""
+    ids, state, now = caller.request.path_params, caller.service.state, caller.service.engine.clock.now()
+    if "file_id" in ids and (file := state.file(caller.account, ids["file_id"], now)):
+        return file_object(file, caller.profile)
+    if "batch_id" in ids and (batch := state.batch(caller.account, ids["batch_id"])):
+        return message_batch(batch, "", now) if caller.profile.name == "anthropic" else batch_object(batch, caller.profile)
+    return {}
 
 
 def account_of(request: Request, settings: Settings, profile: str) -> str:
@@ -109,13 +112,16 @@ class Call:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        request, request_id = Request(scope, BodyEnd(receive)), f"req_sim_{secrets.token_hex(12)}"
+        request, request_id = Request(scope, BodyEnd(receive)), new_request_id()
+        if self.profile.name != "anthropic" and means_anthropic(request):
+            await error_answer(ApiError(404, "Not found"), "anthropic")(scope, receive, send)
+            return
         caller = Caller(request, self.service, self.profile, "", {}, request_id)
         try:
             caller.account = account_of(request, self.service.settings, self.profile.name)
             if self.profile.name == "anthropic":
                 caller.version = version_of(request)
-            caller.fault = self.service.faults.pick(self.name, self.profile.name)
+            caller.fault = self.service.faults.pick(self.name, self.profile.name, lambda: subject(caller))
             response = await self._answer(caller)
         except ApiError as error:
             response = error_response(error, self.profile.name, request_id)
@@ -132,7 +138,7 @@ class Call:
         fault = caller.fault
         if "delay" in fault:
             await asyncio.sleep(fault["delay"])
-        replaced = "status" in fault or "drop" in fault
+        replaced = not fault.keys().isdisjoint(("status", "body", "drop"))
         moment = fault.get("drop") or fault.get("when", "before")
         if replaced and moment == "before":
             await drain(caller.request)
@@ -140,17 +146,30 @@ class Call:
             return self._broken(caller)
         response = await self.handler(caller)
         self._note(caller, response)
-        return self._broken(caller) if replaced else response
+        return self._broken(caller) if replaced else self._edited(caller, response)
+
+    def _edited(self, caller: Caller, response: Response) -> Response:
+        """The answer with its objects edited: the one that it is, or each of a list."""
+        if not self.service.faults.rules or not isinstance(response, Json) or response.status_code != 200:
+            return response
+        body = orjson.loads(response.body)
+        items = body["data"] if self.name.endswith(".list") else [body]
+        for item in items if isinstance(items, list) else []:
+            more = self.service.faults.pick_for(self.name, self.profile.name, item) if isinstance(item, dict) else {}
+            edited(item, merged([more, caller.fault]))
+        return Json(body)
 
     def _broken(self, caller: Caller) -> Response | None:
         fault = caller.fault
         if "drop" in fault:
             return None
-        error = ApiError(int(fault["status"]), "A fault that was asked for.")
-        response = error_response(error, self.profile.name, caller.request_id)
-        if "body" in fault:
+        status = fault.get("status", 200)
+        response = error_response(ApiError(status, "A fault that was asked for."), self.profile.name, caller.request_id)
+        if status in (204, 304):  # these have no body
+            response = Response(None, status)
+        elif "body" in fault:
             raw = fault["body"] if isinstance(fault["body"], str) else orjson.dumps(fault["body"])
-            response = Response(raw, int(fault["status"]), media_type="application/json")
+            response = Response(raw, status, media_type="application/json")
         response.headers.update({str(k): str(v) for k, v in fault.get("headers", {}).items()})
         return response
 
@@ -159,7 +178,8 @@ class Call:
         if not self.name.endswith("batches.create"):
             return
         made = orjson.loads(response.body)["id"] if response is not None and response.status_code == 200 else None
-        status = None if "drop" in caller.fault else caller.fault.get("status", response.status_code if response else None)
+        told = 200 if "body" in caller.fault else response.status_code if response else None
+        status = None if "drop" in caller.fault else caller.fault.get("status", told)
         caller.service.state.attempt({"profile": self.profile.name, "batch_id": made, "status": status,
                                       "fault": caller.fault or None})
 
@@ -167,9 +187,3 @@ class Call:
         name = "request-id" if self.profile.name == "anthropic" else "x-request-id"
         rates = RATE_ANTHROPIC if self.profile.name == "anthropic" else RATE_OPENAI
         return {name: request_id, "x-simulated": "false" if self.service.forwarder else "true", **rates}
-
-
-def error_response(error: ApiError, profile: str, request_id: str) -> Response:
-    """An error in the words of an API."""
-    body = anthropic_body(error, request_id) if profile == "anthropic" else openai_body(error)
-    return Json(body, error.status, error.headers)

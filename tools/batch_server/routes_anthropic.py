@@ -11,11 +11,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from . import limits, shapes
-from .delivery import FileStream, bent_lines
+from .bending import download, page_of, with_odd
 from .errors import ApiError
-from .gate import Call, Caller, Json, Service
+from .gate import Call, Caller, Service
 from .rows import Context, answer, prompt_tokens, texts
-from .state import Batch, new_id, sync_file
+from .speech import Json
+from .state import Batch, sync_file
 from .streams import streamed
 from .uploads import Sink, read_json, read_to_disk
 from .worker import split_body
@@ -35,7 +36,7 @@ async def create(caller: Caller) -> Response:
     rows = state.folder / "tmp" / secrets.token_hex(8)
     try:
         body.flush()
-        batch_id = new_id("msgbatch_")
+        batch_id = caller.service.state.new_id("msgbatch_")
         batch = await _split(caller, body, rows, batch_id)
         await asyncio.to_thread(_keep, state.blob(batch.blob), rows)
         await asyncio.to_thread(state.add_batch, batch)
@@ -93,27 +94,17 @@ async def retrieve(caller: Caller) -> Response:
 
 async def list_(caller: Caller) -> Response:
     """GET /v1/messages/batches"""
-    query, state = caller.request.query_params, caller.service.state
+    query = caller.request.query_params
     limit = limits.number(query.get("limit"), 20, 1, 1000, "limit")
-    where, values, order = "", (), "desc"
-    if query.get("after_id"):
-        where, values = " and seq < ?", (_cursor(caller, "after_id").seq,)
-    if query.get("before_id"):
-        where, values = f"{where} and seq > ?", (*values, _cursor(caller, "before_id").seq)
-        order = "desc" if query.get("after_id") else "asc"
-    if "lag" in caller.fault:
-        where += " and json_extract(doc, '$.created') <= ?"
-        values = (*values, caller.service.engine.clock.now() - caller.fault["lag"])
-    found = state.batches(caller.account, where, values, order, limit + 1)
-    more, found = len(found) > limit, found[:limit]
-    if order == "asc":
-        found.reverse()
+    found, more = page_of(caller, limit, _cursor(caller, "after_id"), _cursor(caller, "before_id"))
     items = [_shape(caller, batch) for batch in found]
-    return Json({"data": items, "has_more": more, "first_id": items[0]["id"] if items else None,
-                 "last_id": items[-1]["id"] if items else None})
+    return Json(with_odd(caller, {"data": items, "has_more": more, "first_id": items[0]["id"] if items else None,
+                                  "last_id": items[-1]["id"] if items else None}))
 
 
-def _cursor(caller: Caller, name: str) -> Batch:
+def _cursor(caller: Caller, name: str) -> Batch | None:
+    if not caller.request.query_params.get(name):
+        return None
     batch = caller.service.state.batch(caller.account, caller.request.query_params[name])
     if batch is None:
         raise ApiError(400, f"{name}: no such message batch")
@@ -153,10 +144,7 @@ async def results(caller: Caller) -> Response:
     file = state.file(batch.account, batch.output_file or "", 0.0)
     if file is None or now >= batch.created + shapes.RESULTS_KEPT:
         raise ApiError(404, f"The results of batch {batch.id} are no longer available.")
-    path = state.blob(file.blob)
-    if bend := caller.fault.get("lines"):
-        return bent_lines(path, bend, "application/x-jsonl")
-    return FileStream(path, "application/x-jsonl")
+    return download(caller, file, "application/x-jsonl")
 
 
 async def message(caller: Caller) -> Response:

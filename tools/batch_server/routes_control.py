@@ -13,11 +13,12 @@ from starlette.routing import BaseRoute, Route
 
 from . import ledger
 from .errors import ApiError, openai_body
-from .faults import parse
-from .gate import Json, Service
+from .gate import Service
+from .hosts import LOCAL_NAMES, name_of
+from .plan import parse
 from .seed import seed
+from .speech import Json
 
-LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]", "testserver")
 BODY_LIMIT = 4 * 1024 * 1024
 
 
@@ -28,7 +29,7 @@ def local_only(request: Request) -> None:
         loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = False
-    name = request.headers.get("host", "").rsplit(":", 1)[0]
+    name = name_of(request.headers.get("host", ""))
     origin = request.headers.get("origin")
     foreign = origin is not None and origin.rpartition("//")[2] != request.headers.get("host")
     if not loopback or name not in LOCAL_NAMES or foreign:
@@ -46,12 +47,14 @@ def guarded(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Requ
     return answer
 
 
-async def _json(request: Request) -> object:
+async def _json(request: Request, nothing: object = None) -> object:
     body = bytearray()
     async for piece in request.stream():
         body += piece
         if len(body) > BODY_LIMIT:
             raise ApiError(413, "The body is too long.")
+    if not body.strip() and nothing is not None:
+        return nothing
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -93,8 +96,9 @@ def routes(service: Service) -> list[BaseRoute]:
         return Json({"jumped": engine.clock.jumped, "now": engine.clock.now()})
 
     async def reset(request: Request) -> Response:
+        reuse = await _json(request, {})
         await engine.stop()
-        state.wipe()
+        state.wipe(isinstance(reuse, dict) and reuse.get("reuse_ids") is True)
         engine.clock.jumped = 0.0
         service.faults.rules = []
         return Json({"status": "wiped"})

@@ -8,11 +8,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from . import limits, shapes
-from .delivery import FileStream, bent_lines
+from .bending import download, page_of, with_odd
 from .errors import ApiError
-from .gate import Call, Caller, Json, Service
+from .gate import Call, Caller, Service
 from .rows import Context, answer
-from .state import Batch, File, new_id
+from .speech import Json
+from .state import Batch, File
 from .streams import STREAMED, streamed
 from .uploads import Form, read_form, read_json
 
@@ -64,7 +65,7 @@ def _accepted(form: Form, caller: Caller) -> File:
     keep = _keep(form.fields.get("expires_after[anchor]"), form.fields.get("expires_after[seconds]"))
     keep = keep or (BATCH_FILE_KEPT if purpose == "batch" else None)
     name = form.filename[:255]
-    return File(new_id("file-"), caller.account, name, purpose, size, form.sink.digest.hexdigest(), now,
+    return File(caller.service.state.new_id("file-"), caller.account, name, purpose, size, form.sink.digest.hexdigest(), now,
                 int(now) + keep if keep else None, service.state.new_blob())
 
 
@@ -96,11 +97,7 @@ async def retrieve_file(caller: Caller) -> Response:
 
 async def file_content(caller: Caller) -> Response:
     """GET /files/{id}/content"""
-    file = _file(caller)
-    path = caller.service.state.blob(file.blob)
-    if bend := caller.fault.get("lines"):
-        return bent_lines(path, bend, "application/octet-stream")
-    return FileStream(path, "application/octet-stream")
+    return download(caller, _file(caller), "application/octet-stream")
 
 
 async def delete_file(caller: Caller) -> Response:
@@ -114,7 +111,7 @@ async def list_files(caller: Caller) -> Response:
     """GET /files"""
     query, state = caller.request.query_params, caller.service.state
     limit = limits.number(query.get("limit"), 10_000, 1, 10_000, "limit")
-    order = query.get("order", "desc")
+    order = caller.fault.get("list", {}).get("order") or query.get("order", "desc")
     if order not in ("asc", "desc"):
         raise ApiError(400, "Invalid value for 'order': expected one of 'asc', 'desc'.", code="invalid_value", param="order")
     where, values, now = "", (), caller.service.engine.clock.now()
@@ -128,7 +125,8 @@ async def list_files(caller: Caller) -> Response:
     lag = _too_young(caller)
     found = [file for file in state.files(caller.account, where, values, order, -1)
              if (file.expires is None or file.expires > now) and file.created <= lag][: limit + 1]
-    return Json(shapes.page([shapes.file_object(file, caller.profile) for file in found[:limit]], len(found) > limit, caller.profile))
+    items = [shapes.file_object(file, caller.profile) for file in found[:limit]]
+    return Json(with_odd(caller, shapes.page(items, len(found) > limit, caller.profile)))
 
 
 def _too_young(caller: Caller) -> float:
@@ -149,7 +147,7 @@ async def create_batch(caller: Caller) -> Response:
     keep = _keep(keep.get("anchor"), keep.get("seconds"), "output_expires_after") if isinstance(keep, dict) else None
     window = body["completion_window"]
     batch = Batch(
-        new_id("batch_"), caller.account, caller.profile.name, now, now - clock.jumped, clock.jumped, "validating",
+        caller.service.state.new_id("batch_"), caller.account, caller.profile.name, now, now - clock.jumped, clock.jumped, "validating",
         file.blob if file else "", file.sha256 if file else "", int(window[:-1]) * 3600.0, window, body["input_file_id"],
         body["endpoint"], body.get("metadata"), keep=keep, fate=caller.fault.get("fate", {}))
     await asyncio.to_thread(service.state.add_batch, batch)
@@ -225,18 +223,12 @@ async def list_batches(caller: Caller) -> Response:
     """GET /batches"""
     query, state = caller.request.query_params, caller.service.state
     limit = limits.number(query.get("limit"), 20, 1, 100, "limit")
-    where, values = "", ()
-    if query.get("after"):
-        after = state.batch(caller.account, query["after"])
-        if after is None:
-            raise ApiError(400, f"No batch found with id '{query['after'][:100]}'.", param="after")
-        where, values = " and seq < ?", (after.seq,)
-    oldest = _too_young(caller)
-    if "lag" in caller.fault:
-        where, values = f"{where} and json_extract(doc, '$.created') <= ?", (*values, oldest)
-    found = state.batches(caller.account, where, values, "desc", limit + 1)
-    items = [shapes.batch_object(batch, caller.profile, caller.fault) for batch in found[:limit]]
-    return Json(shapes.page(items, len(found) > limit, caller.profile))
+    after = state.batch(caller.account, query["after"]) if query.get("after") else None
+    if query.get("after") and after is None:
+        raise ApiError(400, f"No batch found with id '{query['after'][:100]}'.", param="after")
+    found, more = page_of(caller, limit, after)
+    items = [shapes.batch_object(batch, caller.profile, caller.fault) for batch in found]
+    return Json(with_odd(caller, shapes.page(items, more, caller.profile)))
 
 
 # -- single calls and models --------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import orjson
 
 from . import bodies, rehearsal
 from .errors import ANTHROPIC_TYPES, OPENAI_TYPES, ApiError, anthropic_body, openai_body
+from .forms import Form, form_of
 from .rules import check_anthropic, check_openai, reasons
 
 Memory = Callable[[str], tuple[int, int] | None]
@@ -94,13 +95,14 @@ def answer(body: dict, custom_id: str, context: Context, memory: Memory) -> Outc
             check_anthropic(body, context.version)
         else:
             check_openai(body, context.endpoint)
+        form = form_of(body, context.endpoint, words)
     except ApiError as error:
         return Outcome(error.status, _error(error, context, tag), tag)
     refusal = _demanded(digest, context, memory) or _passing(digest, context, memory)
     if refusal:
         error, seen = refusal
         return Outcome(error.status, _error(error, context, tag), tag, seen=seen)
-    return _reply(body, model, text, prompt_tokens(words), digest, tag, context, memory)
+    return _reply(body, model, text, prompt_tokens(words), digest, tag, context, memory, form)
 
 
 def _error(error: ApiError, context: Context, tag: str) -> dict:
@@ -139,20 +141,23 @@ def _passing(digest: bytes, context: Context, memory: Memory) -> tuple[ApiError,
 
 
 def _reply(body: dict, model: str, text: str, tokens_in: int, digest: bytes, tag: str, context: Context,
-           memory: Memory) -> Outcome:
+           memory: Memory, form: Form) -> Outcome:
     if context.endpoint.endswith(("/embeddings", "/moderations")):
         return _list_reply(body, model, tokens_in, digest, tag, context)
     if not context.endpoint.endswith(("/completions", "/responses", "/messages")):
         error = ApiError(400, f"{context.endpoint} is not simulated by the local batch service.", code="unsupported_value")
         return Outcome(400, _error(error, context, tag), tag)
-    reply, seen = _words(body, model, text, tokens_in, digest, context, memory)
-    return Outcome(200, _shape(reply, model, tag, context), tag, reply.tokens_in, reply.tokens_out, reply.reasoning, seen)
+    seeds = [digest, *(sha256(b"%d" % n + digest).digest() for n in range(1, form.n))]
+    made = [_words(body, model, text, tokens_in, seed, context, memory, form) for seed in seeds]
+    replies = [reply for reply, _ in made]
+    return Outcome(200, _shape(replies, model, tag, context), tag, tokens_in, sum(reply.tokens_out for reply in replies),
+                   sum(reply.reasoning for reply in replies), made[0][1])
 
 
 def _words(body: dict, model: str, text: str, tokens_in: int, digest: bytes, context: Context,
-           memory: Memory) -> tuple[bodies.Reply, list | None]:
+           memory: Memory, form: Form) -> tuple[bodies.Reply, list | None]:
     """The reply's text, cut off where the cap or the small share of cut rows says so."""
-    words = rehearsal.answer(text, model, digest, context.shares["odd"])
+    words = rehearsal.answer(text, model, digest, context.shares["odd"]) if form.schema is None else form.words(digest)
     whole = rehearsal.tokens(words)
     cap = body.get("max_completion_tokens") or body.get("max_tokens") or body.get("max_output_tokens")
     thinking = 0
@@ -165,20 +170,21 @@ def _words(body: dict, model: str, text: str, tokens_in: int, digest: bytes, con
         if before is None or (cap or DEFAULT_CAP) <= before[1]:
             limit, seen = min(limit, max(1, whole * (40 + digest[19] % 40) // 100)), [key, 0, cap or DEFAULT_CAP]
     if whole <= limit:
-        return bodies.Reply(words, False, tokens_in, whole + thinking, thinking), seen
+        return bodies.Reply(words, False, tokens_in, whole + thinking, thinking, form.tool), seen
     kept = rehearsal.cut_to(words, limit) if limit > 0 else ""
     thinking = min(thinking, cap) if cap else thinking
-    return bodies.Reply(kept, True, tokens_in, rehearsal.tokens(kept) + thinking, thinking), seen
+    return bodies.Reply(kept, True, tokens_in, rehearsal.tokens(kept) + thinking, thinking, form.tool), seen
 
 
-def _shape(reply: bodies.Reply, model: str, tag: str, context: Context) -> dict:
+def _shape(replies: list[bodies.Reply], model: str, tag: str, context: Context) -> dict:
+    reply = replies[0]
     if context.profile == "anthropic":
         return bodies.message(reply, model, tag, context.tier)
     if context.endpoint.endswith("/responses"):
         return bodies.response(reply, model, tag, context.created)
     if context.endpoint.endswith("/chat/completions"):
-        return bodies.chat_completion(reply, model, tag, context.created, context.profile == "kluster")
-    return bodies.text_completion(reply, model, tag, context.created)
+        return bodies.chat_completion(replies, model, tag, context.created, context.profile == "kluster")
+    return bodies.text_completion(replies, model, tag, context.created)
 
 
 def _list_reply(body: dict, model: str, tokens_in: int, digest: bytes, tag: str, context: Context) -> Outcome:

@@ -15,6 +15,7 @@ class Settings:
     state: Path
     host: str = "127.0.0.1"
     port: int = 8790
+    allow_host: tuple[str, ...] = ()
     speed: float = 1.0
     keys: frozenset[str] = frozenset()
     lease: Path | None = None
@@ -24,6 +25,9 @@ class Settings:
     backend: str = "rehearsal"
     backend_url: str = ""
     backend_concurrency: int = 16
+    backend_tries: int = 6
+    backend_wait: float = 120.0
+    backend_timeout: float = 600.0
     odd_share: float = 0.06
     cut_share: float = 0.01
     heal_share: float = 0.01

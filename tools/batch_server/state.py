@@ -13,6 +13,8 @@ from pathlib import Path
 
 import orjson
 
+from .edits import number_of
+
 FINAL = frozenset({"failed", "completed", "expired", "cancelled"})
 SCHEMA = """
 create table if not exists files(seq integer primary key, id text unique, account text, purpose text, gone int, doc blob);
@@ -86,11 +88,6 @@ class Batch:
         return self.status in FINAL
 
 
-def new_id(prefix: str) -> str:
-    """An id that nobody can mistake for a real provider's."""
-    return f"{prefix}sim{secrets.token_hex(13)}"
-
-
 class State:
     """The database and folders of one service. Every write is on disk before the call returns."""
 
@@ -106,6 +103,7 @@ class State:
         self.db.execute("pragma journal_mode=wal")
         self.db.execute("pragma synchronous=full")
         self.db.executescript(SCHEMA)
+        self.again: list[str] = []  # ids of the time before a reset that are to be given once more
         self.live: dict[str, Batch] = {b.id: b for b in self._batches("final = 0 and gone = 0 order by seq", ())}
         self._sweep()
 
@@ -148,6 +146,11 @@ class State:
         """Where the bytes of a file are; names are made here, never taken from a client."""
         return self.folder / "blobs" / name
 
+    def new_id(self, prefix: str) -> str:
+        """An id that nobody can mistake for a real provider's; after a reset that asked for it, one that was given before."""
+        known = next((place for place, old in enumerate(self.again) if old.startswith(prefix)), None)
+        return f"{prefix}sim{secrets.token_hex(13)}" if known is None else self.again.pop(known)
+
     def new_blob(self) -> str:
         """A fresh blob name."""
         return secrets.token_hex(16)
@@ -171,6 +174,7 @@ class State:
 
     def file(self, account: str, file_id: str, now: float) -> File | None:
         """A file of an account, if it is there, not deleted and not past its date."""
+        file_id = self._true_id("files", account, file_id)
         rows = self.read("select doc, seq from files where id = ? and account = ? and gone = 0", (file_id, account))
         found = File(**orjson.loads(rows[0][0])) if rows else None
         if found is None or (found.expires is not None and found.expires <= now):
@@ -222,13 +226,25 @@ class State:
 
     def batch(self, account: str, batch_id: str) -> Batch | None:
         """A batch of an account; the running ones are shared objects."""
+        batch_id = self._true_id("batches", account, batch_id)
         found = self.live.get(batch_id) or next(iter(self._batches("id = ? and gone = 0", (batch_id,))), None)
         return found if found is not None and found.account == account else None
+
+    def _true_id(self, table: str, account: str, given: str) -> str:
+        """The id behind a number, where a fault shows ids as numbers; any other id is itself."""
+        if not (given.isascii() and given.isdigit() and len(given) < 16):
+            return given
+        known = (row[0] for row in self.read(f"select id from {table} where account = ? and gone = 0", (account,)))
+        return next((one for one in known if number_of(one) == int(given)), given)
 
     def batches(self, account: str, where: str, values: tuple, order: str, limit: int) -> list[Batch]:
         """Batches of an account in order of creation."""
         found = self._batches(f"account = ? and gone = 0 {where} order by seq {order} limit ?", (account, *values, limit))
         return [self.live.get(batch.id, batch) for batch in found]
+
+    def batches_like(self, where: str, values: tuple) -> list[Batch]:
+        """Batches of all accounts by a condition, deleted ones too."""
+        return [self.live.get(b.id, b) for b in self._batches(where, values)]
 
     def all_batches(self, limit: int = -1) -> list[Batch]:
         """Every batch ever accepted, newest first, deleted ones too: the ledger forgets nothing."""
@@ -267,8 +283,10 @@ class State:
         """Keep a number under a name."""
         self.write(("insert or replace into meta values(?,?)", (key, value)))
 
-    def wipe(self) -> None:
-        """Forget everything."""
+    def wipe(self, reuse_ids: bool = False) -> None:
+        """Forget everything; on demand all ids are given again, in their order, as a host does that starts counting anew."""
+        old = [row[0] for table in ("batches", "files") for row in self.read(f"select id from {table} order by seq")]
+        self.again = old + self.again if reuse_ids else []
         self.live.clear()
         self.write(*[(f"delete from {table}", ()) for table in ("files", "batches", "chunks", "rows", "answers", "attempts", "meta")])
         for name in ("blobs", "work", "tmp"):
