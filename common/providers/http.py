@@ -55,16 +55,17 @@ class Http:
         with self.call() as client:
             return client.post(path, cast_to=httpx2.Response, options={"headers": headers or {}}, **body).content
 
-    def delete(self, path: str) -> None:
-        """Ask for something to be deleted. What is no longer there is no error."""
+    def delete(self, path: str) -> bytes | None:
+        """Ask for something to be deleted; what the host says to that. None for what is no longer there."""
         import httpx2
 
         try:
             with self.call() as client:
-                client.delete(path, cast_to=httpx2.Response)
+                return client.delete(path, cast_to=httpx2.Response).content
         except Refused as error:
             if error.status != 404:
                 raise
+            return None
 
     def fetch(self, path: str, to: Path) -> str:
         """Stream what a GET answers into a file, whole or not at all; its sha256 as received.

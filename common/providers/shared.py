@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import orjson
 
-from common.errors import Refused
+from common.errors import Refused, Unknown
 from common.nouns import Batch, Host
 from common.providers.base import Provider
 from common.providers.http import Http, segment
+from common.text import one_line
 
 
 class SdkProvider(Provider):
@@ -78,6 +79,12 @@ class SdkProvider(Provider):
                 raise
             return None
 
+    def _delete(self, path: str) -> None:
+        """Delete. Raises Unknown unless the host says that it did: in words, or with an answer without content."""
+        if (said := self._http.delete(path)) and not self._read(said, _is_deleted):
+            shown = one_line(said.decode(errors="replace"), 200)
+            raise Unknown(f"{path}: the host answered the deletion, but does not say that it is deleted: {shown}")
+
     def _read(self, raw: bytes, take: Callable[[dict], object]):
         """What is to be taken from an answer. Raises Unknown when it is not of the API's shape."""
         with self._http.reading():
@@ -89,6 +96,10 @@ class SdkProvider(Provider):
     def _named(self, raw: bytes) -> str:
         """The id in an answer to a creation."""
         return self._read(raw, _id)
+
+
+def _is_deleted(said: dict) -> bool:
+    return said.get("deleted") is True or ("deleted" not in said and str(said.get("type", "")).endswith("_deleted"))
 
 
 def _id(made: dict) -> str:

@@ -8,12 +8,12 @@ from common.errors import Broke, Denied, Refused
 from common.experiment import shards
 from common.nouns import FINAL, Batch, Pause, Shard, State
 from common.outcomes import POLICY, Policy
-from common.results.raw import raw_paths
 from common.results.tally import BatchScan, scan
 from common.retry import backoff
 from common.runs import verdicts
 from common.runs.desk import Desk
 from common.runs.overview import collected_changes
+from common.runs.rawnames import paths_to_write
 from common.runs.steps import give_up, vanished
 
 DOWNLOADS = 3  # how often a result file with holes is fetched before the holes are believed
@@ -25,7 +25,7 @@ def collect(desk: Desk, shard: Shard) -> None:
     if (batch := memory.batch or _status_of(desk, shard)) is None:
         vanished(desk, shard)
         return
-    output, errors = raw_paths(desk.run, shard.batch_id)
+    output, errors = paths_to_write(desk.journal, desk.run, shard.batch_id)
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
         files = desk.ask(lambda: desk.provider.download(batch, output, errors))
@@ -62,7 +62,7 @@ def is_foreign(shard: Shard, found: BatchScan) -> bool:
 
 def _disown(desk: Desk, shard: Shard) -> None:
     """Keep the file of somebody else's batch out of our results, and look on for ours."""
-    for path in raw_paths(desk.run, shard.batch_id):
+    for path in paths_to_write(desk.journal, desk.run, shard.batch_id):
         path.unlink(missing_ok=True)
     desk.tell("disowned", shard, f"batch {shard.batch_id} answers other requests: it is not ours; looking on")
     desk.record(shard, "disowned", state=State.SUBMITTING, batch_id="", adopted=False, note="")
