@@ -33,7 +33,7 @@ class CSV(Reader):
         self._file = file
         try:
             with open(file, encoding="utf-8-sig", newline="") as lines:
-                self.columns = tuple(next(csv.reader(lines), ()))
+                self.columns = tuple(next(csv.reader(lines, strict=True), ()))
         except (UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"{file}: not a UTF-8 CSV file ({error})") from None
         if not self.columns:
@@ -44,16 +44,20 @@ class CSV(Reader):
     def rows(self) -> Iterator[tuple[int, Sequence[str]]]:
         width = len(self.columns)
         with open(self._file, encoding="utf-8-sig", newline="") as lines:
-            reader = csv.reader(lines)
+            reader = csv.reader(lines, strict=True)
             next(reader, None)
+            begin = reader.line_num + 1  # the line that the row at hand begins in: an open quote takes all that follow
             try:
                 for row in reader:
+                    begin = reader.line_num + 1
                     if len(row) != width:
                         if not row:
                             continue  # an empty line
                         raise InputError(f"{self._file}, line {reader.line_num}: {len(row)} cells; expected {width}")
                     yield reader.line_num, row
-            except (UnicodeDecodeError, csv.Error) as error:
+            except csv.Error as error:
+                raise InputError(f"{self._file}, line {begin}: a quote is not closed, or text follows it ({error})") from None
+            except UnicodeDecodeError as error:
                 raise InputError(f"{self._file}, near line {reader.line_num}: {error}") from None
 
 
