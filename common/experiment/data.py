@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -89,3 +90,16 @@ class JSONL(Reader):
             except KeyError as error:
                 raise InputError(f"{self._file}, line {number}: no key {error}; the first line has it") from None
             yield number, [v if isinstance(v, str) else orjson.dumps(v).decode() for v in values]
+
+
+def digests(file: Path) -> tuple[str, str]:
+    """The digest of a data file's rows, whatever ends its lines (git and spreadsheets change that), and of its bytes."""
+    rows, whole, held = hashlib.sha256(), hashlib.sha256(), b""
+    with open(file, "rb") as content:
+        while block := content.read(1 << 20):
+            whole.update(block)
+            block = held + block
+            held = b"\r" if block.endswith(b"\r") else b""  # its newline may be the first byte of the next block
+            rows.update(block[: len(block) - len(held)].replace(b"\r\n", b"\n"))
+    rows.update(held)
+    return rows.hexdigest(), whole.hexdigest()

@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 
 from common.errors import InputError
-from common.experiment.data import CSV, JSONL
+from common.experiment.data import CSV, JSONL, digests
 from common.experiment.grid import Experiment, Persona, Texts
 from common.experiment.prompt import Prompt
 from common.nouns import Question
@@ -226,7 +226,7 @@ def _data(path: Path, table: _Table) -> Texts:
     for key, column in (("id", id_column), ("modifier", modifier)):
         if column and column not in reader.columns:
             raise table.fail(key, f"no column {column!r} in {file}; it has {', '.join(reader.columns)}")
-    digest, former = _digests(file)
+    digest, former = digests(file)
     columns, rows = reader.columns, reader.rows
     if not id_column:
         columns, rows = (*columns, ""), reader.numbered  # no column is called "", so no prompt can name it
@@ -239,16 +239,3 @@ def _data(path: Path, table: _Table) -> Texts:
         f"{digest} {id_column} {modifier}",
         f"{former} {id_column} {modifier}",
     )
-
-
-def _digests(file: Path) -> tuple[str, str]:
-    """The digest of a data file's rows, whatever ends its lines (git and spreadsheets change that), and of its bytes."""
-    rows, whole, held = hashlib.sha256(), hashlib.sha256(), b""
-    with open(file, "rb") as content:
-        while block := content.read(1 << 20):
-            whole.update(block)
-            block = held + block
-            held = b"\r" if block.endswith(b"\r") else b""  # its newline may be the first byte of the next block
-            rows.update(block[: len(block) - len(held)].replace(b"\r\n", b"\n"))
-    rows.update(held)
-    return rows.hexdigest(), whole.hexdigest()
