@@ -15,9 +15,22 @@ ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_MAX_COST = 10.0
 
 
-def load_env() -> None:
-    """Read .env beside the scripts; what the environment already says wins."""
-    load_dotenv(ROOT / ".env")
+def load_env() -> str:
+    """Read .env beside the scripts; what the environment already says wins. Returns a warning, "" if there is none.
+
+    A relative RESULTS_DIR in it is meant from its own folder: a terminal and cron must not have two journals.
+    Raises InputError where it cannot be read.
+    """
+    file = ROOT / ".env"
+    was_set = "RESULTS_DIR" in os.environ
+    try:
+        load_dotenv(file)
+        mode = file.stat().st_mode if file.is_file() else 0
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read ({error})") from None
+    if not was_set and (folder := os.environ.get("RESULTS_DIR")):
+        os.environ["RESULTS_DIR"] = str(ROOT / Path(folder).expanduser())
+    return f"{file} can be read by other users of this machine; type: chmod 600 {file}" if mode & 0o077 else ""
 
 
 def results_folder(option: str | None) -> Path:

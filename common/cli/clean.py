@@ -15,7 +15,7 @@ from common.cli.session import Session, opened
 from common.cli.text import table
 from common.errors import InputError
 from common.maintenance import cleanup
-from common.maintenance.cleanup import CANCEL, CLEAN, DONE, FAILED, HELD, LEFT, RUNNING, UNCOLLECTED, Cleanup, Item, Outcome, Survey
+from common.maintenance.cleanup import CANCEL, CLEAN, DONE, FAILED, HELD, LEFT, RUNNING, UNCOLLECTED, UNSEEN, Cleanup, Item, Outcome, Survey
 from common.runs.choose import check_open
 from common.text import duration, one_line, size
 
@@ -72,7 +72,8 @@ def _clean(session: Session, work: Cleanup) -> int:
         session.json(_as_dict(args.dry_run, survey, outcomes))
     # a batch that was named and is neither deleted nor clean: the command was not done
     undone = args.batch_id and any(i.plan in (RUNNING, UNCOLLECTED, HELD) for i in survey.items)
-    return UNFINISHED if _number(outcomes, FAILED) or (undone and not args.dry_run) else OK
+    unseen = any(item.plan == UNSEEN for item in survey.items)
+    return UNFINISHED if _number(outcomes, FAILED) or ((undone or unseen) and not args.dry_run) else OK
 
 
 def _agreed(session: Session, number: int) -> bool:
@@ -96,6 +97,8 @@ def _shown(survey: Survey, limit: int | None, local: bool) -> Iterator[str]:
         if number := sum(item.plan == plan for item in survey.items):
             yield f"{number} batches {said}"
     yield from (_hint(item, local) for item in survey.items if item.plan == UNCOLLECTED)
+    if number := sum(item.plan == UNSEEN for item in survey.items):
+        yield f"{number} batches are left alone: the host gives their files, but not whether they are there; delete them on its own pages"
     if any(item.plan == RUNNING for item in survey.items):
         yield "batches that still run are left alone; --cancel-running stops, collects and deletes them"
     if survey.foreign_left:

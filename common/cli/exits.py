@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from common.errors import BatchError, InputError, Refused, disk_error
 from common.text import one_line
@@ -22,6 +23,9 @@ def guarded(call: Callable[[], int], go_on: str, interrupted: str, nothing_lost:
     """
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # a stream of a test or a notebook, or none at all
+            stream.reconfigure(errors="replace")  # an ASCII or Latin-1 terminal shows what it can
     try:
         return _flushed(call)
     except KeyboardInterrupt:

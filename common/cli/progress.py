@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from common.nouns import Batch, Event, Run, Shard
+from common.text import one_line
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -56,7 +57,8 @@ class Progress:
         self.say(SAID[kind].format(s=shard, text=text, note=note) if kind in SAID else text)
 
     def say(self, line: str) -> None:
-        """One line that stays."""
+        """One line that stays; a host's words in it bring no escapes."""
+        line = one_line(line, 2000)
         if self._terminal:
             self._total.write(line, file=sys.stderr)
         elif not self._quiet:
@@ -65,9 +67,9 @@ class Progress:
     def _look(self, shard: Shard, batch: Batch) -> None:
         done = batch.succeeded + batch.errored
         if self._terminal and shard.n not in self._bars and len(self._bars) < MOST_BARS:
-            self._bars[shard.n] = self._bar(f"  {shard.batch_id}", shard.count, 1 + len(self._bars))
+            self._bars[shard.n] = self._bar(f"  {one_line(shard.batch_id, 80)}", shard.count, 1 + len(self._bars))
         if bar := self._bars.get(shard.n):
-            bar.set_postfix_str(batch.status, refresh=False)
+            bar.set_postfix_str(one_line(batch.status, 40), refresh=False)
             bar.n = min(done, shard.count)
             bar.refresh()
         elif not self._terminal and self._status.get(shard.n) != batch.status:

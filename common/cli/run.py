@@ -115,7 +115,7 @@ def _drive(session: ScriptSession, found: Run) -> int:
     journal, args = session.journal, session.args
     with journal.lock(found):
         found = journal.run(found.key)
-        session.own_account(found)
+        session.own_account(found, is_locked=True)
         events = journal.event_count(found)
         life = session.lifecycle(found)
         life.listen(show := Progress(found, life.shards, args.json))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from common import settings
 from common.cli.exits import again
 from common.cli.scripts import Script
 from common.cli.text import Voice
-from common.errors import InputError
+from common.errors import Broke, InputError, Refused
 from common.nouns import Run, Shard
 from common.providers import account as accounts
 from common.providers import connect, local
@@ -23,10 +24,15 @@ from common.runs.desk import Options
 from common.runs.journal import Journal
 from common.runs.lifecycle import Lifecycle
 
+_told: set[str] = set()  # once per command, though make status goes on as another
+LOOKS = 2  # how many of a run's newest batches a new key is tried on
+
 
 def results_folder(option: str | None = None) -> Path:
     """The results folder of a command, after .env has been read; it need not exist. Raises InputError for a file."""
-    settings.load_env()
+    if (warning := settings.load_env()) and warning not in _told:
+        _told.add(warning)
+        print(f"warning: {warning}", file=sys.stderr, flush=True)
     folder = settings.results_folder(option)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is no folder; choose another with --results or RESULTS_DIR")
@@ -92,15 +98,37 @@ class ScriptSession(Session):
         """The spending cap in USD; none on the local service, where nothing is paid."""
         return float("inf") if self.account.host.local else settings.max_cost(self.args.max_cost)
 
-    def own_account(self, run: Run) -> None:
-        """Make sure that a run's batches are this account's. Raises InputError."""
+    def own_account(self, run: Run, is_locked: bool = False) -> None:
+        """Make sure that a run's batches are this account's; a new key of the same account takes it over.
+
+        `is_locked`: the caller holds the run's lock. Raises InputError.
+        """
         if run.address != self.account.identity:
             here = self.account.host
             hint = "add --local" if run.address == "local" else f"it was made for {run.address}; see {here.url_variable}"
             raise InputError(f"run {run.name} lives elsewhere: {hint}")
         self.check_key()
-        if run.account and run.account != self.account.key_digest(self.journal.salt):
+        digest = self.account.key_digest(self.journal.salt)
+        if not run.account or run.account == digest:
+            return
+        if not self._retrieves(run):
             raise InputError(f"run {run.name} was submitted with another key; its batches are that account's. Use that key, or --run NAME")
+        # while another process is at work on the run we only look, and leave the binding to it
+        with suppress(InputError), nullcontext() if is_locked else self.journal.lock(run):
+            self.journal.save_run(replace(self.journal.run(run.key), account=digest), "rebound")
+        self.say(f"run {run.name}: this key is new, but retrieves the run's batches; the run is now this key's")
+
+    def _retrieves(self, run: Run) -> bool:
+        """Whether the key at hand is of the account that has the run's batches: the host gives it one of them."""
+        mine = [shard.batch_id for shard in self.journal.shards(run) if shard.batch_id]
+        for batch_id in mine[:1] + mine[1:][-LOOKS:]:  # the oldest, and the newest, which a host is the last to forget
+            try:
+                if any(batch.id == batch_id for batch in self.provider.status([batch_id])):
+                    return True
+            except Refused as error:
+                if error.status in (401, 402) or isinstance(error, Broke):
+                    raise
+        return False
 
     # ---- runs
 

@@ -119,7 +119,7 @@ def _foreign_status(session: ScriptSession, batch_id: str) -> int:
                       "files": [str(f) for f in files]})  # fmt: skip
     else:
         session.say(
-            f"batch {one_line(batch.id)}: {batch.status}, {batch.succeeded:,} of {batch.total:,} succeeded, "
+            f"batch {one_line(batch.id)}: {one_line(batch.status, 40)}, {batch.succeeded:,} of {batch.total:,} succeeded, "
             f"{batch.errored:,} failed (no run here made it)",
             *(one_line(_problem(problem)) for problem in batch.problems),
             *(f"raw: {file}" for file in files),

@@ -12,7 +12,7 @@ import orjson
 from common.outcomes import SUCCEEDED
 from common.runs.journal import Journal
 from common.runs.overview import summary_of
-from common.text import duration, usd
+from common.text import duration, one_line, usd, without_controls
 
 SIMULATED = "SIMULATED: rehearsal answers of the local batch service, not data"
 HEADER = ("provider", "run", "model", "requests", "succeeded", "failed", "cost", "time")
@@ -27,6 +27,7 @@ class Voice:
     def say(self, *lines: str) -> None:
         """Lines for people; they make way for the one object of --json."""
         for line in lines:
+            line = without_controls(line.encode("utf-8", "replace")).decode()  # a host's words among ours: no escapes
             print(line, file=sys.stderr if self.as_json else sys.stdout, flush=True)
 
     def warn(self, text: str) -> None:
@@ -49,7 +50,7 @@ def failures(outcomes: dict[str, int]) -> str:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Columns under a header, aligned by what a terminal shows (a Japanese character is two wide)."""
-    lines = [[str(cell) for cell in row] for row in (header, *rows)]
+    lines = [[one_line(cell, 200) if cell != "" else "" for cell in row] for row in (header, *rows)]
     widths = [max(_width(line[n]) for line in lines) for n in range(len(header))]
     lines.insert(1, ["─" * width for width in widths])
     return "\n".join("  ".join(c + " " * (w - _width(c)) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
@@ -83,10 +84,13 @@ def the_sum(summary: dict) -> str:
 
 def all_runs(journal: Journal) -> str:
     """The table of every run in a results folder that has a summary."""
-    summaries = [s for s in map(summary_of, journal.runs()) if s]
+    runs = journal.runs()
+    summaries = [s for s in map(summary_of, runs) if s]
+    broken = [run for run in runs if summary_of(run) is None and (run.folder / "summary.json").exists()]
+    unread = [f"{run.provider}/{run.name}: its summary.json cannot be read; the run's command makes it again" for run in broken]
     if not summaries:
-        return "no run yet: make demo"
+        return "\n".join(unread) or "no run yet: make demo"
     shown = table(HEADER, (row for s in summaries for row in run_rows(s)))
     notes = [f"{SIMULATED}: {', '.join(s['run'] for s in summaries if s['simulated'])}"] if any(s["simulated"] for s in summaries) else []
     notes += [f"{s['provider']}/{s['run']}: the sum does not add up" for s in summaries if not s["adds_up"]]
-    return "\n".join([shown, *notes])
+    return "\n".join([shown, *notes, *unread])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from common.cli.exits import OK, UNFINISHED, guarded
 from common.cli.scripts import script_of
 from common.cli.session import journal_if_any, results_folder
 from common.cli.text import all_runs, table
-from common.errors import InputError
+from common.errors import InputError, disk_error
 from common.maintenance.audit import audit
 from common.maintenance.backup import backup
 from common.nouns import Run
@@ -81,11 +82,20 @@ def _audit(args: argparse.Namespace) -> int:
 def _audited(journal: Journal, run: Run) -> bool:
     """Say what is wrong with a run; whether something is."""
     with closing(connect(Account(catalog.hosts()[run.host], run.address))) as provider:
-        findings = list(audit(journal, run, provider))
+        findings = list(_findings(audit(journal, run, provider)))
     print(f"{run.provider}/{run.name}: {run.planned:,} requests, {'ok' if not findings else 'NOT as the journal says'}")
     for finding in findings:
         print(f"  {finding}")
     return bool(findings)
+
+
+def _findings(found: Iterator[str]) -> Iterator[str]:
+    """The findings of an audit, and what ended it before its time: a garbled file of one run must not hide the others."""
+    try:
+        yield from found
+    except (InputError, OSError, ValueError, TypeError, LookupError, AttributeError, csv.Error) as error:
+        said = disk_error(error) if isinstance(error, OSError) else f"a file of the run cannot be read: {error}"
+        yield one_line(said, 300)
 
 
 def _backup(args: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,7 +34,7 @@ class CSV(Reader):
         self._file = file
         try:
             with open(file, encoding="utf-8-sig", newline="") as lines:
-                self.columns = tuple(next(csv.reader(lines), ()))
+                self.columns = tuple(next(csv.reader(lines, strict=True), ()))
         except (UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"{file}: not a UTF-8 CSV file ({error})") from None
         if not self.columns:
@@ -44,16 +45,20 @@ class CSV(Reader):
     def rows(self) -> Iterator[tuple[int, Sequence[str]]]:
         width = len(self.columns)
         with open(self._file, encoding="utf-8-sig", newline="") as lines:
-            reader = csv.reader(lines)
+            reader = csv.reader(lines, strict=True)
             next(reader, None)
+            begin = reader.line_num + 1  # the line that the row at hand begins in: an open quote takes all that follow
             try:
                 for row in reader:
+                    begin = reader.line_num + 1
                     if len(row) != width:
                         if not row:
                             continue  # an empty line
                         raise InputError(f"{self._file}, line {reader.line_num}: {len(row)} cells; expected {width}")
                     yield reader.line_num, row
-            except (UnicodeDecodeError, csv.Error) as error:
+            except csv.Error as error:
+                raise InputError(f"{self._file}, line {begin}: a quote is not closed, or text follows it ({error})") from None
+            except UnicodeDecodeError as error:
                 raise InputError(f"{self._file}, near line {reader.line_num}: {error}") from None
 
 
@@ -87,3 +92,16 @@ class JSONL(Reader):
             except KeyError as error:
                 raise InputError(f"{self._file}, line {number}: no key {error}; the first line has it") from None
             yield number, ["" if v is None else v if isinstance(v, str) else orjson.dumps(v).decode() for v in values]
+
+
+def digests(file: Path) -> tuple[str, str]:
+    """The digest of a data file's rows, whatever ends its lines (git and spreadsheets change that), and of its bytes."""
+    rows, whole, held = hashlib.sha256(), hashlib.sha256(), b""
+    with open(file, "rb") as content:
+        while block := content.read(1 << 20):
+            whole.update(block)
+            block = held + block
+            held = b"\r" if block.endswith(b"\r") else b""  # its newline may be the first byte of the next block
+            rows.update(block[: len(block) - len(held)].replace(b"\r\n", b"\n"))
+    rows.update(held)
+    return rows.hexdigest(), whole.hexdigest()

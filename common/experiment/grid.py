@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 
 import orjson
@@ -37,6 +38,7 @@ class Texts:
     modifier_column: int | None
     rows: Callable[[], Iterator[tuple[int, Sequence[str]]]]
     digest: str
+    former_digest: str = ""  # as it was when line ends still counted: a run of then is not bought again
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,9 @@ class Experiment:
     def _modifier(self, where: int, row: Sequence[str]) -> float:
         value = row[self.texts.modifier_column]
         try:
-            return float(value or 0)
+            if isfinite(number := float(value or 0)):
+                return number
+            raise ValueError("inf and nan are no temperatures")
         except ValueError:
             column = self.texts.columns[self.texts.modifier_column]
             raise InputError(f"{self.texts.source}, row {where}: {column} is {value!r}; expected a number") from None

@@ -11,10 +11,22 @@ from pathlib import Path
 import orjson
 
 from common.errors import InputError
-from common.experiment.data import CSV, JSONL
+from common.experiment.data import CSV, JSONL, digests
 from common.experiment.grid import Experiment, Persona, Texts
 from common.experiment.prompt import Prompt
 from common.nouns import Question
+from common.text import one_line
+
+MOST_LONGER = 1000  # times; how much longer an answer that was cut off may be the second time
+MOST = 1_000_000_000  # no count, cap or figure of an experiment is larger, and everything that is made of them stays finite
+
+
+def _shown(value: object) -> str:
+    """A value as a message names it; an integer may be too long even to be printed."""
+    try:
+        return one_line(repr(value), 60)
+    except ValueError:
+        return "a number of thousands of digits"
 
 
 class _Table:
@@ -34,10 +46,10 @@ class _Table:
                 raise self.fail(key, f"missing; expected {expected}")
             return default
         value = self._row.pop(key)
-        if kind is float and type(value) is int:
+        if kind is float and type(value) is int and abs(value) <= MOST:
             value = float(value)
-        if type(value) is not kind:
-            raise self.fail(key, f"is {value!r}; expected {expected}")
+        if type(value) is not kind or (kind is float and not abs(value) <= MOST):  # nan is not below anything
+            raise self.fail(key, f"is {_shown(value)}; expected {expected}")
         return value
 
     def text(self, key: str, expected: str = "a text", default: object = ...) -> str:
@@ -48,8 +60,8 @@ class _Table:
 
     def count(self, key: str, default: object = ...) -> int:
         value = self.take(key, int, "a whole number above 0", default)
-        if value is not None and value < 1:
-            raise self.fail(key, f"is {value}; expected a whole number above 0")
+        if value is not None and not 1 <= value <= MOST:
+            raise self.fail(key, f"is {_shown(value)}; expected a whole number above 0, and at most {MOST:,}")
         return value
 
     def has(self, key: str) -> bool:
@@ -77,8 +89,8 @@ def load(path: Path) -> Experiment:
         raise InputError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: not UTF-8 text (byte {error.start})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{file}: not valid TOML: {error}") from None
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:  # also a number or a nesting beyond Python's bounds
+        raise InputError(f"{file}: not valid TOML: {one_line(error, 200)}") from None
     name = table.text("name", "a short name of a-z, 0-9 and -")
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", name):
         raise table.fail("name", f"is {name!r}; expected a short name of a-z, 0-9 and -")
@@ -92,7 +104,7 @@ def load(path: Path) -> Experiment:
         max_tokens=max_tokens,
         cut_off_factor=_factor(table),
         # hidden reasoning is paid from the same cap and often takes a thousand tokens alone
-        reasoning_max_tokens=table.count("reasoning_max_tokens", 8 * max_tokens),
+        reasoning_max_tokens=table.count("reasoning_max_tokens", min(8 * max_tokens, MOST)),
         reasoning_effort=table.text("reasoning_effort", "none, minimal, low, medium, high", default=""),
         system=prompt.text("system", default=""),
         user=prompt.text("user"),
@@ -109,9 +121,9 @@ def load(path: Path) -> Experiment:
 
 
 def _factor(table: _Table) -> float | None:
-    factor = table.take("cut_off_factor", float, "a number above 1", None)
-    if factor is not None and factor <= 1:
-        raise table.fail("cut_off_factor", f"is {factor:g}; expected a number above 1")
+    factor = table.take("cut_off_factor", float, f"a number above 1, at most {MOST_LONGER}", None)
+    if factor is not None and not 1 < factor <= MOST_LONGER:
+        raise table.fail("cut_off_factor", f"is {factor:g}; expected a number above 1, at most {MOST_LONGER}")
     return factor
 
 
@@ -214,8 +226,7 @@ def _data(path: Path, table: _Table) -> Texts:
     for key, column in (("id", id_column), ("modifier", modifier)):
         if column and column not in reader.columns:
             raise table.fail(key, f"no column {column!r} in {file}; it has {', '.join(reader.columns)}")
-    with open(file, "rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    digest, former = digests(file)
     columns, rows = reader.columns, reader.rows
     if not id_column:
         columns, rows = (*columns, ""), reader.numbered  # no column is called "", so no prompt can name it
@@ -226,4 +237,5 @@ def _data(path: Path, table: _Table) -> Texts:
         columns.index(modifier) if modifier else None,
         rows,
         f"{digest} {id_column} {modifier}",
+        f"{former} {id_column} {modifier}",
     )

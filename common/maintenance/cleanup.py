@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from common.errors import BatchError, Denied, InputError, Refused, Unknown, disk_error
 from common.maintenance import copies
+from common.maintenance.looks import confirm, is_unseen
 from common.maintenance.owners import Owners
 from common.nouns import FINAL, Batch, Run, Shard
 from common.providers.base import Holding, Provider
@@ -23,8 +24,8 @@ from common.runs.lifecycle import Lifecycle
 from common.text import one_line
 
 T = TypeVar("T")
-DELETE, CANCEL, RUNNING, UNCOLLECTED, CLEAN, HELD, LATER = (
-    "delete", "cancel, then delete", "still runs", "not collected yet", "already clean", "input shared", "beyond the limit"
+DELETE, CANCEL, RUNNING, UNCOLLECTED, CLEAN, HELD, LATER, UNSEEN = (
+    "delete", "cancel, then delete", "still runs", "not collected yet", "already clean", "input shared", "beyond the limit", "not told of",
 )  # fmt: skip
 DONE, LEFT, FAILED = "deleted", "left", "failed"
 _ID = re.compile(r"(?!\.*\Z)[A-Za-z0-9_.:@-]{1,256}")
@@ -151,7 +152,8 @@ class Cleanup:
             return item  # this one batch cannot be looked at: the attempt to save it will say why
         there = [h for h in holdings if h.deletable and not h.gone]
         free = [h for h in there if h.ref not in found.needed and found.users.get(h.ref, set()) <= may_go | {item.batch.id}]
-        return item._replace(holdings=holdings, plan=DELETE if free else HELD if there else CLEAN)
+        unseen = not there and is_unseen(self._provider, item.batch, holdings, self._ask)
+        return item._replace(holdings=holdings, plan=DELETE if free else HELD if there else UNSEEN if unseen else CLEAN)
 
     # ---- doing
 
@@ -184,6 +186,7 @@ class Cleanup:
             for ref in (h.ref for h in copy.safe if h.ref not in kept):
                 self._ask(lambda ref=ref: self._provider.remove(ref))
                 deleted.append(ref)
+            confirm(self._provider, batch, deleted, self._ask, lambda: self._clock.sleep(self._poll))
         finally:
             copies.note_deleted(copy, deleted)
         note = f"input {kept[0]} is kept: another batch uses it" if kept else ""

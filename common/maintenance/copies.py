@@ -16,6 +16,7 @@ import orjson
 
 from common.errors import Refused, Unknown
 from common.files import safe_name, sync_folder, write_whole
+from common.maintenance.rows import check_rows
 from common.nouns import Batch, Run, Shard
 from common.providers.base import Holding, Provider
 from common.results.raw import raw_paths
@@ -79,6 +80,8 @@ def save(
     try:
         files, gone = _fill(provider, batch, holdings, have, folder, ask)
         _verify(folder, files)
+        paths = {entry["kind"]: folder / entry["name"] for entry in files}
+        check_rows(provider, batch, paths, {h.kind for h in holdings if h.size is not None}, {entry["kind"] for entry in gone})
         manifest = {"batch_id": batch.id, "status": batch.status, **about, "saved_at": iso(now), "files": files, "gone": gone}
         _write_manifest(folder, manifest)
         for parent in [backups, *backups.parents][:4]:  # up to the results folder
@@ -113,16 +116,15 @@ def _fill(
             digest, origin = hashlib.sha256(holding.raw).hexdigest(), "the API"
         elif not holding.gone and local and holding.size == local.path.stat().st_size:
             digest, origin = _link(local, path)
-        elif holding.gone or (digest := _collect_results(provider, batch, holding, path, ask)) is None:
+        elif holding.gone:
             gone.append({"kind": holding.kind, "ref": holding.ref})
             continue
         else:
-            origin = "the API"
+            digest, origin = _download(provider, batch, holding, path, ask), "the API"
         files.append(_entry(holding.kind, holding.ref, path, digest, origin))
     for kind in have.keys() - {entry["kind"] for entry in files}:  # the host has it no longer, or never gives it back
         path = folder / NAMES[kind]
         files.append(_entry(kind, "", path, *_link(have[kind], path)))
-    _check_rows(batch, files, folder)
     return files, gone
 
 
@@ -141,13 +143,13 @@ def _link(local: Local, path: Path) -> tuple[str, str]:
     return local.sha256, os.path.relpath(local.path, path.parent)
 
 
-def _collect_results(provider: Provider, batch: Batch, holding: Holding, path: Path, ask: Callable) -> str | None:
-    """Download one file; its digest as it was received, None when the host has it no longer."""
+def _download(provider: Provider, batch: Batch, holding: Holding, path: Path, ask: Callable) -> str:
+    """Download one file; its digest as it was received. Raises Unknown where the host denies what it has just named."""
     alone = replace(batch, output=holding.ref, errors_file="")  # one file at a time, whatever it is to the batch
 
     def download() -> str:
         digest = provider.download(alone, path, path)[path]
-        if holding.size is not None and (got := path.stat().st_size) < holding.size:
+        if holding.size is not None and (got := path.stat().st_size) != holding.size:
             raise Unknown(f"{holding.kind} file {holding.ref} came with {got:,} bytes instead of {holding.size:,}")
         return digest
 
@@ -156,22 +158,7 @@ def _collect_results(provider: Provider, batch: Batch, holding: Holding, path: P
     except Refused as error:
         if error.status != 404:
             raise
-        path.unlink(missing_ok=True)
-        return None
-
-
-def _check_rows(batch: Batch, files: list[dict], folder: Path) -> None:
-    """Where the API names no size, rows are counted: a results stream has one for each request. Raises Unknown."""
-    if batch.ref or not batch.total:
-        return
-    for entry in files:
-        if entry["kind"] == "output" and (rows := _rows(folder / entry["name"])) < batch.total:
-            raise Unknown(f"the results came with {rows:,} rows instead of {batch.total:,}")
-
-
-def _rows(path: Path) -> int:
-    with open(path, "rb") as file:
-        return sum(1 for _ in file)
+        raise Unknown(f"the host names {holding.kind} {holding.ref}, but does not give it: {error}") from None
 
 
 def _verify(folder: Path, files: list[dict]) -> None:

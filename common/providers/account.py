@@ -96,7 +96,7 @@ def _at_own_rate(host: Host) -> Host:
     text = os.environ.get(variable, "").strip()
     if not text:
         return host
-    if not text.isdigit() or int(text) < 1:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
         raise InputError(f"{variable} is {text!r}; expected requests per minute, such as 1000")
     return replace(host, requests_per_minute=int(text))
 

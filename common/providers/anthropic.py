@@ -223,4 +223,4 @@ class Anthropic(SdkProvider):
         ]
 
     def remove(self, ref: str) -> None:
-        self._http.delete(f"{self.batches}/{segment(ref)}")
+        self._delete(f"{self.batches}/{segment(ref)}")

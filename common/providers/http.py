@@ -60,16 +60,17 @@ class Http:
         key = self._key.encode()
         return response.content.replace(key, "…".encode()) if len(key) >= SHORTEST_KEY else response.content
 
-    def delete(self, path: str) -> None:
-        """Ask for something to be deleted. What is no longer there is no error."""
+    def delete(self, path: str) -> bytes | None:
+        """Ask for something to be deleted; what the host says to that. None for what is no longer there."""
         import httpx2
 
         try:
             with self.call() as client:
-                client.delete(path, cast_to=httpx2.Response)
+                return client.delete(path, cast_to=httpx2.Response).content
         except Refused as error:
             if error.status != 404:
                 raise
+            return None
 
     def fetch(self, path: str, to: Path) -> str:
         """Stream what a GET answers into a file, whole or not at all; its sha256 as received.

@@ -147,4 +147,4 @@ class OpenAIShaped(SdkProvider):
         return Holding(kind, file_id, size if isinstance(size, int) else None)
 
     def remove(self, ref: str) -> None:
-        self._http.delete(f"files/{segment(ref)}")
+        self._delete(f"files/{segment(ref)}")

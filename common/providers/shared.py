@@ -13,6 +13,7 @@ from common.nouns import Batch, Host
 from common.providers.base import Provider
 from common.providers.foreign import name
 from common.providers.http import MISSHAPEN, Http, segment
+from common.text import one_line
 
 UNLISTED = (403, 404, 405, 501)  # what a host answers that does not list its batches
 
@@ -120,6 +121,12 @@ class SdkProvider(Provider):
                 raise
             return None
 
+    def _delete(self, path: str) -> None:
+        """Delete. Raises Unknown unless the host says that it did: in words, or with an answer without content."""
+        if (said := self._http.delete(path)) and not self._read(said, _is_deleted):
+            shown = one_line(said.decode(errors="replace"), 200)
+            raise Unknown(f"{path}: the host answered the deletion, but does not say that it is deleted: {shown}")
+
     def _read(self, raw: bytes, take: Callable[[dict], object]):
         """What is to be taken from an answer. Raises Unknown when it is not of the API's shape."""
         with self._http.reading():
@@ -131,6 +138,10 @@ class SdkProvider(Provider):
     def _named(self, raw: bytes) -> str:
         """The id in an answer to a creation."""
         return self._read(raw, _id)
+
+
+def _is_deleted(said: dict) -> bool:
+    return said.get("deleted") is True or ("deleted" not in said and str(said.get("type", "")).endswith("_deleted"))
 
 
 def _id(made: dict) -> str:

@@ -13,11 +13,13 @@ from typing import NamedTuple, Protocol
 import orjson
 
 from common import catalog
+from common.errors import InputError
 from common.experiment.grid import Experiment
 from common.experiment.ids import id_parser
 from common.experiment.shards import ids
 from common.files import write_whole
 from common.nouns import Model, Question, Run, Shard
+from common.text import one_line
 
 UNKNOWN = "unknown"
 _ID = re.compile(r"p(?P<persona>[^_]+)_(?P<model>.+?)_n(?P<trial>[0-9]{1,9})_(?P<text>.+)", re.DOTALL)
@@ -130,13 +132,26 @@ def write_manifest(run: Run, experiment: Experiment, models: Iterable[Model], mo
     write_whole(run.folder / "run.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
 
 
+def _manifest(path: Path) -> dict:
+    """What run.json holds. Raises InputError when it is not what was written."""
+    try:
+        found = orjson.loads(path.read_bytes())
+        tables = [found["personas"], found["models"], found["texts"]]
+        [Question(*row) for row in found["questions"]]
+    except (ValueError, TypeError, LookupError) as error:
+        raise InputError(f"{path}: is garbled ({one_line(repr(error), 100)}); restore it from a backup of the results folder") from None
+    if not all(isinstance(t, dict) for t in tables):
+        raise InputError(f"{path}: is garbled (a table is none); restore it from a backup of the results folder")
+    return found
+
+
 class RunOrigin:
     """An `Origin` for a run's results, as its run.json tells; `of(shard)` is that of one shard's requests."""
 
     batch_id, attempts = "", 1
 
     def __init__(self, run: Run) -> None:
-        manifest = orjson.loads((run.folder / "run.json").read_bytes())
+        manifest = _manifest(run.folder / "run.json")
         self.run, self.experiment, self.provider, self.folder = run.name, run.experiment, run.provider, run.folder
         self.questions = tuple(Question(*row) for row in manifest["questions"])
         self.ids_differ_in_case_only = manifest.get("ids_differ_in_case_only", True)

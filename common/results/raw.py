@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Container, Iterator
 from functools import partial
 from pathlib import Path
@@ -108,8 +109,17 @@ def _unwanted(result: Result, number: int, name: str, seen: Container[str]) -> P
 
 
 def raw_paths(run: Run, batch_id: str) -> tuple[Path, Path]:
-    """Where a batch's raw output and errors lie: results/<provider>/batch_results/<batch_id>_{output,errors}.jsonl."""
-    return raw_files(run.folder.parent, batch_id)
+    """Where a batch's raw output and errors lie: results/<provider>/batch_results/<batch_id>_{output,errors}.jsonl.
+
+    Where another run has had a batch of that id before, they lie under a name with this run's short hash.
+    """
+    own = own_files(run, batch_id)
+    return own if any(path.exists() for path in own) else raw_files(run.folder.parent, batch_id)
+
+
+def own_files(run: Run, batch_id: str) -> tuple[Path, Path]:
+    """The names that no other run's files can have."""
+    return raw_files(run.folder.parent, f"{batch_id}.{hashlib.sha256(run.key.encode()).hexdigest()[:8]}")
 
 
 def raw_files(provider_folder: Path, batch_id: str) -> tuple[Path, Path]:

@@ -9,11 +9,11 @@ from common.experiment import shards
 from common.files import file_sha256
 from common.nouns import FINAL, Batch, Pause, Shard, State
 from common.outcomes import OWED, PAID, POLICY, Policy
-from common.results.raw import raw_paths
 from common.results.tally import BatchScan, scan
 from common.retry import backoff
 from common.runs import verdicts
 from common.runs.desk import Desk
+from common.runs.rawnames import paths_to_write
 from common.runs.steps import owe, vanished
 
 DOWNLOADS = 3  # how often a result file with holes is fetched at least before the holes are believed
@@ -54,7 +54,7 @@ def collect(desk: Desk, shard: Shard, patient: bool = True) -> None:
 
 
 def _download(desk: Desk, shard: Shard, batch: Batch) -> dict[Path, str]:
-    output, errors = raw_paths(desk.run, shard.batch_id)
+    output, errors = paths_to_write(desk.journal, desk.run, shard.batch_id)
     output.parent.mkdir(parents=True, exist_ok=True)
     return desk.provider.download(batch, output, errors)
 
@@ -83,7 +83,7 @@ def is_foreign(shard: Shard, found: BatchScan) -> bool:
 
 def _disown(desk: Desk, shard: Shard) -> None:
     """Keep the file of somebody else's batch out of our results, and look on for ours."""
-    for path in raw_paths(desk.run, shard.batch_id):
+    for path in paths_to_write(desk.journal, desk.run, shard.batch_id):
         path.unlink(missing_ok=True)
     desk.tell("disowned", shard, f"batch {shard.batch_id} answers other requests: it is not ours; looking on")
     desk.record(shard, "disowned", state=State.SUBMITTING, batch_id="", adopted=False, note="")

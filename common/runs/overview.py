@@ -116,8 +116,23 @@ def summary(run: Run, shards: Sequence[Shard], found: Tally, now: float) -> dict
 
 
 def summary_of(run: Run) -> dict | None:
-    """A run's summary.json, None while it has none."""
+    """A run's summary.json, None while it has none that is whole: it is derived, and the run's command makes it again."""
     try:
-        return orjson.loads((run.folder / "summary.json").read_bytes())
-    except (FileNotFoundError, orjson.JSONDecodeError):
+        found = orjson.loads((run.folder / "summary.json").read_bytes())
+    except (OSError, orjson.JSONDecodeError):
         return None
+    return found if isinstance(found, dict) and _is_whole(found) else None
+
+
+def _is_whole(summary: dict) -> bool:
+    """Whether what people are shown of a summary is there, in its types."""
+    models = summary.get("by_model")
+    tallies = [summary.get("outcomes"), models, *(models.values() if isinstance(models, dict) else ())]
+    numbers = [summary.get(name) for name in ("seconds", "planned", "rows")]
+    return (
+        all(isinstance(tally, dict) for tally in tallies)
+        and all(type(n) in (int, float) for n in numbers)
+        and all(type(n) is int for tally in tallies for n in tally.values() if not isinstance(n, dict))
+        and isinstance(summary.get("cost_by_model", {}), dict)
+        and {"run", "provider", "simulated", "adds_up"} <= summary.keys()
+    )

@@ -63,10 +63,13 @@ def plan(
 
     Raises InputError: a name that belongs to another experiment, ids that collide, requests beyond the limits, a full disk.
     """
-    digest = experiment.digest(
-        models=[[m.alias, m.id] for m in models], address=account.identity, host=account.host.name, provider=folder
-    )
-    run = _existing(journal, folder, digest, run_name)
+    bound = {
+        "models": [[m.alias, m.id] for m in models], "address": account.identity, "host": account.host.name, "provider": folder
+    }  # fmt: skip
+    digest = experiment.digest(**bound)
+    texts = experiment.texts
+    former = replace(experiment, texts=replace(texts, digest=texts.former_digest or texts.digest)).digest(**bound)
+    run = _existing(journal, folder, {digest, former}, run_name)
     if run is not None and run.planned:
         return Planned(run, tuple(models), journal.shards(run), is_new=False)
     if run is None:
@@ -78,11 +81,11 @@ def plan(
         return _write(journal, provider, account, run, experiment, models, skip_invalid)
 
 
-def _existing(journal: Journal, folder: str, digest: str, run_name: str | None) -> Run | None:
+def _existing(journal: Journal, folder: str, digests: set[str], run_name: str | None) -> Run | None:
     if run_name is None:
-        return next((run for run in journal.runs(folder) if run.digest == digest and not run.named), None)
+        return next((run for run in journal.runs(folder) if run.digest in digests and not run.named), None)
     run = journal.run(f"{folder}/{run_name}")
-    if run is not None and run.digest != digest:
+    if run is not None and run.digest not in digests:
         raise InputError(f"run {run_name} belongs to another experiment, model set or address; choose another --run name")
     return run
 

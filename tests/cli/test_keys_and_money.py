@@ -5,13 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
 from common import catalog
+from common.runs.journal import Journal
 from tests.cli.refusals import REFUSED, nothing_was_sent, refused
 from tests.service import SECRET, Service
-from tests.support import NO_KEY, REAL, Commands
+from tests.support import NO_KEY, REAL, Commands, later
 
 WIRES = [("openai", "OPENAI"), ("claude", "ANTHROPIC"), ("deepseek", "KLUSTERAI"), ("llama", "KLUSTERAI")]
 
@@ -58,12 +60,37 @@ def test_wrong_key(run: Commands, study: Callable, locked: Service, script: str,
 
 
 def test_another_accounts_key(run: Commands, study: Callable) -> None:
-    """A run that was submitted with one key is not continued with another."""
+    """A run that was submitted with one key is not continued with one that its batches cannot be had with."""
     command = ("openai", "--batch", "--experiment", study(), "--model", "gpt-4.1")
     assert run(*command, "--no-wait").code == 1
     made = run.attempts()
+    run.world.control("faults", [{"call": "batches.retrieve", "action": {"status": 404}}])
     refused(run(*command, env={"OPENAI_API_KEY": "sk-of-somebody-else"}), "submitted with another key", "--run NAME")
     assert run.attempts() == made
+
+
+def test_rotated_key(run: Commands, study: Callable) -> None:
+    """A new key of the same account, which the run's batch can be had with, takes the run over: nothing is bought again."""
+    command = ("openai", "--batch", "--experiment", study(), "--model", "gpt-4.1", "--retries", "0")
+    new = {"OPENAI_API_KEY": f"sk-new-{SECRET}"}
+    assert run(*command, "--no-wait").code == 1
+    made = run.attempts()
+    end = run(*command, env=new)
+    assert ("this key is new" in end.said, run.attempts()) == (True, made), end.said
+    again = run(*command, env=new)
+    assert ("this key is new" in again.said, run.attempts()) == (False, made), again.said
+
+
+def test_rotated_key_that_only_looks(run: Commands, study: Callable) -> None:
+    """--status with the new key rebinds too, and the journal says so."""
+    assert run("openai", "--batch", "--experiment", study(), "--model", "gpt-4.1", "--no-wait").code == 1
+    later(run)
+    with closing(Journal(run.results)) as journal:
+        (found,) = journal.runs()
+        end = run("openai", "--status", found.name, "--retries", "0", env={"OPENAI_API_KEY": f"sk-new-{SECRET}"})
+        assert end.code == 0, end.said
+        assert [kind for _, _, kind, _ in journal.events(found)].count("rebound") == 1
+        assert journal.run(found.key).account != found.account
 
 
 @pytest.mark.parametrize(

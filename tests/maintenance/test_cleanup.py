@@ -463,6 +463,9 @@ def test_no_key(service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch,
     assert "--local" in capsys.readouterr().err
 
 
+ROW = b'{"custom_id":"a","response":{"status_code":200,"body":{"choices":[{"message":{"content":"x"}}]}},"error":null}\n'
+
+
 class Hostile(BaseHTTPRequestHandler):
     """A host of the OpenAI shape whose ids are attacks on paths and terminals."""
 
@@ -474,9 +477,9 @@ class Hostile(BaseHTTPRequestHandler):
         if path.endswith("/batches"):
             return self._json({"object": "list", "data": [self._batch(i) for i in self.ids], "has_more": False})
         if path.endswith("/content"):
-            return self._send(b'{"custom_id":"a"}\n')
+            return self._send(ROW)
         if "/files/" in path:
-            return self._json({"id": "file-1", "object": "file", "bytes": 18})
+            return self._json({"id": "file-1", "object": "file", "bytes": len(ROW)}, 404 if path in self.deleted else 200)
         return self._json(self._batch(httpx2.URL("http://x" + path).path.removeprefix("/v1/batches/")))
 
     def do_DELETE(self) -> None:
@@ -487,11 +490,11 @@ class Hostile(BaseHTTPRequestHandler):
         return {"id": batch_id, "object": "batch", "status": "completed", "created_at": 1, "input_file_id": "file-1",
                 "output_file_id": "../../../v1/batches", "request_counts": {"total": 1, "completed": 1, "failed": 0}}
 
-    def _json(self, body: dict) -> None:
-        self._send(orjson.dumps(body))
+    def _json(self, body: dict, status: int = 200) -> None:
+        self._send(orjson.dumps(body), status)
 
-    def _send(self, body: bytes) -> None:
-        self.send_response(200)
+    def _send(self, body: bytes, status: int = 200) -> None:
+        self.send_response(status)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -88,12 +88,14 @@ def test_bites_when_a_create_is_sent_again(calm: World, references: dict, profil
 
 
 def test_another_accounts_key_is_refused(calm: World) -> None:
-    """A run goes on only with the key that submitted it, and a key that was refused has not bound it."""
+    """A run goes on only with a key that its batches can be had with, and a key that was refused has not bound it."""
     calm.reset()
     calm.control("faults", [{"call": "files.create", "times": 1, "action": {"status": 401}}])
     assert calm.run("openai", *SMALL, "--no-wait", env={"OPENAI_API_KEY": "sk-wrong"})["code"] == 3
     assert calm.run("openai", *SMALL, "--no-wait")["code"] == 1
+    calm.control("faults", [{"call": "batches.retrieve", "action": {"status": 404}}])
     other = calm.run("openai", *SMALL, env={"OPENAI_API_KEY": "sk-another"})
+    calm.control("faults", [])
     assert other["code"] == 2
     assert "another key" in other["err"]
     assert calm.run("openai", *SMALL)["code"] == 0
