@@ -152,7 +152,7 @@ class Cleanup:
             return item  # this one batch cannot be looked at: the attempt to save it will say why
         there = [h for h in holdings if h.deletable and not h.gone]
         free = [h for h in there if h.ref not in found.needed and found.users.get(h.ref, set()) <= may_go | {item.batch.id}]
-        unseen = not there and is_unseen(self._provider, item.batch, holdings, self._ask)
+        unseen = not there and is_unseen(self._provider, item.batch, holdings)
         return item._replace(holdings=holdings, plan=DELETE if free else HELD if there else UNSEEN if unseen else CLEAN)
 
     # ---- doing

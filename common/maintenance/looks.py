@@ -34,18 +34,18 @@ def _still_there(provider: Provider, batch: Batch, ask: Callable) -> set[str]:
     return {h.ref for h in ask(lambda: provider.holdings(batch)) if not h.gone}
 
 
-def is_unseen(provider: Provider, batch: Batch, holdings: Iterable[Holding], ask: Callable) -> bool:
+def is_unseen(provider: Provider, batch: Batch, holdings: Iterable[Holding]) -> bool:
     """Whether a host that has nothing to say of a file's state gives the file all the same: then it is not gone."""
-    return any(h.gone and h.ref and _is_given(provider, batch, h.ref, ask) for h in holdings if h.kind in ("output", "errors"))
+    return any(h.gone and h.ref and _is_given(provider, batch, h.ref) for h in holdings if h.kind in ("output", "errors"))
 
 
-def _is_given(provider: Provider, batch: Batch, ref: str, ask: Callable) -> bool:
+def _is_given(provider: Provider, batch: Batch, ref: str) -> bool:
     with TemporaryDirectory() as scratch:
         path = Path(scratch, "probe")
         try:
-            ask(lambda: provider.download(replace(batch, output=ref, errors_file=""), path, path))
-        except Refused as error:
-            if isinstance(error, Denied):
+            provider.download(replace(batch, output=ref, errors_file=""), path, path)
+        except (Refused, Unknown) as error:
+            if isinstance(error, Denied) or error.status not in (404, 410):
                 raise
             return False
         return True
