@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.nouns import Result, Usage, new
+from common.nouns import Result, Usage
 from common.outcomes import SUCCEEDED, UNREADABLE, finish_class, row_class
 from common.providers.foreign import MOST, Complaint, complaint, count, natural, parsed, request_id, table, unix, word
 
@@ -61,9 +61,9 @@ def _plain(line: dict) -> Result | None:
     cached, thought = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     cached = min(read, natural(cached.get("cached_tokens"))) if type(cached) is dict else 0
     thought = natural(thought.get("reasoning_tokens")) if type(thought) is dict else 0
-    tokens = new(Usage, (read, cached, written, thought))
+    tokens = Usage(read, cached, written, thought)
     simulated = bool(body.get("simulated"))
-    return new(Result, (custom_id, SUCCEEDED, text, word(model), "stop", tokens, "", "", simulated, float(created)))
+    return Result(custom_id, SUCCEEDED, text, word(model), "stop", tokens, "", "", simulated, float(created))
 
 
 def _answered(line: dict) -> tuple[int | None, object]:
@@ -131,7 +131,7 @@ def _answer(custom_id: str, body: dict) -> Result | None:
         message = "; ".join(filter(None, (message, f"parts left out: {', '.join(left_out)}")))
     usage, created = _usage(body.get("usage")), unix(body.get("created") or body.get("created_at"))
     simulated = bool(body.get("simulated"))
-    return new(Result, (custom_id, outcome, text or refusal, word(body.get("model")), finish, usage, "", message, simulated, created))
+    return Result(custom_id, outcome, text or refusal, word(body.get("model")), finish, usage, "", message, simulated, created)
 
 
 def _chat(body: dict) -> tuple[object, object, object] | None:
@@ -219,6 +219,6 @@ def _usage(usage: object) -> Usage | None:
         return None
     cached = table(usage, "prompt_tokens_details") or table(usage, "input_tokens_details")
     thought = table(usage, "completion_tokens_details") or table(usage, "output_tokens_details")
-    return new(Usage, (read, min(read, natural(cached.get("cached_tokens"))), written, natural(thought.get("reasoning_tokens"))))
+    return Usage(read, min(read, natural(cached.get("cached_tokens"))), written, natural(thought.get("reasoning_tokens")))
 
 

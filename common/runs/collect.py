@@ -106,6 +106,23 @@ def _close(desk: Desk, shard: Shard, batch: Batch, found: BatchScan, files: dict
         desk.pause(f"{unpaid} rows of batch {shard.batch_id}: {found.examples.get('quota') or 'quota used up'}", Pause.MONEY)
 
 
+def collect_now(desk: Desk, shard: Shard) -> None:
+    """One attempt: collected, or owed."""
+    try:
+        desk.ask(lambda: collect(desk, shard, patient=False))
+    except (Busy, Unreached, Unknown) as error:
+        owe(desk, shard, f"its results cannot be had: {error}")
+
+
+def mend_all(desk: Desk) -> None:
+    """See to it that all collected raw files are what was received; those that cannot be had again are set aside."""
+    for shard in desk.of(State.COLLECTED):
+        try:
+            mend(desk, shard)
+        except InputError as error:
+            desk.set_aside(shard, error)
+
+
 def mend(desk: Desk, shard: Shard) -> None:
     """A collected raw file that is gone or no longer what came is fetched again. Raises InputError where that cannot be."""
     folder = desk.run.folder.parent / "batch_results"

@@ -7,8 +7,6 @@ writer, held by a lock that dies with its process.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import secrets
 import sqlite3
 import time
@@ -23,12 +21,14 @@ import orjson
 from common.errors import InputError
 from common.nouns import Pause, Run, Shard, State
 from common.runs import migrate
+from common.runs.lock import hold
 
 VERSION = 2
 # What SQL must be able to sum stands in columns; everything else of a run or shard is in its body.
 SCHEMA = """
 CREATE TABLE runs (
-    key TEXT PRIMARY KEY, provider TEXT NOT NULL, name TEXT NOT NULL, host TEXT NOT NULL, account TEXT NOT NULL, body BLOB NOT NULL
+    key TEXT PRIMARY KEY, provider TEXT NOT NULL, name TEXT NOT NULL, host TEXT NOT NULL, account TEXT NOT NULL, body BLOB NOT NULL,
+    writer TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE shards (
     run TEXT NOT NULL, n INTEGER NOT NULL, state TEXT NOT NULL, batch_id TEXT NOT NULL, account TEXT NOT NULL, model TEXT NOT NULL,
@@ -61,6 +61,7 @@ class Journal:
     def __init__(self, results: Path, clock: Callable[[], float] = time.time) -> None:
         self.results = results
         self._clock = clock
+        self._tokens: dict[str, str] = {}  # by run that this process is at work on
         path = results / "journal.db"
         try:
             results.mkdir(parents=True, exist_ok=True)
@@ -129,6 +130,7 @@ class Journal:
     def save_run(self, run: Run, kind: str, **data: object) -> Run:
         """Commit an event of a run together with its new state; returns the run."""
         with self._transaction():
+            self._check_writer(run.key)
             self._event(run.key, None, kind, data)
             self._put_run(run)
         return run
@@ -136,7 +138,8 @@ class Journal:
     def _put_run(self, run: Run) -> None:
         body = orjson.dumps({**asdict(run), "folder": str(run.folder.relative_to(self.results))})
         self._db.execute(
-            "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET account = excluded.account, body = excluded.body",
+            "INSERT INTO runs (key, provider, name, host, account, body) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (key) DO UPDATE SET account = excluded.account, body = excluded.body",
             (run.key, run.provider, run.name, run.host, run.account, body),
         )
 
@@ -171,6 +174,7 @@ class Journal:
         """
         shard = replace(shard, **changes)
         with self._transaction():
+            self._check_writer(shard.run)
             if cap is not None and (most := self.committed(shard.run) + (shard.reserve or 0.0)) > cap:
                 raise OverCap(most)
             self._event(shard.run, shard.n, kind, {key: value for key, value in changes.items() if key != "problems"})
@@ -237,25 +241,28 @@ class Journal:
         """Whether any shard ever had this batch, also one that turned out to be somebody else's."""
         return self._db.execute("SELECT 1 FROM batches WHERE batch_id = ?", (batch_id,)).fetchone() is not None
 
-    # ---- the lock
+    # ---- the one writer
 
     @contextmanager
     def lock(self, run: Run) -> Iterator[None]:
-        """Be the one writer of a run. The kernel frees the lock when its process dies. Raises InputError while held."""
-        run.folder.mkdir(parents=True, exist_ok=True)
-        with open(run.folder / "lock", "a+") as file:
+        """Be the one writer of a run. Raises InputError while another process is at work on it.
+
+        Beside the lock file, which can be deleted, a token in the run's row: whoever comes later turns the earlier one away.
+        """
+        with hold(run):
+            self._tokens[run.key] = token = secrets.token_hex(8)
+            self._db.execute("UPDATE runs SET writer = ? WHERE key = ?", (token, run.key))
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                holder = file.read(20).strip() or "unknown"
-                raise InputError(
-                    f"run {run.name} is in work by another process (pid {holder}); wait for it or stop it"
-                ) from None
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
-            yield
+                yield
+            finally:
+                del self._tokens[run.key]
+
+    def _check_writer(self, run: str) -> None:
+        if (mine := self._tokens.get(run)) is None:
+            return
+        row = self._db.execute("SELECT writer FROM runs WHERE key = ?", (run,)).fetchone()
+        if row and row[0] not in (mine, ""):
+            raise InputError(f"run {run}: another process has taken it over; this one stops")
 
 
 def _run(body: bytes, results: Path) -> Run:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from common.errors import BatchError, Broke, Busy, Denied, InputError, Unknown, Unreached
+from common.errors import Broke, Busy, Denied, InputError, Unknown, Unreached
 from common.nouns import FINAL, IN_FLIGHT, RESTING, TO_SUBMIT, Event, Model, Pause, Run, Shard, State
 from common.providers.base import Provider
 from common.retry import Clock
@@ -74,7 +74,7 @@ class Lifecycle:
         A shard's trouble is its own: the others go on, and the worst is raised when nothing else is left to do.
         """
         desk = self._desk
-        self._mend()
+        collect.mend_all(self._desk)
         for shard in desk.of(State.OWED):
             steps.reopen(desk, shard)
         while work := [s for s in desk.shards.values() if s.state not in RESTING and not desk.memory[s.n].stuck]:
@@ -99,23 +99,9 @@ class Lifecycle:
         desk.ask(lambda: steps.look(desk, [desk.shards[n] for n in wanted if desk.shards[n].state is State.SUBMITTED]))
         for n in wanted:
             if desk.shards[n].state is State.ENDED:
-                self._collect_now(desk.shards[n])
+                collect.collect_now(desk, desk.shards[n])
         if desk.worst:
             raise desk.worst
-
-    def _mend(self) -> None:
-        for shard in self._desk.of(State.COLLECTED):
-            try:
-                collect.mend(self._desk, shard)
-            except InputError as error:
-                self._desk.set_aside(shard, error)
-
-    def _collect_now(self, shard: Shard) -> None:
-        desk = self._desk
-        try:
-            desk.ask(lambda: collect.collect(desk, shard, patient=False))
-        except (Busy, Unreached, Unknown) as error:
-            steps.owe(desk, shard, f"its results cannot be had: {error}")
 
     def give_up(self, batch_ids: Iterable[str]) -> list[str]:
         """Close owed batches as a person wishes; returns the ids of those that were owed."""
@@ -148,7 +134,7 @@ class Lifecycle:
 
         What is owed is looked at and fetched again first, and never sent again: it may have been answered.
         """
-        self._mend()
+        collect.mend_all(self._desk)
         if owed := [shard.n for shard in self._desk.of(State.OWED)]:
             self.collect(owed)
         if self._desk.worst:
@@ -167,7 +153,7 @@ class Lifecycle:
         try:
             self._step(shard)
         except (Busy, Unreached, Unknown) as error:
-            self._trouble(desk.shards[shard.n], error)
+            steps.trouble(desk, desk.shards[shard.n], error)
         except InputError as error:
             desk.set_aside(shard, error)
         except Denied as error:
@@ -188,17 +174,6 @@ class Lifecycle:
             case _:
                 return
         self._desk.memory[shard.n].trouble = 0.0
-
-    def _trouble(self, shard: Shard, error: BatchError) -> None:
-        """A passing error of one shard: waited for as long as the patience, then owed if it was accepted, else set aside."""
-        desk = self._desk
-        if (wait := desk.patience_left(shard, error)) is not None:
-            desk.tell("wait", text=f"{error}; trying again in {wait:.0f} s")
-            desk.wait(shard, wait)
-        elif shard.state is State.ENDED:
-            steps.owe(desk, shard, f"its results cannot be had: {error}")
-        else:
-            desk.set_aside(shard, error)
 
     def _look_if_due(self) -> None:
         desk = self._desk

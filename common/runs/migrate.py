@@ -20,7 +20,7 @@ def from_1(db: sqlite3.Connection, script: Callable[[str], None], schema: str) -
     script(schema)
     for key, provider, name, body in db.execute("SELECT key, provider, name, body FROM old_runs ORDER BY rowid"):
         run = _run(orjson.loads(body))
-        db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", (key, provider, name, run["host"], run["account"], orjson.dumps(run)))
+        db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, '')", (key, provider, name, run["host"], run["account"], orjson.dumps(run)))
     accounts = dict(db.execute("SELECT key, account FROM runs"))
     for (body,) in db.execute("SELECT body FROM old_shards"):
         shard = _shard(orjson.loads(body))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from common.errors import Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
+from common.errors import BatchError, Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
 from common.experiment import shards
 from common.nouns import Batch, Pause, Shard, State
 from common.outcomes import OWED
@@ -176,6 +176,17 @@ def owe(desk: Desk, shard: Shard, why: str, found: BatchScan | None = None, file
         changes["tally"] = {**found.tally.outcomes, OWED: len(found.absent)}
     shard = desk.record(shard, "owed", state=State.OWED, note=why, **changes)
     desk.tell("owed", shard, f"batch {shard.batch_id} is owed: {why}")
+
+
+def trouble(desk: Desk, shard: Shard, error: BatchError) -> None:
+    """A passing error of one shard: waited for as long as the patience, then owed if it has ended, else set aside."""
+    if (wait := desk.patience_left(shard, error)) is not None:
+        desk.tell("wait", text=f"{error}; trying again in {wait:.0f} s")
+        desk.wait(shard, wait)
+    elif shard.state is State.ENDED:
+        owe(desk, shard, f"its results cannot be had: {error}")
+    else:
+        desk.set_aside(shard, error)
 
 
 def reopen(desk: Desk, shard: Shard) -> Shard:
