@@ -39,7 +39,7 @@ def run(session: ScriptSession) -> int:
         return _show_plan(session, planned)
     _check_cap(session, planned)
     _print_plan(session, planned)
-    return _drive(session, planned.run)
+    return _drive(session, planned.run, planned.is_new)
 
 
 def retry_failed(session: ScriptSession, name: str) -> int:
@@ -111,13 +111,13 @@ def _show_plan(session: ScriptSession, planned: Planned) -> int:
     return OK
 
 
-def _drive(session: ScriptSession, found: Run) -> int:
+def _drive(session: ScriptSession, found: Run, fresh: bool = False) -> int:
     journal, args = session.journal, session.args
     with journal.lock(found):
         found = journal.run(found.key)
         session.own_account(found, is_locked=True)
         events = journal.event_count(found)
-        life = session.lifecycle(found)
+        life = session.lifecycle(found, fresh)
         life.listen(show := Progress(found, life.shards, args.json))
         ending = "is finished"
         try:

@@ -152,8 +152,12 @@ def cancel(session: ScriptSession, name: str) -> int:
             asked = [name]
         else:
             raise InputError(f"batch {name} is {shards[0].state}; only a running batch can be cancelled")
+        lost = sum(shard.state == "submitting" for shard in life.shards)
     text = f"{len(asked)} batches asked to stop; what is finished stays paid, and --status {run.name} collects it"
-    return _said(session, {"run": run.name, "cancelling": asked}, text)
+    if lost:
+        text += f"; {lost} batch is still looked for: its creation went unanswered, and the run's command cancels it once it is found"
+    _said(session, {"run": run.name, "cancelling": asked, "looked_for": lost}, text)
+    return UNFINISHED if lost else OK
 
 
 def _said(session: ScriptSession, found: dict, line: str) -> int:

@@ -49,9 +49,12 @@ class SdkProvider(Provider):
 
     def status(self, batch_ids: Iterable[str]) -> Iterator[Batch]:
         wanted = set(batch_ids)
+        listed = 0
         if len(wanted) > 1:
-            yield from self._listed(wanted)
-        yield from self._one_by_one(sorted(wanted))
+            for batch in self._listed(wanted):
+                listed += 1
+                yield batch
+        yield from self._one_by_one(sorted(wanted), answered=listed > 0)
 
     def _listed(self, wanted: set[str]) -> Iterator[Batch]:
         """Those that the list shows, taken out of `wanted`; none where the host does not list."""
@@ -66,10 +69,10 @@ class SdkProvider(Provider):
             if error.status not in UNLISTED:
                 raise
 
-    def _one_by_one(self, wanted: Iterable[str]) -> Iterator[Batch]:
+    def _one_by_one(self, wanted: Iterable[str], answered: bool) -> Iterator[Batch]:
         """A look at each. One that the host does not know is left out; one that cannot be seen now has not ended, as far as
         anybody knows. Where none can be seen, the error is raised: it is not of one batch."""
-        errors, answered = {}, False
+        errors = {}
         for batch_id in wanted:
             try:
                 if (raw := self._there(f"{self.batches}/{segment(batch_id)}")) is not None:

@@ -58,6 +58,8 @@ class Desk:
         self.shards: dict[int, Shard] = {}
         self.states: Counter[State] = Counter()
         self.memory: defaultdict[int, Memory] = defaultdict(Memory)
+        self.fresh = False  # planned by this very command: nobody else can have sent any of it
+        self.suspicious: bool | None = None  # whether somebody else seems to have sent this run; None: nobody has looked
         self.worst: BatchError | None = None  # what a command ends with that could not do everything
         self.halted: BatchError | None = None  # the account is turned away: nothing more is sent
         for shard in journal.shards(run):
@@ -86,13 +88,17 @@ class Desk:
         return max(self.shards) + 1
 
     def record(
-        self, shard: Shard, kind: str, more: Iterable[Shard] = (), *, wait: float | None = None, cap: float | None = None, **changes: object
-    ) -> Shard:
-        """Commit an event; `wait`: seconds for which the shard is then left alone; `cap`: see `Journal.record`."""
+        self, shard: Shard, kind: str, more: Iterable[Shard] = (), *, wait: float | None = None, cap: float | None = None,
+        entries: int = 0, **changes: object,
+    ) -> Shard:  # fmt: skip
+        """Commit an event; `wait`: seconds for which the shard is then left alone; `cap`: see `Journal.record`.
+
+        `entries` is for the event only: how many creations it makes up for.
+        """
         if wait is not None:
             changes["not_before"] = self.clock.now() + wait
         more = list(more)
-        shard = self.journal.record(shard, kind, more, cap, **changes)
+        shard = self.journal.record(shard, kind, more, cap, {"entries": entries} if entries else {}, **changes)
         for one in (shard, *more):
             self._keep(one)
         if wait is not None:

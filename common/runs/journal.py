@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from functools import cache
@@ -167,7 +167,10 @@ class Journal:
             self._put_run(run)
         return run
 
-    def record(self, shard: Shard, kind: str, more: Iterable[Shard] = (), cap: float | None = None, **changes: object) -> Shard:
+    def record(
+        self, shard: Shard, kind: str, more: Iterable[Shard] = (), cap: float | None = None,
+        about: Mapping[str, object] | None = None, **changes: object,
+    ) -> Shard:  # fmt: skip
         """Commit one event of a shard with the changes it makes, and new shards that follow from it; returns the shard.
 
         With `cap` (USD), raises OverCap and writes nothing if the run with this shard's reserve could cost more.
@@ -177,7 +180,7 @@ class Journal:
             self._check_writer(shard.run)
             if cap is not None and (most := self.committed(shard.run) + (shard.reserve or 0.0)) > cap:
                 raise OverCap(most)
-            self._event(shard.run, shard.n, kind, {key: value for key, value in changes.items() if key != "problems"})
+            self._event(shard.run, shard.n, kind, {**(about or {}), **{k: v for k, v in changes.items() if k != "problems"}})
             self._put(shard)
             if shard.batch_id:
                 how = "adopted" if shard.adopted else "submitted"

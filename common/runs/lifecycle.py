@@ -15,7 +15,7 @@ from common.errors import Broke, Busy, Denied, InputError, Unknown, Unreached
 from common.nouns import FINAL, IN_FLIGHT, RESTING, TO_SUBMIT, Event, Model, Pause, Run, Shard, State
 from common.providers.base import Provider
 from common.retry import Clock
-from common.runs import collect, steps
+from common.runs import collect, steps, witness
 from common.runs.desk import Desk, Options
 from common.runs.gates import closed
 from common.runs.journal import Journal
@@ -27,7 +27,7 @@ class Lifecycle:
     """Drives one run, whose lock the caller holds. Raises the errors of errors.py when only a person can help.
 
     `account` is the salted digest of the key that the provider speaks with; the run is tied to it. Each of `listeners`
-    hears of every `Event`.
+    hears of every `Event`. `fresh`: the run was planned by this very command.
     """
 
     def __init__(
@@ -39,11 +39,13 @@ class Lifecycle:
         options: Options,
         *,
         account: str = "",
+        fresh: bool = False,
         clock: Clock | None = None,
         listeners: Iterable[Callable[[Event], None]] = (),
     ) -> None:
         self._desk = Desk(run, provider, journal, models, options, account, clock or Clock())
         self._desk.listeners += listeners
+        self._desk.fresh = fresh
         self._interval = options.poll
         self._next_look = 0.0
 
@@ -74,7 +76,8 @@ class Lifecycle:
         A shard's trouble is its own: the others go on, and the worst is raised when nothing else is left to do.
         """
         desk = self._desk
-        collect.mend_all(self._desk)
+        witness.consult(desk)
+        collect.mend_all(desk)
         for shard in desk.of(State.OWED):
             steps.reopen(desk, shard)
         while work := [s for s in desk.shards.values() if s.state not in RESTING and not desk.memory[s.n].stuck]:
@@ -118,7 +121,7 @@ class Lifecycle:
             raise InputError(f"run {self.run.name} has nothing left to cancel")
         desk.save_run("cancel", stopped=True)
         for shard in desk.of(State.SUBMITTING):
-            steps.recover(desk, shard)
+            desk.ask(lambda shard=shard: steps.recover(desk, shard))
         flying = desk.of(State.SUBMITTED)
         for shard in flying:
             self.cancel_batch(shard)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from common.errors import BatchError, Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
 from common.experiment import shards
-from common.nouns import Batch, Pause, Shard, State
+from common.nouns import TO_SUBMIT, Batch, Pause, Shard, State
 from common.outcomes import OWED
 from common.results.tally import BatchScan
 from common.retry import backoff
+from common.runs import witness
 from common.runs.budget import write_intent
 from common.runs.desk import Desk
 
+SLACK = 300.0  # seconds that a host's clock may be behind ours
 LONGEST_QUEUE = 600.0  # seconds between two tries at a full queue
 
 
@@ -34,10 +37,13 @@ def upload(desk: Desk, shard: Shard) -> None:
 
 def submit(desk: Desk, shard: Shard) -> None:
     """uploaded → submitting, written first; then THE call; → submitted, or back, or refused, or looked for."""
+    if _sent_elsewhere(desk, shard):
+        return
     intended = write_intent(desk, shard)
     if intended is None:
         return
     shard = intended
+    witness.intends(shard)
     try:
         batch_id = desk.provider.submit(shard, desk.models[shard.model].id)
     except Unknown as error:
@@ -61,7 +67,26 @@ def submit(desk: Desk, shard: Shard) -> None:
     except Refused as error:
         _refused(desk, shard, error)
     else:
-        desk.tell("submitted", desk.record(shard, "submitted", state=State.SUBMITTED, batch_id=batch_id, note=""))
+        shard = desk.record(shard, "submitted", state=State.SUBMITTED, batch_id=batch_id, note="")
+        witness.accepted(shard)
+        desk.tell("submitted", shard)
+
+
+def _sent_elsewhere(desk: Desk, shard: Shard) -> bool:
+    """Before the first creation of a plan that another command has made: whether a copy of this folder has sent it already."""
+    untouched = desk.count(*TO_SUBMIT) == len(desk.shards)
+    if desk.fresh or desk.suspicious is False or (desk.suspicious is None and not untouched):
+        return False
+    since = desk.run.created_at - SLACK
+    found = [
+        batch
+        for batch in desk.provider.find(replace(shard, ref=""))
+        if (batch.tag == shard.tag if batch.tag else not batch.ref and batch.created_at >= since) and not desk.journal.is_known(batch.id)
+    ]
+    desk.suspicious = bool(found)
+    if found:
+        _adopt(desk, shard, *found[:1])
+    return bool(found)
 
 
 def _pause_of(desk: Desk, shard: Shard) -> float:
@@ -122,6 +147,9 @@ def _adopt(desk: Desk, shard: Shard, first: Batch, *rest: Batch) -> None:
     note = "found at the provider after its answer was lost"
     shard = desk.record(shard, "adopted", state=State.SUBMITTED, batch_id=first.id, adopted=True, note=note)
     desk.tell("adopted", shard)
+    if desk.run.stopped or shard.stopped:  # a person wanted it stopped while its answer was lost
+        desk.tell("late", shard, f"batch {shard.batch_id} was found after its run was cancelled: cancelling it")
+        cancel_batch(desk, shard.batch_id)
     for other in rest:
         if other.tag == shard.tag:  # certainly ours; a mere likeness may be somebody else's paid work
             desk.tell("double", shard, f"batch {other.id} is a double of {first.id}: cancelling it")
@@ -144,7 +172,7 @@ def cancel_batch(desk: Desk, batch_id: str) -> None:
 def look(desk: Desk, flying: Iterable[Shard]) -> bool:
     """Ask for the status of batches; returns whether anything has changed."""
     by_id = {shard.batch_id: shard for shard in flying}
-    seen = {batch.id: batch for batch in desk.provider.status(by_id)} if by_id else {}
+    seen = _seen(desk, by_id)
     changed = False
     for batch_id, shard in by_id.items():
         if (batch := seen.get(batch_id)) is None:
@@ -159,6 +187,19 @@ def look(desk: Desk, flying: Iterable[Shard]) -> bool:
         elif batch.ended:
             desk.record(shard, "ended", state=State.ENDED)
     return changed
+
+
+def _seen(desk: Desk, by_id: Mapping[str, Shard]) -> dict[str, Batch]:
+    """What the host shows of batches. That it refuses to show one is that one's trouble, not the account's."""
+    seen: dict[str, Batch] = {}
+    try:
+        for batch in desk.provider.status(by_id) if by_id else ():
+            seen[batch.id] = batch
+    except Refused as error:
+        if error.status == 401 or isinstance(error, Broke):
+            raise
+        desk.tell("wait", text=f"{error}; looking again")
+    return seen
 
 
 def vanished(desk: Desk, shard: Shard) -> None:
