@@ -17,7 +17,7 @@ from common.files import sync_folder
 from common.nouns import Shard, State
 from common.runs.desk import Desk
 
-NAME = "creates.jsonl"
+NAME = "creates.log"
 
 
 def intends(shard: Shard) -> None:

@@ -88,7 +88,7 @@ def setup(tmp_path: Path, python: str) -> str:
     env = {key: value for key, value in os.environ.items() if key not in NOTHING_SET}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
-    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("make: ")]
+    (line,) = [line for line in done.stderr.splitlines() if not line.startswith(("make: ", "make["))]
     return line
 
 
