@@ -121,7 +121,7 @@ def _run(jobs: Sequence[Job], workers: int) -> Iterable[Done]:
         try:
             return list(pool.map(_convert, jobs))
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # those that have not begun need not
+            pool.shutdown(cancel_futures=True)  # those that have not begun need not; the others clear away first
             raise
 
 
