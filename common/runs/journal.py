@@ -20,31 +20,8 @@ import orjson
 
 from common.errors import InputError
 from common.nouns import Pause, Run, Shard, State
-from common.runs import migrate
+from common.runs import schema
 from common.runs.lock import hold
-
-VERSION = 2
-# What SQL must be able to sum stands in columns; everything else of a run or shard is in its body.
-SCHEMA = """
-CREATE TABLE runs (
-    key TEXT PRIMARY KEY, provider TEXT NOT NULL, name TEXT NOT NULL, host TEXT NOT NULL, account TEXT NOT NULL, body BLOB NOT NULL,
-    writer TEXT NOT NULL DEFAULT ''
-);
-CREATE TABLE shards (
-    run TEXT NOT NULL, n INTEGER NOT NULL, state TEXT NOT NULL, batch_id TEXT NOT NULL, account TEXT NOT NULL, model TEXT NOT NULL,
-    requests INTEGER NOT NULL, tokens INTEGER NOT NULL, reserve REAL, spent REAL, body BLOB NOT NULL,
-    PRIMARY KEY (run, n)
-) WITHOUT ROWID;
-CREATE INDEX shards_by_batch ON shards (batch_id) WHERE batch_id <> '';
-CREATE TABLE batches (batch_id TEXT, run TEXT, n INTEGER, how TEXT, PRIMARY KEY (batch_id, run, n)) WITHOUT ROWID;
-CREATE TABLE events (id INTEGER PRIMARY KEY, at REAL NOT NULL, run TEXT NOT NULL, n INTEGER, kind TEXT NOT NULL, data BLOB);
-CREATE INDEX events_by_shard ON events (run, n);
-CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);
-CREATE VIEW money AS SELECT run, n, account, model, state, requests, tokens, CASE
-    WHEN state = 'collected' THEN coalesce(spent, reserve, 0)
-    WHEN state IN ('submitting', 'submitted', 'ended', 'owed') THEN coalesce(reserve, 0)
-    ELSE 0 END AS committed FROM shards
-"""
 
 
 class OverCap(Exception):
@@ -68,34 +45,13 @@ class Journal:
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
-            self._create()
+            if not schema.is_current(self._db):
+                with self._transaction():
+                    schema.prepare(self._db, path)
         except (OSError, sqlite3.Error) as error:
             raise InputError(
                 f"{path}: the journal cannot be opened or written ({error}); choose another folder with --results or RESULTS_DIR"
             ) from None
-
-    def _create(self) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > VERSION:
-            path = self.results / "journal.db"
-            raise InputError(
-                f"{path}: written by a newer version (schema {version}, this one knows {VERSION}); update the program"
-            )
-        if version == VERSION:
-            return
-        with self._transaction():
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]  # another process may have been first
-            if version == 0:
-                self._script(SCHEMA)
-                self._db.execute("INSERT INTO secrets VALUES ('salt', ?)", (secrets.token_bytes(16),))
-            elif version == 1:
-                migrate.from_1(self._db, self._script, SCHEMA)
-            self._db.execute(f"PRAGMA user_version={VERSION}")
-
-    def _script(self, statements: str) -> None:
-        """Several statements, inside the transaction at hand (`executescript` would commit it first)."""
-        for statement in statements.split(";\n"):
-            self._db.execute(statement)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from common.nouns import Pause, Run, Shard, State
-from common.runs.journal import VERSION, Journal, OverCap
+from common.runs.journal import Journal, OverCap
+from common.runs.schema import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD = Path(__file__).with_name("results_v1.tar.gz")  # one run finished, two submitted, one only planned; made by version 1
