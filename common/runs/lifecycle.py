@@ -159,7 +159,7 @@ class Lifecycle:
             steps.trouble(desk, desk.shards[shard.n], error)
         except InputError as error:
             desk.set_aside(shard, error)
-        except Denied as error:
+        except (Denied, Broke) as error:
             if shard.state not in TO_SUBMIT:
                 raise
             desk.halted = desk.worst = error  # nothing more is sent; what is paid is collected first

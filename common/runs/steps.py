@@ -84,8 +84,13 @@ def _sent_elsewhere(desk: Desk, shard: Shard) -> bool:
         if (batch.tag == shard.tag if batch.tag else not batch.ref and batch.created_at >= since) and not desk.journal.is_known(batch.id)
     ]
     desk.suspicious = bool(found)
+    if found and not found[0].tag:  # a mere likeness: neither taken for ours, nor bought beside it unasked
+        raise InputError(
+            f"batch {found[0].id} was made in this account after this run was planned, is as large, and no run here made it; "
+            f"if it is not a copy of this run's, plan anew with --run NAME"
+        )
     if found:
-        _adopt(desk, shard, *found[:1])
+        _adopt(desk, shard, found[0])
     return bool(found)
 
 
