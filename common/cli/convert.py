@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from multiprocessing import active_children
 from pathlib import Path
 from typing import NamedTuple
 
-from common.cli.exits import OK, UNFINISHED
+from common.cli.exits import INTERRUPTED, OK, UNFINISHED
 from common.cli.scripts import Tool
 from common.cli.text import Voice
 from common.errors import InputError
@@ -119,15 +121,37 @@ def _run(jobs: Sequence[Job], workers: int) -> Iterable[Done]:
 
     with ProcessPoolExecutor(min(workers, len(jobs)), initializer=_silent) as pool:
         try:
-            return list(pool.map(_convert, jobs))
+            mine = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))  # what workers inherit
+            futures = [pool.submit(_work, job) for job in jobs]
+            signal.pthread_sigmask(signal.SIG_SETMASK, mine)
+            return [future.result() for future in futures]
         except BaseException:
-            pool.shutdown(cancel_futures=True)  # those that have not begun need not; the others clear away first
+            for worker in active_children():
+                worker.terminate()
+            pool.shutdown(cancel_futures=True)
             raise
 
 
 def _silent() -> None:
-    """In a worker: its errors come back to be told once; of Ctrl-C an idle one would print a traceback."""
+    """In a worker: its errors come back to be told once, and only the command itself tells it to stop."""
     sys.stderr = open(os.devnull, "w")
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _work(job: Job) -> Done:
+    """In a worker: convert; when told to stop, clear away and leave, past the pool's queues, whose locks a dead worker may hold."""
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        return _convert(job)
+    except KeyboardInterrupt:
+        os._exit(INTERRUPTED)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _stop(number: int, frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what clears away is not to be stopped
+    raise KeyboardInterrupt
 
 
 def _convert(job: Job) -> Done:
