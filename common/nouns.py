@@ -178,7 +178,7 @@ class Batch:
     ref: str = ""  # the input file id, where the API gives it
     tag: str = ""  # our tag in its metadata, where the API has metadata
     problems: tuple[Mapping[str, object], ...] = ()  # validation errors: code, message, param, line
-    refusal: str = ""  # of a `failed` one: "later" (queue full), "upload again" (its file) or "give up"
+    refusal: str = ""  # of a `failed` one: "later" (queue full), "not ready" or "upload again" (its file), or "give up"
 
 
 class Usage(NamedTuple):

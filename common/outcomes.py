@@ -134,6 +134,24 @@ def final_word(status: str) -> str:
     return _WORDS.get(plain) or _WORDS.get(_PREFIX.sub("", plain), "")
 
 
+_NOT_YET = re.compile(
+    r"not (yet )?(been )?(fully )?(ready|processed|validated|finished)|not (yet )?in an? [\w-]+ state"
+    r"|still (being |in )?(process|pending|upload|validat|import|scan|queued|running)"
+    r"|being (processed|validated|uploaded|scanned|imported)"
+    r"|(is|status|state)\W+((is|was)\W+)?(currently |now )?(pending|processing|uploading|validating|importing|queued)\b"
+    r"|file_?(is_?)?(still_?)?(not_?(yet_?)?(ready|processed)|pending|processing)",
+    re.IGNORECASE,
+)
+_FOR_GOOD = re.compile(
+    r"because|due to|malformed|corrupt|unsupported|could not be|can ?not be processed|expired|deleted|not valid|line \d", re.IGNORECASE
+)
+
+
+def is_unready(said: str) -> bool:
+    """Whether a refusal says that the input file is not processed yet, so that the same file may be taken a little later."""
+    return "file" in said.lower() and bool(_NOT_YET.search(said)) and not _FOR_GOOD.search(said)
+
+
 def row_class(status: int | None, *codes: str | None) -> str:
     """The row class of a failure: its code or type decides first, its HTTP status (None or 0 if none) second.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 
 from common.nouns import Ask, Batch, Condition, Shard
-from common.outcomes import final_word
+from common.outcomes import final_word, is_unready
 from common.providers.base import Holding
 from common.providers.foreign import identity, name, natural, problems, table, unix, word
 from common.providers.http import segment
@@ -86,6 +86,8 @@ def _refusal(problems: Sequence[Mapping[str, object]]) -> str:
     codes = {str(problem.get("code") or "") for problem in problems}
     if LATER in codes:
         return "later"
+    if problems and all(is_unready(f"{problem.get('code')}: {problem.get('message')}") for problem in problems):
+        return "not ready"
     if problems and codes <= FILE_CODES and all(problem.get("param") in FILE_PARAMETERS for problem in problems):
         return "upload again"
     return "give up"

@@ -41,6 +41,7 @@ class Memory:
     searches: int = 0  # how often its batch was looked for in vain …
     since: float = 0.0  # … and since when, on the steady clock
     downloads: int = 0
+    unready: int = 0  # how often the host called its input file not processed yet
     trouble: float = 0.0  # since when its step fails for a passing reason, on the steady clock; 0: it does not
     failures: int = 0
     stuck: bool = False  # this command can do nothing more about it

@@ -9,7 +9,7 @@ from pathlib import Path
 from common.errors import BatchError, Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
 from common.experiment import shards
 from common.nouns import TO_SUBMIT, Batch, Pause, Shard, State
-from common.outcomes import OWED
+from common.outcomes import OWED, is_unready
 from common.results.tally import BatchScan
 from common.retry import backoff
 from common.runs import witness
@@ -18,6 +18,7 @@ from common.runs.desk import Desk
 
 SLACK = 300.0  # seconds that a host's clock may be behind ours
 LONGEST_QUEUE = 600.0  # seconds between two tries at a full queue
+UNREADY = 12  # tries with a file that the host has not processed yet: 47 minutes at the usual pace; each fourth uploads again
 
 
 def upload(desk: Desk, shard: Shard) -> None:
@@ -110,8 +111,22 @@ def _refused(desk: Desk, shard: Shard, error: Refused) -> None:
     if error.status == 404 and shard.tries < desk.options.retries:
         turned_down(desk, shard, State.PLANNED, _pause_of(desk, shard), str(error))
         return
+    if is_unready(str(error)) and _wait_for_file(desk, shard, str(error)):
+        return
     line = desk.provider.line_of(str(error))
     give_up(desk, shard, str(error), [{"message": str(error), "line": line}] if line else [])
+
+
+def _wait_for_file(desk: Desk, shard: Shard, said: str) -> bool:
+    """The host has not processed the input file yet: the same one again, at times a new one; whether that may still help."""
+    memory = desk.memory[shard.n]
+    memory.unready += 1
+    if memory.unready > UNREADY:
+        return False
+    wait = backoff(memory.unready, desk.options.poll, LONGEST_QUEUE)
+    desk.tell("wait", shard, f"the host has not processed the input file of shard {shard.n} yet; trying again in {wait:.0f} s")
+    turned_down(desk, shard, State.UPLOADED if memory.unready % 4 else State.PLANNED, wait, said)
+    return True
 
 
 def give_up(desk: Desk, shard: Shard, why: str, problems: Iterable[dict] = ()) -> None:
@@ -248,6 +263,8 @@ def _failed(desk: Desk, shard: Shard, batch: Batch) -> None:
             wait = backoff(shard.tries + 2, desk.options.poll * 2, LONGEST_QUEUE)
             desk.tell("wait", shard, f"the queue for {shard.model} is full; its turn comes later ({wait:.0f} s)")
             turned_down(desk, shard, State.UPLOADED, wait, said)
+        case "not ready" if _wait_for_file(desk, shard, said):
+            pass
         case "upload again" if shard.tries < desk.options.retries:
             turned_down(desk, shard, State.PLANNED, _pause_of(desk, shard), said)
         case _:
