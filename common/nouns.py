@@ -156,6 +156,7 @@ class Shard:
     collected_at: float = 0.0  # unix seconds
     absent: str = "missing"  # the outcome of rows that its files do not mention
     spent: float | None = 0.0  # USD for all its rows, once collected; None when a price is unknown
+    most: float | None = None  # USD that its rows can have cost, once collected, where `spent` is unknown
     note: str = ""
     problems: tuple[Mapping[str, object], ...] = ()  # why the provider refused it, with line numbers
 

@@ -170,6 +170,24 @@ def _bounds(row: str, shard: Shard) -> tuple[int, float | None]:
     return int(cells[3]), float(cells[4]) if cells[4] else None
 
 
+def ceiling_of(shard: Shard, wanted: Container[str]) -> float | None:
+    """USD that some of a shard's requests can have cost at most, by their own ceilings; None where a price is unknown.
+
+    Their share of the shard's reserve, because the lines of a shard with a higher cap on tokens keep the ceilings of the first.
+    """
+    if not wanted:
+        return 0.0
+    if shard.reserve is None:
+        return None
+    total = asked = 0.0
+    with open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows:
+        for row in rows:
+            most = _bounds(row, shard)[1] or 0.0
+            total += most
+            asked += most if row.partition("\t")[0] in wanted else 0.0
+    return shard.reserve * asked / total if total else shard.reserve
+
+
 def ids(shard: Shard) -> dict[str, str]:
     """A shard's request ids → `custom_id TAB temperature` (custom_id empty where the same). One shard's worth."""
     found, share = {}, {}.setdefault

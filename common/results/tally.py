@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.catalog.prices import pricing
-from common.experiment.shards import ids
+from common.experiment.shards import ceiling_of, ids
 from common.nouns import Model, Result, Run, Shard
 from common.outcomes import PENDING, SUCCEEDED
 from common.results.merge import run_rows
@@ -136,11 +136,21 @@ class BatchScan:
     unclean: dict[str, str] = field(default_factory=dict)  # request id → outcome, for all but the successes
     examples: dict[str, str] = field(default_factory=dict)  # the first message of each outcome
     absent: list[str] = field(default_factory=list)  # ids that no line answers
-    spent: float | None = 0.0  # USD, None when a price or a usage is unknown
+    known: float = 0.0  # USD of the rows whose cost is known
+    unpriced: set[str] = field(default_factory=set)  # ids of the others: answered, and nobody says from how many tokens
+    most: float | None = 0.0  # USD that its rows can have cost: those without a usage at their own ceilings; None without a price
+
+    @property
+    def spent(self) -> float | None:
+        """USD, None when a price or a usage is unknown."""
+        return None if self.unpriced else self.known
 
     def note(self, result: Result, cost: float | None) -> None:
         """Keep what is to be known of this very request."""
-        self.spent = None if cost is None or self.spent is None else self.spent + cost
+        if cost is None:
+            self.unpriced.add(result.custom_id)
+        else:
+            self.known += cost
         if result.outcome != SUCCEEDED:
             self.unclean[result.custom_id] = result.outcome
             self.examples.setdefault(result.outcome, result.message)
@@ -152,6 +162,7 @@ def scan(shard: Shard, run: Run, model: Model, decode: Decode) -> BatchScan:
     for result in results_of(existing(run, shard.batch_id), found.tally, decode, seen, asked):
         found.tally.add(shard.model, result, "", shard.attempt > 1)
         found.note(result, price_of(result.usage))
+    found.most = found.known + bound if (bound := ceiling_of(shard, found.unpriced)) is not None else None
     found.absent = [request_id for request_id in asked if request_id not in seen]
     return found
 

@@ -141,7 +141,10 @@ def mend(desk: Desk, shard: Shard) -> None:
 
 def give_up_owed(desk: Desk, shard: Shard) -> None:
     """A person gives an owed batch up: what has come stays, the rest counts as paid at its ceiling and is not had."""
-    changes = {**_changes(scan_of(desk, shard), "given_up", {}), "files": shard.files, "spent": shard.reserve}
+    found = scan_of(desk, shard)
+    rest = shards.ceiling_of(shard, found.unpriced.union(found.absent))
+    spent = shard.reserve if rest is None else found.known + rest
+    changes = {**_changes(found, "given_up", {}), "files": shard.files, "spent": spent}
     note = f"given up by a person; it was owed: {shard.note}"
     shard = desk.record(shard, "given_up", state=State.COLLECTED, collected_at=desk.clock.now(), note=note, **changes)
     desk.tell("given_up", shard, note)
@@ -152,7 +155,8 @@ def _changes(found: BatchScan, absent: str, files: dict[Path, str]) -> dict:
     tally = dict(found.tally.outcomes)
     if found.absent:
         tally[absent] = tally.get(absent, 0) + len(found.absent)
-    return {"tally": tally, "absent": absent, "spent": found.spent, "files": {path.name: sha256 for path, sha256 in files.items()}}
+    received = {path.name: sha256 for path, sha256 in files.items()}
+    return {"tally": tally, "absent": absent, "spent": found.spent, "most": found.most, "files": received}
 
 
 def _followers(desk: Desk, shard: Shard, outcomes: dict[str, str]) -> list[tuple[Shard, float]]:

@@ -154,7 +154,7 @@ class Journal:
             "INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?, (SELECT account FROM runs WHERE key = ?), ?, ?, ?, ?, ?, ?)",
             (
                 shard.run, shard.n, shard.state, shard.batch_id, shard.run, shard.model, shard.count, shard.tokens,
-                shard.reserve, shard.spent if shard.state == State.COLLECTED else None, body,
+                shard.reserve, (shard.most if shard.spent is None else shard.spent) if shard.state == State.COLLECTED else None, body,
             ),
         )  # fmt: skip
 
