@@ -6,7 +6,7 @@ PORT ?= 8790
 SPEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench torture serve status report models audit backup clean-batches clean lock
+.PHONY: help setup demo test check bench torture serve status report models audit backup adopt clean-batches clean lock
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -66,6 +66,9 @@ audit: setup ## verify every run on disk against journal and checksums
 
 backup: setup ## pack journal, raw files and runs into results/backups
 	$(PY) -m tools.backup
+
+adopt: setup ## rebuild a lost or older journal from run folders and the host's list
+	$(PY) -m tools.adopt
 
 clean-batches: setup ## back up and delete old batches at the provider (make clean-batches LIMIT=50)
 	$(PY) tools/openai/batch_cleanup.py --all --limit $(LIMIT) $(CLEAN)

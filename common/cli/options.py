@@ -207,6 +207,7 @@ TARGETS = {
     "status": "Where a batch or a run stands, whichever script made it; without an ID, all runs.",
     "report": "All runs of the results folder in one table.",
     "audit": "Verify every run of the results folder against journal and checksums; exit code 1 when something is wrong.",
+    "adopt": "Rebuild what the journal does not know from run folders and the host's list; sends nothing, keeps what is newer.",
     "backup": "Pack journal, raw files and runs into one archive under results/backups, read again before it counts.",
 }
 

@@ -1,4 +1,4 @@
-"""What stands behind make: status, report, audit, backup. They look at the results folder that the environment names."""
+"""What stands behind make: status, report, audit, backup, adopt. They look at the results folder that the environment names."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from common import catalog, cli
+from common.cli import adopt
 from common.cli.exits import OK, UNFINISHED, guarded
 from common.cli.scripts import script_of
 from common.cli.session import journal_if_any, results_folder
@@ -16,6 +17,7 @@ from common.cli.text import all_runs, table
 from common.errors import InputError, disk_error
 from common.maintenance.audit import audit
 from common.maintenance.backup import backup
+from common.maintenance.rebuild import folders
 from common.nouns import Run
 from common.providers import connect
 from common.providers.account import Account
@@ -33,7 +35,8 @@ def journal_of(results: Path) -> Iterator[Journal]:
     """The journal of a results folder, which is not made here. Raises InputError when there is none."""
     with journal_if_any(results) as journal:
         if journal is None:
-            raise InputError(f"{results}: no journal, so no run yet; make demo makes some")
+            hint = "but run folders: make adopt makes it anew" if folders(results) else "so no run yet; make demo makes some"
+            raise InputError(f"{results}: no journal, {hint}")
         yield journal
 
 
@@ -105,4 +108,4 @@ def _backup(args: argparse.Namespace) -> int:
     return OK
 
 
-TARGETS = {"status": _status, "report": _report, "audit": _audit, "backup": _backup}
+TARGETS = {"status": _status, "report": _report, "audit": _audit, "backup": _backup, "adopt": adopt.command}

@@ -132,7 +132,7 @@ def write_manifest(run: Run, experiment: Experiment, models: Iterable[Model], mo
     write_whole(run.folder / "run.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
 
 
-def _manifest(path: Path) -> dict:
+def manifest_of(path: Path) -> dict:
     """What run.json holds. Raises InputError when it is not what was written."""
     try:
         found = orjson.loads(path.read_bytes())
@@ -151,7 +151,7 @@ class RunOrigin:
     batch_id, attempts = "", 1
 
     def __init__(self, run: Run) -> None:
-        manifest = _manifest(run.folder / "run.json")
+        manifest = manifest_of(run.folder / "run.json")
         self.run, self.experiment, self.provider, self.folder = run.name, run.experiment, run.provider, run.folder
         self.questions = tuple(Question(*row) for row in manifest["questions"])
         self.ids_differ_in_case_only = manifest.get("ids_differ_in_case_only", True)

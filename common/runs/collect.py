@@ -165,8 +165,9 @@ def _followers(desk: Desk, shard: Shard, outcomes: dict[str, str]) -> list[tuple
     if shard.stopped or run.stopped:
         return []
     young = desk.clock.now() - run.created_at < options.retry_hours * 3600
+    asked_again = _asked_again(desk, shard)
     groups = verdicts.to_send_again(
-        outcomes,
+        {sent: outcome for sent, outcome in outcomes.items() if sent not in asked_again},
         again=young and shard.attempt <= options.retries,
         longer=bool(run.longer) and shard.max_tokens == desk.shards[shard.root].max_tokens,
     )
@@ -177,6 +178,12 @@ def _followers(desk: Desk, shard: Shard, outcomes: dict[str, str]) -> list[tuple
         how = {"attempt": shard.attempt + 1, "not_before": desk.clock.now() + wait, "with_cap": desk.provider.with_cap}
         made.append((shards.retry(shard, desk.next_n() + len(made), ids, longer=cap, **how), wait))
     return made
+
+
+def _asked_again(desk: Desk, shard: Shard) -> set[str]:
+    """What later shards ask again already: the shard was collected before, and the journal that noted it was lost."""
+    later = (other for other in desk.shards.values() if other.root == shard.root and other.n > shard.n)
+    return {sent for other in later for sent in shards.ids(other)}
 
 
 def retry_failed(desk: Desk) -> int:

@@ -155,11 +155,15 @@ def _write(
         raise InputError(f"{experiment.path}: no request is left to send; check --text, --persona and --limit")
     _check_disk(run.folder, made)
     made_with = {"python": platform.python_version(), "orjson": orjson.__version__}
+    told = {
+        "host": run.host, "source": run.source, "created_at": run.created_at, "named": run.named, "longer": run.longer,
+        "skipped": work.skipped,
+    }  # fmt: skip
     write_manifest(
         run,
         experiment,
         models,
-        {"digest": run.digest, "address": run.address, "made_with": made_with, "ids_differ_in_case_only": alike},
+        {"digest": run.digest, "address": run.address, "made_with": made_with, "run": told, "ids_differ_in_case_only": alike},
     )
     run = journal.plan(replace(run, skipped=work.skipped), made)
     return Planned(run, tuple(models), made, is_new=True, invalid=work.invalid)

@@ -41,7 +41,7 @@ def _append(folder: Path, line: dict) -> None:
         sync_folder(folder)
 
 
-def _read(folder: Path) -> dict[int, list[dict]]:
+def read(folder: Path) -> dict[int, list[dict]]:
     """The creations of each shard, oldest first, each with its batch id where that came. A torn last line is none."""
     found: defaultdict[int, list[dict]] = defaultdict(list)
     try:
@@ -53,16 +53,18 @@ def _read(folder: Path) -> dict[int, list[dict]]:
             row = orjson.loads(line)
         except orjson.JSONDecodeError:
             continue
-        if "shard" in row:
+        if not isinstance(row, dict) or type(row.get("n")) is not int:
+            continue  # garbled
+        if isinstance(row.get("shard"), dict):
             found[row["n"]].append({**row["shard"], "batch_id": ""})
-        elif found[row["n"]]:
+        elif found[row["n"]] and isinstance(row.get("batch_id"), str):
             found[row["n"]][-1]["batch_id"] = row["batch_id"]
     return found
 
 
 def consult(desk: Desk) -> None:
     """Take up what the journal does not know of: submitted where the id is known, else looked for."""
-    seen = _read(desk.run.folder / "shards")
+    seen = read(desk.run.folder / "shards")
     if not seen:
         return
     known: defaultdict[int, int] = defaultdict(int)
