@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from common import settings
+from common import mounts, settings
 from common.cli.exits import again
 from common.cli.scripts import Script
 from common.cli.text import Voice
@@ -30,13 +30,18 @@ LOOKS = 2  # how many of a run's newest batches a new key is tried on
 
 def results_folder(option: str | None = None) -> Path:
     """The results folder of a command, after .env has been read; it need not exist. Raises InputError for a file."""
-    if (warning := settings.load_env()) and warning not in _told:
-        _told.add(warning)
-        print(f"warning: {warning}", file=sys.stderr, flush=True)
+    _warn(settings.load_env())
     folder = settings.results_folder(option)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is no folder; choose another with --results or RESULTS_DIR")
+    _warn(mounts.warning_for(folder))
     return folder
+
+
+def _warn(warning: str) -> None:
+    if warning and warning not in _told:
+        _told.add(warning)
+        print(f"warning: {warning}", file=sys.stderr, flush=True)
 
 
 @contextmanager
