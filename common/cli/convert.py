@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -20,7 +21,8 @@ from common.errors import InputError
 from common.experiment.read import load
 from common.results.convert import convert
 from common.results.formats import FORMATS
-from common.results.origin import ForeignOrigin, Origin, batch_id_of
+from common.results.opened import is_packed, plain
+from common.results.origin import ForeignOrigin, Origin
 from common.results.tally import SHOWN, Tally
 from common.text import one_line
 
@@ -44,23 +46,35 @@ class Done(NamedTuple):
     target: Path
     tally: Tally
     checked: bool
+    error: str = ""  # why it was not converted, where others were
+
+
+_GARBLED = (ValueError, TypeError, LookupError, AttributeError, FileNotFoundError, sqlite3.Error)  # of a run's row or ids file
 
 
 def find_origin(path: Path) -> Origin | None:
-    """What the journal knows of a raw file in results/<provider>/batch_results/; None when no run here has made it."""
+    """What the journal knows of a raw file in results/<provider>/batch_results/; None when no run here has made it.
+
+    Raises InputError where what is kept of its run is garbled.
+    """
     results = path.resolve().parent.parent.parent
     if not (results / "journal.db").is_file():
         return None
     from common.cli.session import journal_if_any  # a file that lies elsewhere needs neither
     from common.results.origin import RunOrigin
+    from common.runs.rawnames import owner_of
 
-    with journal_if_any(results) as journal:
-        found = journal.owner(batch_id_of(path))
-    return RunOrigin(found[0]).of(found[1]) if found else None
+    try:
+        with journal_if_any(results) as journal:
+            found = owner_of(journal, path)
+        return RunOrigin(found[0]).of(found[1]) if found else None
+    except _GARBLED as error:
+        said = f"{path}: what is kept of its run is garbled ({one_line(error, 200)})"
+        raise InputError(f"{said}; make audit looks closer, or name its --experiment PATH") from None
 
 
 def command(tool: Tool, args: argparse.Namespace) -> int:
-    """Do what a converter's command line says: 0 converted, 1 no row at all. Raises InputError, OSError."""
+    """Do what a converter's command line says: 0 converted, 1 no row at all or a file that could not be. Raises InputError, OSError."""
     voice = Voice(as_json=args.json)
     try:
         done = list(_run(_jobs(args, tool.folder, (tool.host,)), args.jobs))
@@ -70,13 +84,13 @@ def command(tool: Tool, args: argparse.Namespace) -> int:
         voice.json({"files": [_as_json(d) for d in done]})
     else:
         voice.say(*chain.from_iterable(map(_lines, done)))
-    return OK if any(d.tally.rows for d in done) else UNFINISHED
+    return OK if any(d.tally.rows for d in done) and not any(d.error for d in done) else UNFINISHED
 
 
 def _jobs(arguments: argparse.Namespace, provider: str, providers: tuple[str, ...]) -> list[Job]:
     files = list(dict.fromkeys(arguments.files))
     for file in files:
-        _check_input(file)
+        _check_there(file)
     siblings = {file: _sibling(file) for file in files}
     batches = [file for file in files if file not in siblings.values()]
     if arguments.experiment:
@@ -94,18 +108,25 @@ def _jobs(arguments: argparse.Namespace, provider: str, providers: tuple[str, ..
     return jobs
 
 
-def _check_input(file: Path) -> None:
+def _check_there(file: Path) -> None:
     if file.is_dir():
         raise InputError(f"{file} is a folder; name the files in it, as {file}/*_output.jsonl")
     if not file.exists():
         raise InputError(f"{file}: no such file; raw results are in results/<provider>/batch_results/<batch_id>_output.jsonl")
-    with open(file, "rb") as content:
-        start = content.read(65_536)
+
+
+def _check_content(file: Path) -> None:
+    """Refuse what holds no line at all, and what is no text even when it is unpacked. Raises InputError."""
+    start = b""
+    with plain(file) as content:
+        while len(start) < 65_536 and (line := content.readline(65_536)):
+            start += line
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not text:
-        raise InputError(f"{file} is empty: nothing to convert; the batch may have no output yet (see --status <batch_id>)")
-    if not text.startswith(b"{") and b"\0" in start:
-        raise InputError(f"{file} is a binary file; expected JSON lines in UTF-8, as downloaded from the batch API")
+        why = "is packed, and nothing in it can be unpacked" if is_packed(file) else "is empty"
+        raise InputError(f"{file} {why}: nothing to convert; the batch may have no output yet (see --status <batch_id>)")
+    if not text.startswith((b"{", b"[")) and b"\0" in start:
+        raise InputError(f"{file} is a binary file; expected JSON lines, as downloaded from the batch API")
 
 
 def _sibling(file: Path) -> Path | None:
@@ -115,8 +136,10 @@ def _sibling(file: Path) -> Path | None:
 
 
 def _run(jobs: Sequence[Job], workers: int) -> Iterable[Done]:
-    if workers == 1 or len(jobs) == 1:
+    if len(jobs) == 1:
         return map(_convert, jobs)
+    if workers == 1:
+        return map(_tried, jobs)
     from concurrent.futures import ProcessPoolExecutor  # only needed here
 
     with ProcessPoolExecutor(min(workers, len(jobs)), initializer=_silent) as pool:
@@ -142,7 +165,7 @@ def _work(job: Job) -> Done:
     """In a worker: convert; when told to stop, clear away and leave, past the pool's queues, whose locks a dead worker may hold."""
     signal.signal(signal.SIGTERM, _stop)
     try:
-        return _convert(job)
+        return _tried(job)
     except KeyboardInterrupt:
         os._exit(INTERRUPTED)
     finally:
@@ -154,7 +177,16 @@ def _stop(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
+def _tried(job: Job) -> Done:
+    """One of several: that it cannot be converted is told, and the others are."""
+    try:
+        return _convert(job)
+    except InputError as error:
+        return Done(job.files, job.files[0], Tally(), False, str(error))
+
+
 def _convert(job: Job) -> Done:
+    _check_content(job.files[0])
     experiment = load(job.experiment) if job.experiment else None
     file = job.files[0]
     found = find_origin(file) if experiment is None else None
@@ -172,6 +204,9 @@ def _target(job: Job, origin: Origin) -> Path:
 
 
 def _lines(done: Done) -> Iterable[str]:
+    if done.error:
+        yield one_line(f"not converted: {done.error}", 1000)
+        return
     tally = done.tally
     bad, rows, answers = tally.bad, tally.rows, tally.answers
     more = "".join(f" and {file.name}" for file in done.files[1:])
@@ -205,4 +240,5 @@ def _as_json(done: Done) -> dict:
         "simulated": tally.simulated,
         "bad": dict(tally.bad),
         "problems": [problem._asdict() for problem in tally.shown],
+        **({"error": done.error} if done.error else {}),
     }

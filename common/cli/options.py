@@ -186,7 +186,7 @@ def converter(tool: Tool) -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog=f"python {tool.converter}",
         description=f"Convert raw {tool.folder} batch output files to texts or to one table each.",
-        epilog="Exit codes: 0 converted; 1 no row at all; 2 your input; 130 interrupted.",
+        epilog="Exit codes: 0 converted; 1 no row at all, or one of several not; 2 your input; 130 interrupted.",
         allow_abbrev=False,
     )
     _added(

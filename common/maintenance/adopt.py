@@ -15,12 +15,12 @@ from common.maintenance import rebuild
 from common.nouns import TO_SUBMIT, Batch, Run, Shard, State
 from common.providers import connect
 from common.providers.account import Account
-from common.results.origin import batch_id_of
-from common.results.raw import Problem, read_raw
+from common.results.raw import Problem, read_raw, short_hash
 from common.retry import Clock
 from common.runs import witness
 from common.runs.desk import Desk, Options
 from common.runs.journal import Journal
+from common.runs.rawnames import id_and_hash
 from common.runs.steps import SLACK
 from common.text import one_line
 
@@ -133,8 +133,8 @@ def _match_raw(desk: Desk, found: Found) -> None:
     """Give shards the batches whose raw files here answer their requests, where only one shard can be meant."""
     still = {shard.n: set(rebuild.asked(shard.path)) for shard in desk.of(*OPEN)}
     for path in sorted((found.folder.parent / "batch_results").glob("*_output.jsonl")) if still else ():
-        batch_id = batch_id_of(path)
-        if desk.journal.is_known(batch_id):
+        batch_id, short = id_and_hash(path)
+        if desk.journal.is_known(batch_id) or short not in ("", short_hash(desk.run)):
             continue
         rows = {item.custom_id for _, item in read_raw(path, desk.provider.decode) if not isinstance(item, Problem)}
         fit = [n for n, asked in still.items() if rows and rows <= asked]

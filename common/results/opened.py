@@ -35,6 +35,12 @@ def plain(path: Path) -> Iterator[Lines]:
         yield found if encoding is None else _Recoded(found, encoding)
 
 
+def is_packed(path: Path) -> bool:
+    """Whether a file is gzip. Raises OSError."""
+    with open(path, "rb") as file:
+        return file.read(2) == GZIP
+
+
 class _Unpacked(gzip.GzipFile):
     """A gzip file that ends where it is cut or damaged: what came before is there to be read."""
 
@@ -43,9 +49,11 @@ class _Unpacked(gzip.GzipFile):
 
     def readinto(self, buffer: bytearray) -> int:
         try:
-            return super().readinto(buffer)
+            data = self.read1(len(buffer))  # one block: what comes before the damage is not lost with it
         except (EOFError, zlib.error, gzip.BadGzipFile):
             return 0
+        buffer[: len(data)] = data
+        return len(data)
 
 
 class _Recoded:

@@ -119,7 +119,12 @@ def raw_paths(run: Run, batch_id: str) -> tuple[Path, Path]:
 
 def own_files(run: Run, batch_id: str) -> tuple[Path, Path]:
     """The names that no other run's files can have."""
-    return raw_files(run.folder.parent, f"{batch_id}.{hashlib.sha256(run.key.encode()).hexdigest()[:8]}")
+    return raw_files(run.folder.parent, f"{batch_id}.{short_hash(run)}")
+
+
+def short_hash(run: Run) -> str:
+    """Eight hex digits that stand for a run in such names."""
+    return hashlib.sha256(run.key.encode()).hexdigest()[:8]
 
 
 def raw_files(provider_folder: Path, batch_id: str) -> tuple[Path, Path]:

@@ -1,11 +1,13 @@
 """The converter scripts as a person runs them: messages, exit codes, files."""
 
+import gzip
 import json
 from pathlib import Path
 
 import orjson
 import pytest
 
+from common import cli
 from tests.basics import ROOT, python
 
 LITERARY = ROOT / "experiments" / "literary"
@@ -91,7 +93,10 @@ def test_the_other_providers(script, tmp_path):
         (lambda path: path.write_bytes(b""), "is empty"),
         (lambda path: path.write_bytes(b" \r\n\n"), "is empty"),
         (lambda path: path.write_bytes(bytes(range(256)) * 9), "binary"),
-        (lambda path: path.write_text("{}", "utf-16"), "binary"),
+        (lambda path: path.write_bytes(b"\x89PNG\0\0" * 20_000), "binary"),
+        (lambda path: path.write_bytes(gzip.compress(bytes(range(256)) * 9)), "binary"),
+        (lambda path: path.write_bytes(gzip.compress(b"")), "nothing in it can be unpacked"),
+        (lambda path: path.write_bytes(gzip.compress(b"{}")[:9]), "nothing in it can be unpacked"),
     ],
 )
 def test_what_cannot_be_converted(make, told, tmp_path):
@@ -102,6 +107,35 @@ def test_what_cannot_be_converted(make, told, tmp_path):
     assert done.returncode == 2
     assert told in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+LINES = line("p1_gpt-4.1_n01_t1") + line("p1_gpt-4.1_n02_t1")
+FORMS = [
+    gzip.compress(LINES), gzip.compress(LINES) + b"\0garbage", gzip.compress(LINES.decode().encode("utf-16")), b"\xef\xbb\xbf" + LINES,
+    *(LINES.decode().encode(code) for code in ("utf-16", "utf-16-le", "utf-16-be")), b"[" + LINES.strip().replace(b"\n", b",") + b"]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", FORMS, ids=range(len(FORMS)))
+def test_other_forms_of_a_file(content, tmp_path, capsys):
+    """Packed, in UTF-16 or with a mark: what the reader reads is not refused at the door."""
+    path = tmp_path / "b_output.jsonl"
+    path.write_bytes(content)
+    assert cli.converter("openai", [str(path), "--format", "csv"]) == 0
+    assert ": 2 rows" in capsys.readouterr().out
+
+
+def test_one_of_several_cannot_be_converted(raw, tmp_path, capsys):
+    """It is named with why, the others are converted, and the exit code is 1; also in processes of their own."""
+    bad = tmp_path / "batch_0_output.jsonl"
+    bad.write_bytes(b"")
+    for jobs in ("1", "2"):
+        assert cli.converter("openai", [str(bad), str(raw), "--format", "csv", "--jobs", jobs]) == 1
+        said = capsys.readouterr()
+        assert (f"not converted: {bad} is empty" in said.out, "3 rows" in said.out, said.err) == (True, True, "")
+    assert cli.converter("openai", [str(bad), str(raw), "--json"]) == 1
+    first, second = json.loads(capsys.readouterr().out)["files"]
+    assert ("is empty" in first["error"], first["target"], second["rows"], "error" in second) == (True, None, 3, False)
 
 
 def test_no_row_at_all(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from common.nouns import State
 from common.results.raw import raw_paths
-from common.runs.rawnames import paths_to_write
+from common.runs.rawnames import owner_of, paths_to_write
 from tests.runs.test_journal import make
 
 
@@ -27,3 +27,11 @@ def test_an_id_of_another_run(tmp_path: Path) -> None:
         assert not {output, errors} & set(beside) and beside[0].parent == output.parent
         beside[0].write_text("the second's\n")
         assert raw_paths(second, "batch_1") == beside and raw_paths(first, "batch_1") == (output, errors)
+        other = replace(shard, run=second.key, tag="other", files={}, path=second.folder / "shards" / shard.path.name)
+        journal.record(other, "collected", state=State.COLLECTED, batch_id="batch_1", files={beside[0].name: "sha"})
+        for path, run in ((output, first), (beside[0], second), (errors, first)):
+            owner, found = owner_of(journal, path)
+            assert (found.batch_id, owner.key in (run.key, first.key)) == ("batch_1", True)
+            assert path is errors or owner.key == run.key
+        assert owner_of(journal, output.with_name("batch_1.00000000_output.jsonl")) is None
+        assert owner_of(journal, output.with_name("batch_2_output.jsonl")) is None
