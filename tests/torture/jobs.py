@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import cache
 from multiprocessing.util import Finalize
 from pathlib import Path
 
 from tests.service import STEADY, Service
-from tests.torture import kills, lookalikes, matrix, random_runs
+from tests.torture import kills, lookalikes, matrix, owed, random_runs, trials
 from tests.torture.kills import SMALL, Verdict
+from tests.torture.trials import Play, Trial
 from tests.torture.world import World, Zygote
 
+SHAPES = ("openai", "anthropic")  # one of each shape of API
 PROFILES = ("openai", "anthropic", "kluster")
 JUMPS = [(after, sign * seconds) for after in (3, 25, 40, 50) for seconds in (3600.0, 3 * 86400.0) for sign in (1, -1)]
 LOST_AND_WAIT = [
@@ -39,6 +42,12 @@ def zygote() -> Zygote:
 
 
 @cache
+def other() -> Zygote:
+    """One more, for commands at the same time."""
+    return started().enter_context(closing(Zygote()))
+
+
+@cache
 def world(heal_share: float, speed: float = 1e6) -> World:
     """This process's world with these settings, made once."""
     folder = Path(started().enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
@@ -52,6 +61,9 @@ def plan(points: int, examples: int, seed: int) -> Iterator[tuple]:
     for profile in PROFILES:
         for part in range(4):
             yield f"kills, {profile}", run_kills, (profile, points, part, 4, ())
+    for shape in SHAPES:
+        for part in range(3):
+            yield f"owed, {shape}", run_trials, (owed.trials, shape, part, 3)
     for part in range(0, examples, 25):
         yield "random", run_random, (min(25, examples - part), seed + part)
     for profile in PROFILES:
@@ -86,6 +98,17 @@ def run_matrix(profile: str, part: int, parts: int, without: tuple[str, ...]) ->
         verdict.failures += [f"{profile}, {case.name}: {text}" for text in wrong]
         verdict.failed += bool(wrong)
     return verdict
+
+
+def run_trials(make: Callable[[str], list[Trial]], profile: str, part: int, step: int, without: tuple[str, ...] = ()) -> Verdict:
+    """Trials of a campaign in one profile: every `step`-th from `part` on."""
+    place = world(heal_share=0.0)
+    reference, total = place.reference(profile, *SMALL)
+
+    def play(trial: Trial) -> Play:
+        return Play(place, profile, total, random.Random(f"{profile} {trial.name}"), without, other(), SMALL)
+
+    return trials.campaign(play, reference, make(profile)[part::step])
 
 
 def run_random(examples: int, seed: int) -> Verdict:
