@@ -11,7 +11,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 
 from tests.service import STEADY, Service
-from tests.torture import kills, lookalikes, matrix, owed, random_runs, trials
+from tests.torture import identity, kills, lists, lookalikes, matrix, owed, random_runs, trials
 from tests.torture.kills import SMALL, Verdict
 from tests.torture.trials import Play, Trial
 from tests.torture.world import World, Zygote
@@ -23,6 +23,7 @@ LOST_AND_WAIT = [
     ("create", matrix.rule(drop="after")),
     ("create", matrix.rule(nth=2, status=429, headers={"retry-after": "1"})),
 ]
+CAMPAIGNS = {"owed": owed.trials, "identity": identity.trials, "lists": lists.trials}
 # which part of the campaign must catch a missing safeguard
 BITES = {"write-ahead": ("kills",), "single-send": ("matrix",), "id-check": ("lookalikes",)}
 
@@ -63,7 +64,9 @@ def plan(points: int, examples: int, seed: int) -> Iterator[tuple]:
             yield f"kills, {profile}", run_kills, (profile, points, part, 4, ())
     for shape in SHAPES:
         for part in range(3):
-            yield f"owed, {shape}", run_trials, (owed.trials, shape, part, 3)
+            for name, campaign in CAMPAIGNS.items():
+                yield f"{name}, {shape}", run_trials, (campaign, shape, part, 3)
+        yield f"open: copied midway, {shape}", run_trials, (identity.uncovered, shape, 0, 1)
     for part in range(0, examples, 25):
         yield "random", run_random, (min(25, examples - part), seed + part)
     for profile in PROFILES:

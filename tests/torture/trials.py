@@ -42,13 +42,13 @@ class Play:
 
     def command(self, *more: str, **job: object) -> dict:
         """The trial's command once more."""
-        return self._note(self.world.run(self.profile, *self.argv, *more, without=list(self.without), **job))
+        return self.note(self.world.run(self.profile, *self.argv, *more, without=list(self.without), **job))
 
     def retry_failed(self, name: str, **job: object) -> dict:
         """--retry-failed of a run."""
-        return self._note(self.world.run(self.profile, argv=["--retry-failed", name, *QUICK], without=list(self.without), **job))
+        return self.note(self.world.run(self.profile, argv=["--retry-failed", name, *QUICK], without=list(self.without), **job))
 
-    def _note(self, end: dict) -> dict:
+    def note(self, end: dict) -> dict:
         self.ends.append(end)
         return end
 
