@@ -23,6 +23,7 @@ PROFILES = {
     "kluster": ("deepseek", ["--model", "deepseekv3", "deepseekv3-0324", "deepseekr1"]),
 }
 QUICK = ["--poll", "0.02", "--grace", "0.25", "--patience", "8", "--no-texts"]
+NOT_SABOTAGED = 98  # the exit code of a command whose safeguard could not be taken away; that would prove nothing
 STRANGERS = "theirs-"  # what the ids of other people's requests begin with
 csv.field_size_limit(1 << 30)
 
@@ -44,7 +45,10 @@ class Zygote:
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
         if line := self._process.stdout.readline():
-            return json.loads(line)
+            end = json.loads(line)
+            if end["code"] == NOT_SABOTAGED:
+                raise LookupError(end["err"])
+            return end
         raise RuntimeError(f"the process that forks commands has ended with {self._process.wait(10)}; why stands in its stderr")
 
     def close(self) -> None:
