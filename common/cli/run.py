@@ -15,7 +15,7 @@ from common.nouns import Pause, Run
 from common.outcomes import OWED, PAID, PENDING
 from common.reports.notify import notify
 from common.runs.choose import check_open, check_prices, choose_models
-from common.runs.overview import plan_facts, summary_of
+from common.runs.overview import current_summary, plan_facts
 from common.runs.plan import Planned, plan
 from common.text import size, usd
 
@@ -132,7 +132,7 @@ def _drive(session: ScriptSession, found: Run, fresh: bool = False) -> int:
         finally:
             show.close()
             # Whatever ended it: what has been collected is there to be read.
-            summary = None if journal.event_count(found) != events else summary_of(found)
+            summary = None if journal.event_count(found) != events else current_summary(found, journal.shards(found))
             if summary is None or (summary["tokens"] and not (found.folder / "results.csv").exists()):
                 summary = session.derive(found)
             if ending and not args.no_wait:

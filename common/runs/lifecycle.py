@@ -88,6 +88,8 @@ class Lifecycle:
                 break
             if to_submit and not self._in_flight():
                 self._raise_if_stopped()
+                if self._is_barred():
+                    break
             self._look_if_due()
             self._rest()
         if desk.worst:
@@ -148,6 +150,11 @@ class Lifecycle:
 
     def _in_flight(self) -> bool:
         return any(shard.state in IN_FLIGHT and not self._desk.memory[shard.n].stuck for shard in self._desk.shards.values())
+
+    def _is_barred(self) -> bool:
+        """Whether nothing can be submitted any more: what the others would wait for was set aside, so no waiting helps."""
+        desk = self._desk
+        return all(closed(desk, shard) for shard in desk.of(*TO_SUBMIT) if not desk.memory[shard.n].stuck)
 
     def _step_if_due(self, shard: Shard) -> None:
         desk = self._desk

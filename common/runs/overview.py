@@ -107,12 +107,22 @@ def summary(run: Run, shards: Sequence[Shard], found: Tally, now: float) -> dict
         "skipped_before_sending": run.skipped,
         "paused": run.paused,
         **found.as_dict(),
-        "batches": [
-            {"batch_id": s.batch_id, "state": s.state, "model": s.model, "requests": s.count, "attempt": s.attempt,
-             "adopted": s.adopted, "rows": dict(s.tally), "note": s.note}
-            for s in shards
-        ],
-    }  # fmt: skip
+        "batches": _batches(shards),
+    }
+
+
+def _batches(shards: Sequence[Shard]) -> list[dict]:
+    return [
+        {"batch_id": s.batch_id, "state": s.state, "model": s.model, "requests": s.count, "attempt": s.attempt,
+         "adopted": s.adopted, "rows": dict(s.tally), "note": s.note}
+        for s in shards
+    ]  # fmt: skip
+
+
+def current_summary(run: Run, shards: Sequence[Shard]) -> dict | None:
+    """A run's summary.json; None where a command was killed after it had collected more, but before it had derived anew."""
+    found = summary_of(run)
+    return found if found and found.get("batches") == _batches(shards) else None
 
 
 def summary_of(run: Run) -> dict | None:

@@ -76,6 +76,19 @@ def test_retry_failed_looks_first(run: Commands, study: Callable[..., Path]) -> 
     assert bought_twice(run) <= total(end).get("truncated", 0)  # what was cut off is asked again: that is what was typed
 
 
+def test_what_was_collected_before_a_kill_is_in_the_table(run: Commands, study: Callable[..., Path]) -> None:
+    """A table that was derived while rows were owed is derived anew, although nothing happens in the command that finds it so."""
+    run.world.control("faults", [{"call": "files.content", "times": -1, "action": {"status": 404}}])
+    first = asked(run, "openai", study, "--patience", "0.2")
+    assert total(first) == {"owed": 4}
+    derived = run.results / "openai" / first.json["run"] / "summary.json"
+    before = derived.read_bytes()
+    run.world.control("faults", [])
+    asked(run, "openai", study)
+    derived.write_bytes(before)  # as after a kill between the last commit and the new table
+    assert "owed" not in total(asked(run, "openai", study))
+
+
 def test_a_person_gives_it_up(run: Commands, study: Callable[..., Path]) -> None:
     """--give-up closes what is owed; its rows count as paid and are not proposed for buying again."""
     run.world.control("faults", looks("openai", LATE["openai"]))

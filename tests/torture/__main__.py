@@ -15,6 +15,7 @@ from tests.torture.jobs import plan
 from tests.torture.kills import Verdict
 
 DOC = ROOT / "docs" / "reliability.md"
+OPEN = "open: "  # campaigns on what the promise does not cover: measured, not judged
 MARK = "<!-- figures: written by python -m tests.torture --write -->"
 
 
@@ -27,10 +28,12 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only pieces whose name holds this text")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--write", action="store_true", help="put the figures into docs/reliability.md")
+    parser.add_argument("--quick", action="store_true", help="a tenth of it, about two minutes")
     args = parser.parse_args()
+    args.points, args.examples, thin = (40, 20, 11) if args.quick else (args.points, args.examples, 1)
     begun, found = time.monotonic(), {}
     with ProcessPoolExecutor(args.workers) as pool:
-        jobs = [piece for piece in plan(args.points, args.examples, args.seed) if args.only in piece[0]]
+        jobs = [piece for piece in plan(args.points, args.examples, args.seed, thin) if args.only in piece[0]]
         waiting = {pool.submit(function, *arguments): name for name, function, arguments in jobs}
         for done in as_completed(waiting):
             name, verdict = waiting[done], done.result()
@@ -40,7 +43,7 @@ def main() -> int:
                 file=sys.stderr,
                 flush=True,
             )
-            for failure in verdict.failures if not name.startswith("without") else ():
+            for failure in verdict.failures if name in sound(found) else ():
                 print(f"          {failure}", file=sys.stderr, flush=True)
     text = table(found, args.seed, time.monotonic() - begun)
     print(text)
@@ -50,28 +53,38 @@ def main() -> int:
     return 0 if is_good(found) else 1
 
 
+def sound(found: dict[str, Verdict]) -> dict[str, Verdict]:
+    """What the promise covers, all safeguards in place."""
+    return {name: verdict for name, verdict in sorted(found.items()) if not name.startswith(("without", OPEN))}
+
+
 def is_good(found: dict[str, Verdict]) -> bool:
-    """Nothing failed with all safeguards, and something failed without each of them."""
-    return all(bool(verdict.failed) == name.startswith("without") for name, verdict in found.items())
+    """Nothing failed with all safeguards, and something failed without each of them; what is open does not count."""
+    return not any(v.failed for v in sound(found).values()) and all(v.failed for name, v in found.items() if name.startswith("without"))
 
 
 def table(found: dict[str, Verdict], seed: int, seconds: float) -> str:
     """The figures as Markdown."""
-    sound = {name: verdict for name, verdict in sorted(found.items()) if not name.startswith("without")}
+    held = sound(found)
     bites = {name: verdict for name, verdict in sorted(found.items()) if name.startswith("without")}
+    unheld = {name.removeprefix(OPEN): verdict for name, verdict in sorted(found.items()) if name.startswith(OPEN)}
     lines = [
         f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"seed {seed}, {seconds / 60:.0f} minutes.",
         "",
         "| campaign | trials | kills | boundaries in an undisturbed run | failed |",
         "|---|--:|--:|--:|--:|",
-        *(f"| {name} | {v.trials:,} | {v.kills:,} | {v.points or ''} | {v.failed} |" for name, v in sound.items()),
-        f"| **all** | {sum(v.trials for v in sound.values()):,} | {sum(v.kills for v in sound.values()):,} | "
-        f"| **{sum(v.failed for v in sound.values())}** |",
+        *(f"| {name} | {v.trials:,} | {v.kills:,} | {v.points or ''} | {v.failed} |" for name, v in held.items()),
+        f"| **all** | {sum(v.trials for v in held.values()):,} | {sum(v.kills for v in held.values()):,} | "
+        f"| **{sum(v.failed for v in held.values())}** |",
         "",
         "| with one safeguard taken away | trials | caught by |",
         "|---|--:|--:|",
         *(f"| {name} | {v.trials:,} | {v.failed:,} trials |" for name, v in bites.items()),
+        "",
+        "| not covered by the promise | trials | failed |",
+        "|---|--:|--:|",
+        *(f"| {name} | {v.trials:,} | {v.failed:,} |" for name, v in unheld.items()),
     ]
     return "\n".join(lines)
 

@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+import random
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from functools import cache
+from importlib.util import find_spec
 from multiprocessing.util import Finalize
 from pathlib import Path
 
 from tests.service import STEADY, Service
-from tests.torture import kills, lookalikes, matrix, random_runs
+from tests.torture import identity, kills, lists, lookalikes, matrix, owed, random_runs, trials
 from tests.torture.kills import SMALL, Verdict
+from tests.torture.trials import Play, Trial
 from tests.torture.world import World, Zygote
 
+SHAPES = ("openai", "anthropic")  # one of each shape of API
 PROFILES = ("openai", "anthropic", "kluster")
 JUMPS = [(after, sign * seconds) for after in (3, 25, 40, 50) for seconds in (3600.0, 3 * 86400.0) for sign in (1, -1)]
 LOST_AND_WAIT = [
     ("create", matrix.rule(drop="after")),
     ("create", matrix.rule(nth=2, status=429, headers={"retry-after": "1"})),
 ]
-# which part of the campaign must catch a missing safeguard
-BITES = {"write-ahead": ("kills",), "single-send": ("matrix",), "id-check": ("lookalikes",)}
+CAMPAIGNS = {"owed": owed.trials, "identity": identity.trials, "lists": lists.trials}
+# safeguard: (shape, campaign, the trials that must catch it as a pattern, every so-manieth of them)
+BITES = {
+    "owed": (("openai", "owed", "results", 6), ("anthropic", "owed", "results", 6)),
+    "presence": (("openai", "owed", "counts|named late", 2), ("anthropic", "owed", "counts|named late", 3)),
+    "checksum": (("openai", "owed", "raw files", 4), ("anthropic", "owed", "raw files", 4)),
+    "claim": (("anthropic", "identity", "two runs at once, one folder", 2),),
+    "mark": (("anthropic", "identity", "two runs at once, two folders", 2),),
+    "witness": (("openai", "identity", "journal", 2), ("anthropic", "identity", "journal", 2)),
+    "first-look": (("openai", "identity", "once planned", 2),),
+    "token": (("openai", "identity", "lock file", 1), ("anthropic", "identity", "lock file", 1)),
+    "whole-list": (("openai", "lists", "oldest first, two", 2),),
+    "grace": (("openai", "lists", "list late", 2),),
+}
 
 
 @cache
@@ -39,6 +56,12 @@ def zygote() -> Zygote:
 
 
 @cache
+def other() -> Zygote:
+    """One more, for commands at the same time."""
+    return started().enter_context(closing(Zygote()))
+
+
+@cache
 def world(heal_share: float, speed: float = 1e6) -> World:
     """This process's world with these settings, made once."""
     folder = Path(started().enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
@@ -47,8 +70,12 @@ def world(heal_share: float, speed: float = 1e6) -> World:
     return World(folder, started().enter_context(Service(folder / "service", options)), zygote())
 
 
-def plan(points: int, examples: int, seed: int) -> Iterator[tuple]:
-    """All pieces of a campaign as (name, function, arguments), long ones first."""
+def plan(points: int, examples: int, seed: int, thin: int = 1) -> Iterator[tuple]:
+    """All pieces of a campaign as (name, function, arguments), long ones first; of trials every `thin`-th."""
+    for shape in SHAPES:
+        for name in CAMPAIGNS:
+            for part in range(3):
+                yield f"{name}, {shape}", run_trials, (name, shape, part * thin, 3 * thin)
     for profile in PROFILES:
         for part in range(4):
             yield f"kills, {profile}", run_kills, (profile, points, part, 4, ())
@@ -56,14 +83,24 @@ def plan(points: int, examples: int, seed: int) -> Iterator[tuple]:
         yield "random", run_random, (min(25, examples - part), seed + part)
     for profile in PROFILES:
         for part in range(2):
-            yield f"matrix, {profile}", run_matrix, (profile, part, 2, ())
-        yield f"clock, {profile}", run_clock, (profile,)
+            yield f"matrix, {profile}", run_matrix, (profile, part, 2 * thin, ())
+        yield f"clock, {profile}", run_clock, (profile, thin)
     yield "look-alikes", run_lookalikes, ((),)
+    for shape in SHAPES:
+        yield f"open: folder copied midway, {shape}", run_trials, ("copied midway", shape, 0, thin)
     yield "without write-ahead", run_kills, ("openai", points // 4, 0, 1, ("write-ahead",))
     yield "without write-ahead", run_kills, ("kluster", points // 4, 0, 1, ("write-ahead",))
     yield "without single-send", run_matrix, ("openai", 0, 1, ("single-send",))
     yield "without single-send", run_matrix, ("kluster", 0, 1, ("single-send",))
     yield "without id-check", run_lookalikes, (("id-check",),)
+    for name, places in BITES.items():
+        for shape, campaign, pattern, step in places if exists(name) else ():
+            yield f"without {name}", run_trials, (campaign, shape, 0, step if thin == 1 else 3 * step, pattern, (name,))
+
+
+def exists(safeguard: str) -> bool:
+    """Whether the program has a safeguard: ids bear marks only where a room for them is there."""
+    return safeguard != "mark" or find_spec("common.experiment.marks") is not None
 
 
 def run_kills(profile: str, points: int, part: int, parts: int, without: tuple[str, ...]) -> Verdict:
@@ -88,16 +125,28 @@ def run_matrix(profile: str, part: int, parts: int, without: tuple[str, ...]) ->
     return verdict
 
 
+def run_trials(campaign: str, profile: str, part: int, step: int, pattern: str = "", without: tuple[str, ...] = ()) -> Verdict:
+    """A campaign's trials in one profile: of those whose name a pattern matches every `step`-th, from `part` on."""
+    place = world(heal_share=0.0)
+    reference, total = place.reference(profile, *SMALL)
+
+    def play(trial: Trial) -> Play:
+        return Play(place, profile, total, random.Random(f"{profile} {trial.name}"), without, other(), SMALL)
+
+    wanted = [trial for trial in CAMPAIGNS.get(campaign, identity.uncovered)(profile) if re.search(pattern, trial.name)]
+    return trials.campaign(play, reference, wanted[part::step])
+
+
 def run_random(examples: int, seed: int) -> Verdict:
     """Random experiments, faults and kills from one seed."""
     return random_runs.campaign(world(heal_share=0.0), examples, seed)
 
 
-def run_clock(profile: str) -> Verdict:
+def run_clock(profile: str, thin: int = 1) -> Verdict:
     """The wall clock jumps while an answer is lost and a wait is under way."""
     place, verdict = world(heal_share=0.0), Verdict()
     reference, _ = place.reference(profile, *SMALL)
-    for jump in JUMPS:
+    for jump in JUMPS[::thin]:
         place.reset()
         place.control("faults", matrix.rules_of(tuple(LOST_AND_WAIT), profile))
         verdict.trials += 1

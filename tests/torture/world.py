@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,14 @@ PROFILES = {
     "kluster": ("deepseek", ["--model", "deepseekv3", "deepseekv3-0324", "deepseekr1"]),
 }
 QUICK = ["--poll", "0.02", "--grace", "0.25", "--patience", "8", "--no-texts"]
+NOT_SABOTAGED = 98  # the exit code of a command whose safeguard could not be taken away; that would prove nothing
+STRANGERS = "theirs-"  # what the ids of other people's requests begin with
 csv.field_size_limit(1 << 30)
+
+
+def plain(sent: str, known: Collection[str]) -> str:
+    """The request id that a sent one stands for: hosts without metadata get it with a mark of run and attempt at its end."""
+    return sent if sent in known else max((name for name in known if sent.startswith(name)), key=len, default=sent)
 
 
 class Zygote:
@@ -37,7 +45,10 @@ class Zygote:
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
         if line := self._process.stdout.readline():
-            return json.loads(line)
+            end = json.loads(line)
+            if end["code"] == NOT_SABOTAGED:
+                raise LookupError(end["err"])
+            return end
         raise RuntimeError(f"the process that forks commands has ended with {self._process.wait(10)}; why stands in its stderr")
 
     def close(self) -> None:
@@ -72,12 +83,12 @@ class World:
         own = {"RESULTS_DIR": str(self.results), "MAX_COST_USD": "100000", "ANTHROPIC_RPM": "1000000"}
         return {**self.service.addresses, **KEYS, **own}
 
-    def run(self, profile: str, *more: str, **job: object) -> dict:
-        """Run a profile's command once; see zygote.py for what comes back."""
+    def run(self, profile: str, *more: str, by: Zygote | None = None, **job: object) -> dict:
+        """Run a profile's command once, by another process than ours if given; see zygote.py for what comes back."""
         script, argv = PROFILES[profile]
         env = {**self.environment(), **job.pop("env", {})}
         argv = job.pop("argv", None) or [*argv, *QUICK, *more]
-        return self.zygote.run(script=SCRIPTS[script], argv=argv, env=env, **job)
+        return (by or self.zygote).run(script=SCRIPTS[script], argv=argv, env=env, **job)
 
     def tool(self, module: str, *argv: str) -> dict:
         """Run a tool as `python -m module`; {"code", "out", "err"}."""
@@ -93,10 +104,10 @@ class World:
                 break
         return ends
 
-    def table(self, profile: str) -> dict[str, dict]:
+    def table(self, profile: str, results: Path | None = None, run: str = "*") -> dict[str, dict]:
         """The rows of the only run's results.csv by custom_id; raises ValueError when there is none, or an id twice."""
-        folder = self.results / PROFILES[profile][0]
-        tables = list(folder.glob("*/results.csv"))
+        folder = (results or self.results) / PROFILES[profile][0]
+        tables = list(folder.glob(f"{run}/results.csv"))
         if len(tables) != 1:
             raise ValueError(f"{len(tables)} tables")
         rows: dict[str, dict] = {}
@@ -111,19 +122,32 @@ class World:
         """How often each request id was answered and billed, by the service's own ledger."""
         return self.service.billed()
 
+    def overpaid(self, known: Collection[str], times: int = 1) -> list[str]:
+        """What was bought too often, by the ledger: each of our requests may be answered `times` times in all."""
+        count: Counter = Counter()
+        for sent, paid in self.billed().items():
+            if not sent.startswith(STRANGERS):
+                count[plain(sent, known)] += paid
+        twice = {name: paid for name, paid in count.items() if paid > times}
+        if twice or count.total() > times * len(known):  # the sum too, because a sent id may be one that nobody knows again
+            first = next(iter(twice.items()), "the sum")
+            return [f"{len(twice)} rows paid more than once ({count.total()} answers for {times * len(known)}), e.g. {first}"]
+        return []
+
     def judge(self, profile: str, reference: dict[str, str]) -> list[str]:
         """What is wrong after a trial, by the ledger and the table; an empty list is an acquittal.
 
         `reference`: custom_id → answer of an undisturbed run (the rehearsal's answers depend on the request only).
         """
+        return [*self.overpaid(reference), *self.misread(profile, reference)]
+
+    def misread(self, profile: str, reference: dict[str, str], results: Path | None = None, run: str = "*") -> list[str]:
+        """What is wrong with a run's table."""
         wrong = []
-        twice = {name: n for name, n in self.billed().items() if n > 1}
-        if twice:
-            wrong.append(f"{len(twice)} rows paid more than once, e.g. {next(iter(twice.items()))}")
         try:
-            rows = self.table(profile)
+            rows = self.table(profile, results, run)
         except ValueError as error:
-            return [*wrong, f"no proper table: {error}"]
+            return [f"no proper table: {error}"]
         lost = [name for name in reference if name not in rows or rows[name]["outcome"] != "succeeded"]
         if lost:
             wrong.append(f"{len(lost)} rows lost, e.g. {lost[0]}: {rows.get(lost[0], {}).get('outcome')}")
