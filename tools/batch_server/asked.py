@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -17,13 +17,21 @@ QUESTION = re.compile(
     r"([^\n()\uff08\uff09:\uff1a \u3000][^\n()\uff08\uff09:\uff1a]{0,60}?)([ \t\u3000]*)"
     r"([(\uff08])([^\n()\uff08\uff09]{1,30})([)\uff09])[ \t\u3000]*([:\uff1a])", re.MULTILINE)
 BARE = re.compile(
-    r"^[ \t\u3000>\u30fb\-]*((?:\*\*)?([Q\uff31]?\d{1,3}[.):][ \t]*)?([^\n:\uff1a\[\]<>{}|/\uff08\uff09()\"']{1,60}?)"
+    r"^[ \t\u3000>\u30fb\-]*((?:\*\*)?([Q\uff31]?\d{1,3}[.):][ \t]*)?"
+    r"([^\n:\uff1a\[\]<>{}|/\uff08\uff09()\"']{1,60}?)"
     r"[ \t]*(?:[(\uff08]([^()\uff08\uff09\n]{1,30})[)\uff09])?(?:\*\*)?[ \t]*[:\uff1a]\*{0,2})[ \t\u3000]*"
-    r"(\[[^\]\n]{1,300}\]|<[^>\n]{1,300}>|\{[^}\"\n]{1,300}\}|_{3,}|\.{3}|…+|[^\s|/:\n]{1,40}(?: ?[|/] ?[^|/:\s][^|/:\n]{0,39})+)[ \t]*[.。]?[ \t]*$",
+    r"(\[[^\]\n]{1,300}\]|<[^>\n]{1,300}>|\{[^}\"\n]{1,300}\}|_{3,}|\.{3}|…+|"
+    r"[^\s|/:\n]{1,40}(?: ?[|/] ?[^|/:\s][^|/:\n]{0,39})+)[ \t]*[.。]?[ \t]*$",
     re.MULTILINE)
 REASON_WORDS = re.compile(r"理由|根拠|わけ|reason|why|because|explan|justif|begründ|raison|이유|原因", re.IGNORECASE)
-ALONE = re.compile(r"\bonly\b|\bjust\b|\bsingle\b|\bone (?:number|word|label)\b|nothing (?:else|before|but)|だけ|のみ|一語|ohne|nur\b|만\b", re.IGNORECASE)
-DATA = re.compile(r'"""[\s\S]*?"""|<(text|review|document|article|story|passage|input|data|tweet|comment)>[\s\S]*?</\1>|【作品】[\s\S]*?【作品ここまで】')
+ALONE = re.compile(
+    r"\bonly\b|\bjust\b|\bsingle\b|\bone (?:number|word|label)\b|nothing (?:else|before|but)|だけ|のみ|一語|ohne|nur\b|만\b", re.IGNORECASE
+)
+DATA = re.compile(
+    r'"""[\s\S]*?"""|<(text|review|document|article|story|passage|input|data|tweet|comment)>[\s\S]*?</\1>|【作品】[\s\S]*?【作品ここまで】'
+)
+FREE_WORDS = re.compile("text|word|言葉|文")
+ASK_PROMPT = Kind()  # this very object: the kind is to be looked for elsewhere in the prompt
 HEAD, TAIL = 3_000, 6_000  # characters of a long prompt in which instructions are looked for
 
 
@@ -48,8 +56,8 @@ class Asked:
     kind: Kind | None = None
     explained: bool = False
     language: str = "en"
-    leaning: bytes = b""  # of this prompt apart from its system part: what opinions begin with
-    attitude: bytes = b""  # of the system part
+    leaning: int = 0  # of this prompt apart from its system part: what opinions begin with
+    attitude: int = 0  # of the system part
 
 
 @lru_cache(maxsize=512)
@@ -61,8 +69,12 @@ def asked_of(system: str, ask: str, shots: tuple[str, ...] = ()) -> Asked:
     whole = f"{system}\n{ask}" if system else ask
     ends = whole if len(whole) <= HEAD + TAIL else f"{whole[:HEAD]}\n{whole[-TAIL:]}"
     found = _form(ask, ends) or _form(system, ends) or _template(ends) or _shown(shots, ends) or _single(ends)
-    leaning, attitude = (blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in (ask, system))
-    return replace(found, language=_language(found, whole), leaning=leaning, attitude=attitude)
+    # not dataclasses.replace, which takes longer than all of this
+    return Asked(found.questions, found.template, found.kind, found.explained, _language(found, whole), _short(ask), _short(system))
+
+
+def _short(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
 def _language(found: Asked, whole: str) -> str:
@@ -78,13 +90,15 @@ def _form(text: str, ends: str) -> Asked | None:
     lines: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
     for match in QUESTION.finditer(text):
         lead, number, name, gap, opening, label, closing, colon = match.groups()
-        prefix = f"{lead}{name}{gap}{opening}{label}{closing}{colon}" + ("" if colon == "\uff1a" else " ")
         labels = lines.setdefault((number, name.strip()), [])
-        if len(labels) < 2 and label not in [known for known, _, _ in labels]:
-            labels.append((label, prefix, text[match.end() : text.find("\n", match.end()) % (len(text) + 1)]))
-    if not lines or len(text) < 400:
+        if len(labels) < 2 and not (labels and labels[0][0] == label):
+            prefix = f"{lead}{name}{gap}{opening}{label}{closing}{colon}" + ("" if colon == "\uff1a" else " ")
+            end = text.find("\n", match.end())
+            labels.append((label, prefix, text[match.end() : end if end >= 0 else len(text)]))
+    places = sum("[" in place for labels in lines.values() for _, _, place in labels)
+    if not lines or "|" in text or "<" in text or text.count("[") > places:  # there is more than is found
         _bare(text if len(text) <= HEAD + TAIL else text[-TAIL:], lines)
-    return Asked(tuple(_question(ends, *key, labels) for key, labels in lines.items())) if lines else None
+    return Asked(tuple(_question(ends, *key, tuple(labels)) for key, labels in lines.items())) if lines else None
 
 
 def _bare(text: str, lines: dict[tuple[str, str], list[tuple[str, str, str]]]) -> None:
@@ -103,28 +117,41 @@ def _bare(text: str, lines: dict[tuple[str, str], list[tuple[str, str, str]]]) -
             lines.setdefault((number, name), []).append(entry)
 
 
-def _question(ends: str, number: str, name: str, labels: list[tuple[str, str, str]]) -> Question:
-    value, reason = (labels + [("", "", "")])[:2]
+def _question(ends: str, number: str, name: str, labels: tuple[tuple[str, str, str], ...]) -> Question:
+    question, place = _own(number, name, labels)
+    if question.kind is not ASK_PROMPT:
+        return question
+    kind = _around(ends, name, question.value_label, question.value_prefix, place)
+    return Question(number, name, question.value_prefix, question.reason_prefix, question.value_label, kind)
+
+
+@lru_cache(maxsize=512)
+def _own(number: str, name: str, labels: tuple[tuple[str, str, str], ...]) -> tuple[Question, str]:
+    """A question as its own lines say; cached, since a data set has the same lines around other texts. Also its value's place."""
+    value, reason = (*labels, ("", "", ""))[:2]
     if REASON_WORDS.search(value[0]) and not REASON_WORDS.search(reason[0]):
         value, reason = reason, value
-    kind = _kind(ends, name, *value) if value[1] else WORDS_KIND
-    return Question(number, name, value[1], reason[1], value[0], kind)
+    label, prefix, place = value
+    return Question(number, name, prefix, reason[1], label, _kind(label, place) if prefix else WORDS_KIND), place
 
 
-def _kind(ends: str, name: str, label: str, prefix: str, place: str) -> Kind:
-    """What a value is to be: as its own place says, its label, a line about its name, the prompt as a whole; at last 0 to 100."""
-    named = NUMBER_WORDS.search(place) or NUMBER_WORDS.search(label)
+def _kind(label: str, place: str) -> Kind:
+    """What a value is to be, as its own place says, else its label; ASK_PROMPT where neither does."""
     kind = kind_in(place)
-    if kind and not (kind.text and named):
+    if kind and not (kind.text and (NUMBER_WORDS.search(place) or NUMBER_WORDS.search(label))):
         return kind
-    if kind := kind_in(label) if re.search(r"[\d/|]", label.translate(FOLD)) else None:
-        return kind
+    return (kind_in(label) if re.search(r"[\d/|]", label.translate(FOLD)) else None) or ASK_PROMPT
+
+
+def _around(ends: str, name: str, label: str, prefix: str, place: str) -> Kind:
+    """What a value is to be, as a line about its name says, else the prompt as a whole; at last 0 to 100."""
     for line in ends.split("\n"):
         if name in line and prefix.strip() not in line and (kind := scale_in(line) or choices_in(line)):
             return kind
-    if named:
+    if NUMBER_WORDS.search(place) or NUMBER_WORDS.search(label):
         return scale_in(ends) or Kind()
-    return choices_in(ends) or scale_in(ends, ranked=True) or (Kind() if label and not re.search("text|word|言葉|文", label) else WORDS_KIND)
+    free = not label or FREE_WORDS.search(label)
+    return choices_in(ends) or scale_in(ends, ranked=True) or (WORDS_KIND if free else Kind())
 
 
 def _template(ends: str) -> Asked | None:

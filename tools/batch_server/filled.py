@@ -20,6 +20,7 @@ class Filler(Inventor):
     def __init__(self, root: dict, mind: Mind) -> None:
         super().__init__(root, random.Random(mind.dice))
         self.mind, self.name = mind, ""
+        self.shares: dict[str, float] = {}  # property → how high its number is, for the reason beside it
 
     def _field(self, name: str, schema: object, depth: int) -> object:
         before, self.name = self.name, name
@@ -43,7 +44,8 @@ class Filler(Inventor):
 
     def _bounds(self, schema: dict, step: float) -> tuple[float, float]:
         """The schema's own bounds; where it has none, those that its description names."""
-        if schema.keys().isdisjoint(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")) and (scale := self._said(_scale, schema)):
+        free = schema.keys().isdisjoint(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"))
+        if free and (scale := self._said(_scale, schema)):
             return scale.low, scale.high
         return super()._bounds(schema, step)
 
@@ -56,21 +58,32 @@ class Filler(Inventor):
             return super()._integer(schema)
         low, high = self._bounds(schema, 1)
         first, last = -(-low // 1), high // 1
-        return int(number(Kind(first, max(first, last)), self.mind.share(self.name)))
+        return int(number(Kind(first, max(first, last)), self._share()))
+
+    def _share(self) -> float:
+        share = self.shares[self.name] = self.mind.share(self.name)
+        return share
 
     def _number(self, schema: dict) -> float:
         low, high = self._bounds(schema, 0)
         if "multipleOf" in schema or not schema.keys().isdisjoint(("exclusiveMinimum", "exclusiveMaximum")):
             return super()._number(schema)
-        return number(Kind(low, high, 0 if high - low >= 50 else 1 if high - low > 2 else 2), self.mind.share(self.name))
+        return number(Kind(low, high, 0 if high - low > 2 and low == low // 1 else 2), self._share())
+
+    def _array(self, schema: dict, depth: int) -> list:
+        options = schema["items"].get("enum") if isinstance(schema.get("items"), dict) else None
+        if not options or not schema.keys().isdisjoint(("minItems", "maxItems", "prefixItems")):
+            return super()._array(schema, depth)
+        return [options[place] for place in self.mind.some(self.name, options)]
 
     def _string(self, schema: dict) -> str:
         if schema.get("format") in FORMATS or schema.get("maxLength", LONG) < LONG or not self.name:
             return super()._string(schema)
         if kind := self._said(_choices, schema):
             return kind.choices[self.mind.pick(self.name, kind.choices)]
-        name = self.name.removesuffix("_reason").replace("_", " ")
-        text = self.mind.why(name, self.mind.share(name))
+        said, of = schema.get("description"), self.name.removesuffix("_reason")
+        name = said.partition(":")[0] if of != self.name and isinstance(said, str) else of.replace("_", " ")
+        text = self.mind.why(name, self.shares[of] if of in self.shares else self.mind.share(name))
         while len(text) < min(schema.get("minLength", 0), 100_000):
             text += f" {text}"
         return text[: max(schema.get("minLength", 0), schema.get("maxLength", len(text)))]

@@ -6,7 +6,7 @@ from functools import lru_cache
 from hashlib import blake2b, sha256
 
 from .asked import Asked
-from .phrases import reason
+from .phrases import reasons
 from .scales import Kind
 
 SPREAD = 0.24  # of a scale, both ways, at temperature 1
@@ -26,23 +26,35 @@ def warmth(body: dict) -> float:
     return min(1.4, heat**0.5) if isinstance(heat, (int, float)) and heat >= 0 else 1.0
 
 
-@lru_cache(maxsize=16384)
-def _effect(name: str, part: bytes) -> float:
-    """What one thing adds to the answers to a question, from -0.5 to 0.5."""
-    return blake2b(part, digest_size=1, key=name.encode("utf-8", "surrogatepass")[:64]).digest()[0] / 255 - 0.5
+def _mixed(name: int, part: int) -> float:
+    """What one thing adds to the answers to a question, from -0.5 to 0.5; a data set asks for this millions of times."""
+    return (((name ^ part) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF) >> 48) / 65535 - 0.5
 
 
-def leaning(name: str, model: bytes, reader: bytes, text: bytes) -> float:
+@lru_cache(maxsize=4096)
+def _number(word: str) -> int:
+    return int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+@lru_cache(maxsize=4096)
+def _before_reading(name: str, model: str, reader: int) -> tuple[float, int]:
+    """Where this reader would put a text that it does not know yet, and the question as a number."""
+    question = _number(name)
+    return 0.5 + 0.3 * _mixed(question, 0) + 0.3 * _mixed(question, reader) + 0.16 * _mixed(question, _number(model)), question
+
+
+def leaning(name: str, model: str, reader: int, text: int) -> float:
     """Where on a scale from 0 to 1 this reader would put this text, before chance: each has an effect of its own."""
-    effects = 0.3 * _effect(name, b"") + 0.3 * _effect(name, reader) + 0.45 * _effect(name, text) + 0.16 * _effect(name, model)
-    return min(0.92, max(0.08, 0.5 + effects))
+    base, question = _before_reading(name, model, reader)
+    share = base + 0.45 * _mixed(question, text)
+    return 0.08 if share < 0.08 else 0.92 if share > 0.92 else share
 
 
 class Mind:
     """The opinions of one answer to what was asked; `pictures` when some were shown."""
 
     def __init__(self, asked: Asked, model: str, dice: bytes, heat: float, pictures: bool = False) -> None:
-        self.asked, self.pictures, self.model = asked, pictures, model.encode("utf-8", "surrogatepass")
+        self.asked, self.pictures, self.model = asked, pictures, model
         self.reader, self.text = asked.attitude, asked.leaning
         self.dice, self.heat, self.drawn = dice, heat, 0
 
@@ -50,12 +62,14 @@ class Mind:
         """A value from 0 to 1."""
         place = self.drawn * 3 % 24
         self.drawn += 1
-        chance = sum(self.dice[place : place + 3]) / 765 - 0.5
-        return min(1.0, max(0.0, leaning(name, self.model, self.reader, self.text) + chance * 2 * SPREAD * self.heat))
+        a, b, c = self.dice[place : place + 3]
+        share = leaning(name, self.model, self.reader, self.text) + ((a + b + c) / 765 - 0.5) * 2 * SPREAD * self.heat
+        return 0.0 if share < 0 else 1.0 if share > 1 else share
 
-    def why(self, name: str, share: float) -> str:
+    def why(self, name: str, share: float, before: str = "") -> str:
         """The reason for a value that is so high, from 0 to 1."""
-        return reason(self.asked.language, name, share, self.dice[self.drawn % 24], self.pictures)
+        band = reasons(self.asked.language, name, self.pictures, before)[2 if share > 0.66 else 1 if share > 0.33 else 0]
+        return band[self.dice[self.drawn % 24] % 3]
 
     def pick(self, name: str, options: tuple | list) -> int:
         """The place of the option that is liked best."""
@@ -76,11 +90,10 @@ class Mind:
 
 def number(kind: Kind, share: float) -> float:
     """The value of a scale at a share from 0 to 1."""
-    value = round(kind.low + share * (kind.high - kind.low), kind.digits)
-    return min(kind.high, max(kind.low, value))
+    return round(kind.low + share * (kind.high - kind.low), kind.digits)
 
 
 def written(kind: Kind, value: float) -> str:
     """A value as a model writes it: with the scale's decimals, and with + where the scale is written so."""
-    text = f"{value:.{kind.digits}f}" if kind.digits else f"{round(value)}"
+    text = f"{value:.{kind.digits}f}" if kind.digits else str(int(value))
     return f"+{text}" if kind.signed and value > 0 else text

@@ -31,10 +31,12 @@ REASONS = {
     "zh": (("文中几乎没有引起{n}的内容。",), ("有些地方带有{n}，但并不突出。",), ("文中的表达让{n}十分强烈。",)),
     "ko": (("글에서 {n}을(를) 느낄 만한 부분이 거의 없습니다.",), ("{n}이(가) 일부 드러나지만 두드러지지는 않습니다.",),
            ("표현이 생생하여 {n}이(가) 강하게 느껴집니다.",)),
-    "de": (("Im Text führt kaum etwas zu {n}.",), ("Einige Stellen zeigen {n}, aber nur zum Teil.",), ("Die Wortwahl lässt {n} deutlich hervortreten.",)),
+    "de": (("Im Text führt kaum etwas zu {n}.",), ("Einige Stellen zeigen {n}, aber nur zum Teil.",),
+           ("Die Wortwahl lässt {n} deutlich hervortreten.",)),
     "fr": (("Presque rien dans le texte ne mène à {n}.",), ("Certains passages portent {n}, mais en partie seulement.",),
            ("Le choix des mots fait ressortir {n} avec force.",)),
-    "es": (("Casi nada en el texto lleva a {n}.",), ("Algunos pasajes muestran {n}, pero solo en parte.",), ("Las palabras hacen sentir {n} con fuerza.",)),
+    "es": (("Casi nada en el texto lleva a {n}.",), ("Algunos pasajes muestran {n}, pero solo en parte.",),
+           ("Las palabras hacen sentir {n} con fuerza.",)),
     "ru": (("В тексте почти ничего не вызывает {n}.",), ("Местами есть {n}, но лишь отчасти.",), ("Слова текста ясно передают {n}.",)),
 }  # fmt: skip
 PLAIN = {
@@ -60,7 +62,6 @@ NAMELESS = re.compile(r"(?:[a-z]{0,2}\d*|.*(?:reason|explanation|why|comment|理
 PREFACES = {"ja": "回答は次のとおりです。\n\n", "en": "Here is the answer you asked for:\n\n"}
 
 
-@lru_cache(maxsize=256)
 def language_of(text: str) -> str:
     """The language of a prompt, by its script and, in Latin letters, by its smallest words; English where nothing tells."""
     for pattern, language in ((KANA, "ja"), (HANGUL, "ko"), (HAN, "zh"), (CYRILLIC, "ru")):
@@ -74,8 +75,9 @@ def language_of(text: str) -> str:
     return "en"
 
 
-def reason(language: str, name: str, share: float, dice: int, pictures: bool = False) -> str:
-    """Why a value is what it is: `share` from 0 to 1 is how high it is."""
-    band = REASONS[language][min(2, int(share * 3))]
+@lru_cache(maxsize=2048)
+def reasons(language: str, name: str, pictures: bool = False, before: str = "") -> tuple[tuple[str, ...], ...]:
+    """Three sentences for a low value, three for one in the middle, three for a high one, each behind `before`."""
     name = IT[language] if NAMELESS.fullmatch(name) else name.lower() if language == "en" else name
-    return (PICTURES[language] if pictures else "") + band[dice % len(band)].replace("{n}", name)
+    before += PICTURES[language] if pictures else ""
+    return tuple(tuple(before + band[n % len(band)].replace("{n}", name) for n in range(3)) for band in REASONS[language])

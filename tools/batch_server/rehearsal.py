@@ -49,11 +49,16 @@ def value_of(kind: Kind, name: str, mind: Mind) -> tuple[str, float]:
 def _form(mind: Mind, odd: bool) -> str:
     lines = []
     for question in mind.asked.questions:
-        value, share = value_of(question.kind, question.name, mind)
+        kind, name = question.kind, question.name
+        if kind.whole:  # nearly always, and so without a call more
+            share = mind.share(name)
+            value = str(round(kind.low + share * (kind.high - kind.low)))
+        else:
+            value, share = value_of(kind, name, mind)
         if question.value_prefix:
             lines.append(_odd(question, value, mind.dice[29], mind.asked.language == "ja") if odd else question.value_prefix + value)
         if question.reason_prefix:
-            lines.append(question.reason_prefix + mind.why(question.name, share))
+            lines.append(mind.why(name, share, question.reason_prefix))
     return "\n".join(lines)
 
 

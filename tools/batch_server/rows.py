@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 import orjson
@@ -81,7 +82,12 @@ def _collect(value: object, found: list[str], depth: int = 0) -> None:
 
 def prompt_tokens(words: list[str]) -> int:
     """About how many tokens a prompt has, with a little for each turn."""
-    return sum(rehearsal.tokens(text) + 4 for text in words) + 3
+    return sum(map(_turn_tokens, words)) + 3
+
+
+@lru_cache(maxsize=1024)
+def _turn_tokens(text: str) -> int:
+    return rehearsal.tokens(text) + 4
 
 
 def answer(body: dict, custom_id: str, context: Context, memory: Memory) -> Outcome:
@@ -160,8 +166,10 @@ def _minds(body: dict, model: str, text: str, digest: bytes, n: int) -> list[Min
     """What n choices are made with; without chance they are all the same."""
     asked, heat = asked_in(body), warmth(body)
     dice = dice_of(body, model, text, digest)
-    seeds = [dice, *(sha256(b"%d" % place + dice).digest() if heat else dice for place in range(1, n))]
-    return [Mind(asked, model, seed, heat) for seed in seeds]
+    first = Mind(asked, model, dice, heat)
+    if n == 1:
+        return [first]
+    return [first, *(Mind(asked, model, sha256(b"%d" % place + dice).digest() if heat else dice, heat) for place in range(1, n))]
 
 
 def _words(body: dict, model: str, mind: Mind, tokens_in: int, digest: bytes, context: Context,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 # One character to one character, so that a place in the folded text is the same place in the original.
 FOLD = str.maketrans(
@@ -16,7 +17,8 @@ _GLOSS = r"(?:\s*\([^()\n]{0,80}\)|\s*=\s*[^\n,;=]{1,40}?|「[^」\n]{0,40}」)?
 _TO = r"(?:-|~|\.{2,3}|…|\b(?:to|through|and|bis|und|à|et|hasta|al?)\b|から|到|至|에서|부터)"
 RANGE = re.compile(rf"(?<![\d.\-/:])({_N})[点점分]?{_GLOSS}[ \t]*({_TO})[ \t]*({_N})(?![\d/:]|-\d|\.\d)", re.IGNORECASE)
 UNIT = re.compile(
-    r"\s*(?:sentences?|words?|lines?|paragraphs?|characters?|letters?|minutes?|hours?|days?|weeks?|years?|items?|examples?|pages?|people|Sätze|"
+    r"\s*(?:sentences?|words?|lines?|paragraphs?|characters?|letters?|"
+    r"minutes?|hours?|days?|weeks?|years?|items?|examples?|pages?|people|Sätze|"
     r"文|字|語|行|年|月|日|時|週|秒|個|つ|人|章|歳|ページ|단어|문장|句)",
     re.IGNORECASE,
 )
@@ -29,9 +31,12 @@ SCALE_WORDS = re.compile(
     re.IGNORECASE,
 )
 DECIMALS = re.compile(r"decimal|probabilit|小数|確率|概率|Wahrscheinlichkeit", re.IGNORECASE)
-SEVERAL = re.compile(r"all that apply|one or more|any (?:number )?of|several|すべて選|全て選|当てはまるもの|複数|所有适用|모두", re.IGNORECASE)
+SEVERAL = re.compile(
+    r"all that apply|one or more|any (?:number )?of|several|すべて選|全て選|当てはまるもの|複数|所有适用|모두", re.IGNORECASE
+)
 YES_NO = re.compile(
-    r"\b(yes)\b[\"'”]?\s*(?:or|/|\||,)\s*[\"'“]?\b(no)\b|\b(true)\b[\"'”]?\s*(?:or|/|\||,)\s*[\"'“]?\b(false)\b|\b(ja)\s*(?:oder|/)\s*(nein)\b|"
+    r"\b(yes)\b[\"'”]?\s*(?:or|/|\||,)\s*[\"'“]?\b(no)\b|\b(true)\b[\"'”]?\s*(?:or|/|\||,)\s*[\"'“]?\b(false)\b|"
+    r"\b(ja)\s*(?:oder|/)\s*(nein)\b|"
     r"\b(oui)\s*(?:ou|/)\s*(non)\b|\b(sí)\s*(?:o|/)\s*(no)\b|(はい)[」\"]?(?:か|または|もしくは|[/|・、,])\s*[「\"]?(いいえ)|"
     r"(是)[」\"]?(?:或|[/|、])\s*[「\"]?(否)|(네|예)\s*(?:또는|[/|,])\s*(아니요|아니오)",
     re.IGNORECASE,
@@ -39,20 +44,30 @@ YES_NO = re.compile(
 WORDS = re.compile(r"reason|explan|sentence|your |text|words?\b|why|comment|e\.g\.|理由|根拠|説明|文|begründ|raison|이유", re.IGNORECASE)
 NUMBER_WORDS = re.compile(r"number|integer|score|value|rating|int\b|float|数値|数字|整数|点数|点|スコア|zahl|숫자|점수", re.IGNORECASE)
 LEAD = re.compile(
-    r"(?:one|any|all|some|which|one or more) of(?: the| these| those)?(?: following)?(?: [a-z]+){0,2}?\s*:|exactly one of|\bone of|choose (?:from|between|among)|"
+    r"(?:one|any|all|some|which|one or more) of(?: the| these| those)?(?: following)?(?: [a-z]+){0,2}?\s*:|"
+    r"exactly one of|\bone of|choose (?:from|between|among)|"
     r"\beither|(?:options?|labels?|categor(?:y|ies)|choices?|classes|selection)(?: are| is)?\s*:|"
     r"(?:answer|reply|respond)(?: only| just)? with\s*:?|(?:classif|label|categori)[a-z]*(?: [^.:\n]{0,60}?)? (?:as|into)\b\s*:?|"
     r"eines von|選択肢\s*[:\uff1a]|次の(?:いずれか|うち|中)[^::\n「]{0,20}[:\uff1a]?",
     re.IGNORECASE,
 )
-ANSWER_OR = re.compile(r"\b(?:answer|reply|respond|say|write)(?: only| just)? ((?:[\w\"'-]+, ?)*[\w\"'-]+,? or [\w\"'-]+)(?=[\s.,]|$)", re.IGNORECASE)
+ANSWER_OR = re.compile(
+    r"\b(?:answer|reply|respond|say|write)(?: only| just)? ((?:[\w\"'-]+, ?)*[\w\"'-]+,? or [\w\"'-]+)(?=[\s.,]|$)", re.IGNORECASE
+)
 KA_KA = re.compile(r"([^\s。、,「」\uff1a:はをがで]{1,10})か([^\s。、,「」\uff1a:]{1,10})か(?=で|を|の|、|答え)")
-JOINED = re.compile(r"\s*(?:[,;|/、・]|\bor\b|\bund\b|\boder\b|\band\b|または|もしくは)\s*(?:(?:or|and|oder|または)\b\s*)?", re.IGNORECASE)
+JOINED = re.compile(
+    r"\s*(?:[,;|/、・]|\bor\b|\bund\b|\boder\b|\band\b|または|もしくは)\s*(?:(?:or|and|oder|または)\b\s*)?", re.IGNORECASE
+)
 QUOTED = re.compile(r"[\"“'‘「『`]([^\"”'’」』`\n]{1,40})[\"”'’」』`]")
-WHICH_JA = re.compile(r"((?:[「『][^」』\n]{1,30}[」』](?:[、,・/]|または|もしくは|か|と)?){2,})|([^\s。、,「」:\uff1a]{1,15}(?:(?:[、,/・]|または)[^\s。、,「」:\uff1a]{1,15})+?)(?=の(?:いずれか|どれか|中から|うち))")
+WHICH_JA = re.compile(
+    r"((?:[「『][^」』\n]{1,30}[」』](?:[、,・/]|または|もしくは|か|と)?){2,})|"
+    r"([^\s。、,「」:\uff1a]{1,15}(?:(?:[、,/・]|または)[^\s。、,「」:\uff1a]{1,15})+?)(?=の(?:いずれか|どれか|中から|うち))"
+)
 BULLETS = re.compile(r"\s*(?:\n[ \t]*(?:[-*•・]|\d{1,2}[.)])[ \t]*([^\n]{1,120}))+")
 BULLET = re.compile(r"\n[ \t]*(?:[-*•・]|\d{1,2}[.)])[ \t]*([^\n]{1,120})")
+EXPLAINED = re.compile(r"\s*(?:[:\uff1a]|\s[-–—]\s|[(\uff08])")
 END = re.compile(r"[.。!?](?:\s|$)|\n|[)\uff09\]](?=[.\s]|$)")
+OPENINGS = " :\uff1a\t([\uff08"
 TAIL = re.compile(r"\s+(?:only|with|in|for|as|and nothing|without)\b.*$|[のでをにから]*$", re.IGNORECASE)
 
 
@@ -67,6 +82,11 @@ class Kind:
     choices: tuple[str, ...] = ()
     several: bool = False
     text: bool = False
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether a value is a whole number without a sign before it."""
+        return not (self.choices or self.text or self.digits or self.signed)
 
 
 WORDS_KIND = Kind(text=True)
@@ -132,9 +152,9 @@ def choices_in(text: str) -> Kind | None:
 def _listed(text: str, at: int) -> tuple[str, ...]:
     """The options that stand behind words like "one of": on the same line, or as a list below."""
     end = END.search(text, at)
-    line = text[at : end.start() if end else len(text)].strip(" :\uff1a\t([(\uff08")
+    line = text[at : end.start() if end else len(text)].strip(OPENINGS)
     if not line and (bullets := BULLETS.match(text, at)):
-        found = [re.split(r"\s*(?:[:\uff1a]|\s[-–—]\s|[(\uff08])", item, maxsplit=1)[0].strip(" *`\"'「」") for item in BULLET.findall(bullets[0])]
+        found = [EXPLAINED.split(item, maxsplit=1)[0].strip(" *`\"'「」") for item in BULLET.findall(bullets[0])]
         return tuple(dict.fromkeys(filter(None, found)))
     quoted = QUOTED.findall(line)
     return tuple(dict.fromkeys(quoted)) if len(quoted) > 1 else _split(line)
