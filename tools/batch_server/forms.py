@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import orjson
-
 from .errors import ApiError
 from .invented import NoSchema, invented
 
@@ -22,10 +20,6 @@ class Form:
     schema: dict | None = None
     tool: str = ""
     n: int = 1
-
-    def words(self, seed: bytes) -> str:
-        """A JSON text in this form."""
-        return orjson.dumps(invented(self.schema, seed)).decode()
 
 
 PLAIN = Form()

@@ -40,8 +40,15 @@ class Inventor:
         if "const" in schema:
             return schema["const"]
         if schema.get("enum"):
-            return self.dice.choice(schema["enum"])
+            return self._pick(schema["enum"])
         return self._typed(self._type(schema, depth), schema, depth)
+
+    def _pick(self, options: list) -> object:
+        return self.dice.choice(options)
+
+    def _field(self, name: str, schema: object, depth: int) -> object:
+        """A property's value; `name` is for those who make it look like what it is called."""
+        return self.value(schema, depth + 1)
 
     def _short(self, depth: int) -> bool:
         return depth >= DEEP or self.made > MANY
@@ -103,7 +110,7 @@ class Inventor:
     def _object(self, schema: dict, depth: int) -> dict:
         fields, required = schema.get("properties", {}), schema.get("required", [])
         names = [name for name in fields if name in required or not self._short(depth)]
-        made = {name: self.value(fields[name], depth + 1) for name in names}
+        made = {name: self._field(name, fields[name], depth) for name in names}
         other = schema.get("additionalProperties", True)
         more = [name for name in required if name not in made]
         more += [f"key{n}" for n in range(max(0, schema.get("minProperties", 0) - len(made) - len(more)))]

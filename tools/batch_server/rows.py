@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 import orjson
@@ -11,6 +12,8 @@ import orjson
 from . import bodies, rehearsal
 from .errors import ANTHROPIC_TYPES, OPENAI_TYPES, ApiError, anthropic_body, openai_body
 from .forms import Form, form_of
+from .opinions import Mind, dice_of, warmth
+from .prompts import asked_in
 from .rules import check_anthropic, check_openai, reasons
 
 Memory = Callable[[str], tuple[int, int] | None]
@@ -79,7 +82,12 @@ def _collect(value: object, found: list[str], depth: int = 0) -> None:
 
 def prompt_tokens(words: list[str]) -> int:
     """About how many tokens a prompt has, with a little for each turn."""
-    return sum(rehearsal.tokens(text) + 4 for text in words) + 3
+    return sum(map(_turn_tokens, words)) + 3
+
+
+@lru_cache(maxsize=1024)
+def _turn_tokens(text: str) -> int:
+    return rehearsal.tokens(text) + 4
 
 
 def answer(body: dict, custom_id: str, context: Context, memory: Memory) -> Outcome:
@@ -147,17 +155,27 @@ def _reply(body: dict, model: str, text: str, tokens_in: int, digest: bytes, tag
     if not context.endpoint.endswith(("/completions", "/responses", "/messages")):
         error = ApiError(400, f"{context.endpoint} is not simulated by the local batch service.", code="unsupported_value")
         return Outcome(400, _error(error, context, tag), tag)
-    seeds = [digest, *(sha256(b"%d" % n + digest).digest() for n in range(1, form.n))]
-    made = [_words(body, model, text, tokens_in, seed, context, memory, form) for seed in seeds]
+    minds = _minds(body, model, text, digest, form.n)
+    made = [_words(body, model, mind, tokens_in, digest, context, memory, form) for mind in minds]
     replies = [reply for reply, _ in made]
     return Outcome(200, _shape(replies, model, tag, context), tag, tokens_in, sum(reply.tokens_out for reply in replies),
                    sum(reply.reasoning for reply in replies), made[0][1])
 
 
-def _words(body: dict, model: str, text: str, tokens_in: int, digest: bytes, context: Context,
+def _minds(body: dict, model: str, text: str, digest: bytes, n: int) -> list[Mind]:
+    """What n choices are made with; without chance they are all the same."""
+    asked, heat = asked_in(body), warmth(body)
+    dice = dice_of(body, model, text, digest)
+    first = Mind(asked, model, dice, heat)
+    if n == 1:
+        return [first]
+    return [first, *(Mind(asked, model, sha256(b"%d" % place + dice).digest() if heat else dice, heat) for place in range(1, n))]
+
+
+def _words(body: dict, model: str, mind: Mind, tokens_in: int, digest: bytes, context: Context,
            memory: Memory, form: Form) -> tuple[bodies.Reply, list | None]:
     """The reply's text, cut off where the cap or the small share of cut rows says so."""
-    words = rehearsal.answer(text, model, digest, context.shares["odd"]) if form.schema is None else form.words(digest)
+    words = rehearsal.answer(mind, context.shares["odd"]) if form.schema is None else rehearsal.json_of(form.schema, mind)
     whole = rehearsal.tokens(words)
     cap = body.get("max_completion_tokens") or body.get("max_tokens") or body.get("max_output_tokens")
     thinking = 0
