@@ -190,6 +190,7 @@ def list_all(session: ScriptSession) -> int:
         return OK
     rows = [(r["run"], r["created"], f"{r['requests']:,}", ", ".join(r["models"]), r["address"], _states(r)) for r in runs]
     session.print_table(("run", "created", "requests", "models", "at", "batches"), rows)
+    session.say(*(session.journal.garbled.values() if session.journal else ()))
     if batches:
         session.say("", "the account's newest batches:")
         session.print_table(("batch", "status", "succeeded", "failed", "run"), map(_listed_row, batches))
@@ -207,5 +208,9 @@ def _states(run: dict) -> str:
 
 
 def _listed(session: ScriptSession, batch: Batch) -> dict:
-    owner = session.owner(batch.id)
+    try:
+        owner = session.owner(batch.id)
+    except InputError as error:
+        session.warn(one_line(error))
+        owner = None
     return batch_facts(batch, owner[0] if owner else None)

@@ -44,7 +44,8 @@ def _status(args: argparse.Namespace) -> int:
     """All runs, or the answer of the script that knows the ID."""
     with journal_of(results_folder()) as journal:
         if args.id is None:
-            print(table(("provider", "run", "requests", "batches", ""), [_row(journal, run) for run in journal.runs()]))
+            rows = [_row(journal, run) for run in journal.runs()]
+            print(table(("provider", "run", "requests", "batches", ""), rows), *_unread(journal), sep="\n")
             return OK
         found = _owner(journal, args.id)
     where = ["--local"] if found.address == "local" else []
@@ -66,10 +67,15 @@ def _row(journal: Journal, run: Run) -> Sequence[object]:
     return run.provider, run.name, f"{run.planned:,}", states, run.paused
 
 
+def _unread(journal: Journal) -> list[str]:
+    """The runs that could not be shown, after all were asked for."""
+    return list(journal.garbled.values())
+
+
 def _report(args: argparse.Namespace) -> int:
     """All runs in one table."""
     with journal_of(results_folder()) as journal:
-        print(all_runs(journal))
+        print(all_runs(journal), *_unread(journal), sep="\n")
     return OK
 
 
@@ -77,8 +83,8 @@ def _audit(args: argparse.Namespace) -> int:
     """Every run against journal and checksums."""
     with journal_of(results_folder()) as journal:
         runs = journal.runs()
-        wrong = sum(_audited(journal, run) for run in runs)
-    print(f"{len(runs)} runs, {wrong} with findings")
+        wrong = sum(_audited(journal, run) for run in runs) + len(journal.garbled)
+        print(*_unread(journal), f"{len(runs) + len(journal.garbled)} runs, {wrong} with findings", sep="\n")
     return UNFINISHED if wrong else OK
 
 

@@ -16,6 +16,7 @@ from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
+from common.errors import InputError
 from common.files import sync_folder
 from common.nouns import Limits, Shard
 from common.providers.sealed import changed, gone
@@ -189,14 +190,27 @@ def ceiling_of(shard: Shard, wanted: Container[str]) -> float | None:
 
 
 def ids(shard: Shard) -> dict[str, str]:
-    """A shard's request ids → `custom_id TAB temperature` (custom_id empty where the same). One shard's worth."""
+    """A shard's request ids → `custom_id TAB temperature` (custom_id empty where the same). One shard's worth.
+
+    Raises InputError where the file is not what was planned, OSError where it cannot be read.
+    """
+    path = shard.path.with_suffix(".ids")
     found, share = {}, {}.setdefault
-    with open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as lines:
-        for line in lines:
-            request_id, custom_id, temperature, *_ = line.rstrip("\n").split("\t")
-            rest = f"{custom_id}\t{temperature}"
-            found[request_id] = share(rest, rest)
+    try:
+        with open(path, encoding="utf-8", newline="\n") as lines:
+            for line in lines:
+                request_id, custom_id, temperature, *_ = line.rstrip("\n").split("\t")
+                rest = f"{custom_id}\t{temperature}"
+                found[request_id] = share(rest, rest)
+    except ValueError:
+        raise _garbled(path) from None
+    if len(found) != shard.count:
+        raise _garbled(path)
     return found
+
+
+def _garbled(path: Path) -> InputError:
+    return InputError(f"{path}: is garbled or cut; restore it from a backup of the results folder")
 
 
 def check(shard: Shard) -> None:

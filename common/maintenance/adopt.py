@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common import catalog
-from common.errors import BatchError
+from common.errors import BatchError, InputError
 from common.maintenance import rebuild
 from common.nouns import TO_SUBMIT, Batch, Run, Shard, State
 from common.providers import connect
@@ -51,7 +51,7 @@ def adopt(journal: Journal, host_of: Callable[[str], str], opener: Opener) -> It
         found = Found(folder)
         try:
             _take_up(journal, found, host_of(folder.parent.name), opener, lists)
-        except (BatchError, OSError, sqlite3.Error, ValueError, TypeError, LookupError) as error:
+        except (BatchError, OSError, sqlite3.Error, ValueError, TypeError, LookupError, AttributeError) as error:
             found.notes.append(one_line(error, 400))
         yield found
 
@@ -148,6 +148,9 @@ def _match_raw(desk: Desk, found: Found) -> None:
 def _others(desk: Desk, rows: set[str]) -> bool:
     """Whether a shard of another run, without a batch so far, asks the same: then the rows prove nothing."""
     runs = (run for run in desk.journal.runs(desk.run.provider) if run.key != desk.run.key)
-    return any(rows <= set(rebuild.asked(shard.path)) for run in runs for shard in desk.journal.shards(run, *OPEN))
+    try:
+        return any(rows <= set(rebuild.asked(shard.path)) for run in runs for shard in desk.journal.shards(run, *OPEN))
+    except InputError:
+        return True  # a garbled run may be the one
 
 

@@ -33,7 +33,9 @@ def audit(journal: Journal, run: Run, provider: Provider) -> Iterator[str]:
 
 
 def _files_of(run: Run, shard: Shard) -> Iterator[str]:
-    if sum(1 for _ in open(shard.path.with_suffix(".ids"), "rb")) != shard.count:
+    with open(shard.path.with_suffix(".ids"), "rb") as file:
+        held = sum(1 for _ in file)
+    if held != shard.count:
         yield f"{shard.path.with_suffix('.ids')}: not {shard.count:,} lines, as planned"
     yield from _differs(shard.path, shard.sha256)
     if shard.ids_sha256:

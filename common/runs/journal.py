@@ -22,6 +22,7 @@ from common.errors import InputError
 from common.nouns import Pause, Run, Shard, State
 from common.runs import schema
 from common.runs.lock import hold
+from common.text import one_line
 
 
 class OverCap(Exception):
@@ -39,6 +40,7 @@ class Journal:
         self.results = results
         self._clock = clock
         self._tokens: dict[str, str] = {}  # by run that this process is at work on
+        self.garbled: dict[str, str] = {}  # by run whose row could not be read, why
         path = results / "journal.db"
         try:
             results.mkdir(parents=True, exist_ok=True)
@@ -75,13 +77,18 @@ class Journal:
 
     def run(self, key: str) -> Run | None:
         row = self._db.execute("SELECT body FROM runs WHERE key = ?", (key,)).fetchone()
-        return _run(row[0], self.results) if row else None
+        return _run(key, row[0], self.results) if row else None
 
     def runs(self, provider: str | None = None) -> list[Run]:
-        """All runs, oldest first; of one results folder's provider if named."""
+        """All runs, oldest first; of one results folder's provider if named. One that is garbled is noted in `garbled`, and left out."""
         where, args = ("WHERE provider = ?", (provider,)) if provider else ("", ())
-        rows = self._db.execute(f"SELECT body FROM runs {where} ORDER BY rowid", args)
-        return [_run(row[0], self.results) for row in rows]
+        found = []
+        for key, body in self._db.execute(f"SELECT key, body FROM runs {where} ORDER BY rowid", args):
+            try:
+                found.append(_run(key, body, self.results))
+            except InputError as error:
+                self.garbled[key] = str(error)
+        return found
 
     def save_run(self, run: Run, kind: str, **data: object) -> Run:
         """Commit an event of a run together with its new state; returns the run."""
@@ -105,7 +112,7 @@ class Journal:
         """The shards of a run in order; only those in the given states if any are given."""
         marks = f"AND state IN ({','.join('?' * len(states))})" if states else ""
         rows = self._db.execute(f"SELECT body FROM shards WHERE run = ? {marks} ORDER BY n", (run.key, *states))
-        return [_shard(row[0], run.folder) for row in rows]
+        return [_shard(run.key, row[0], run.folder) for row in rows]
 
     def states(self, run: Run) -> dict[str, int]:
         """How many shards are in which state."""
@@ -194,7 +201,7 @@ class Journal:
             return None
         run = self.run(row[0])
         body = self._db.execute("SELECT body FROM shards WHERE run = ? AND n = ?", row).fetchone()[0]
-        return run, _shard(body, run.folder)
+        return run, _shard(run.key, body, run.folder)
 
     def is_known(self, batch_id: str) -> bool:
         """Whether any shard ever had this batch, also one that turned out to be somebody else's."""
@@ -224,16 +231,30 @@ class Journal:
             raise InputError(f"run {run}: another process has taken it over; this one stops")
 
 
-def _run(body: bytes, results: Path) -> Run:
-    row = orjson.loads(body)
-    row |= {"models": tuple(row["models"]), "paused_by": Pause(row["paused_by"]), "folder": results / row["folder"]}
-    return Run(**_known(Run, row))
+_MISREAD = (ValueError, TypeError, LookupError, AttributeError)  # what a garbled body makes of reading it
 
 
-def _shard(body: bytes, folder: Path) -> Shard:
-    row = _known(Shard, orjson.loads(body))
-    row |= {"problems": tuple(row["problems"]), "path": folder / "shards" / row["path"], "state": State(row["state"])}
-    return Shard(**row)
+def _garbled(key: str, error: Exception) -> InputError:
+    said = f"run {key}: its row in journal.db is garbled ({one_line(error, 80)})"
+    return InputError(f"{said}; restore a backup, or move journal.db aside and type: make adopt")
+
+
+def _run(key: str, body: bytes, results: Path) -> Run:
+    try:
+        row = orjson.loads(body)
+        row |= {"models": tuple(row["models"]), "paused_by": Pause(row["paused_by"]), "folder": results / row["folder"]}
+        return Run(**_known(Run, row))
+    except _MISREAD as error:
+        raise _garbled(key, error) from None
+
+
+def _shard(key: str, body: bytes, folder: Path) -> Shard:
+    try:
+        row = _known(Shard, orjson.loads(body))
+        row |= {"problems": tuple(row["problems"]), "path": folder / "shards" / row["path"], "state": State(row["state"])}
+        return Shard(**row)
+    except _MISREAD as error:
+        raise _garbled(key, error) from None
 
 
 @cache

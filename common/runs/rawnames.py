@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from common.errors import InputError
 from common.nouns import Run, Shard
 from common.results.origin import batch_id_of
 from common.results.raw import own_files, raw_paths, short_hash
@@ -23,7 +24,15 @@ def paths_to_write(journal: Journal, run: Run, batch_id: str) -> tuple[Path, Pat
 
 def _are_anothers(journal: Journal, run: Run, names: set[str]) -> bool:
     others = (other for other in journal.runs(run.provider) if other.key != run.key)
-    return any(names & shard.files.keys() for other in others for shard in journal.shards(other))
+    return any(names & shard.files.keys() for other in others for shard in _readable(journal, other))
+
+
+def _readable(journal: Journal, run: Run) -> list[Shard]:
+    """A run's shards; none where they are garbled: what one run is, another must not stop at."""
+    try:
+        return journal.shards(run)
+    except InputError:
+        return []
 
 
 def id_and_hash(path: Path) -> tuple[str, str]:
@@ -39,7 +48,7 @@ def owner_of(journal: Journal, path: Path) -> tuple[Run, Shard] | None:
         return found
     batch_id, short = id_and_hash(path)
     for run in journal.runs() if found or (short and journal.is_known(batch_id)) else ():
-        for shard in journal.shards(run):
+        for shard in _readable(journal, run):
             if path.name in shard.files or (shard.batch_id == batch_id and short == short_hash(run)):
                 return run, shard
     return found
