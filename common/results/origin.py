@@ -16,6 +16,7 @@ from common import catalog
 from common.errors import InputError
 from common.experiment.grid import Experiment
 from common.experiment.ids import id_parser
+from common.experiment.marks import suffix
 from common.experiment.shards import ids
 from common.files import write_whole
 from common.nouns import Model, Question, Run, Shard
@@ -156,6 +157,7 @@ class RunOrigin:
         self.questions = tuple(Question(*row) for row in manifest["questions"])
         self.ids_differ_in_case_only = manifest.get("ids_differ_in_case_only", True)
         self.asked: dict[str, str] = {}  # request id → the rest of its line in the shard's ids file
+        self._end = ""  # what the shard's ids end in at a host without metadata
         self._personas, self._texts, self._models = manifest["personas"], manifest["texts"], manifest["models"]
         self._parse = id_parser((persona, model) for persona in self._personas for model in self._models)
         self._host = run.host
@@ -164,6 +166,7 @@ class RunOrigin:
         """The same, knowing the requests of a shard. Memory: their ids. Raises OSError."""
         found = copy(self)
         found.batch_id, found.attempts, found.asked = shard.batch_id, shard.attempt, ids(shard)
+        found._end = suffix(shard.mark)
         return found
 
     def model(self, name: str) -> Model | None:
@@ -173,7 +176,7 @@ class RunOrigin:
     def describe(self, request_id: str) -> Meta:
         """What a request id stands for."""
         custom_id, temperature = _id_and_temperature(self.asked.get(request_id, ""))
-        custom_id = custom_id or request_id
+        custom_id = custom_id or request_id.removesuffix(self._end)
         parts = self._parse(custom_id)
         if parts is None:
             return Meta(custom_id)

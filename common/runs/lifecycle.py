@@ -84,7 +84,7 @@ class Lifecycle:
             for shard in work:
                 self._step_if_due(desk.shards[shard.n])
             to_submit = desk.count(*TO_SUBMIT)
-            if until_submitted and not to_submit and not desk.states[State.SUBMITTING]:
+            if until_submitted and not to_submit and not desk.looked_for():
                 break
             if to_submit and not self._in_flight():
                 self._raise_if_stopped()
@@ -107,12 +107,18 @@ class Lifecycle:
             raise desk.worst
 
     def give_up(self, batch_ids: Iterable[str]) -> list[str]:
-        """Close owed batches as a person wishes; returns the ids of those that were owed."""
-        wanted = set(batch_ids)
+        """Close owed batches as a person wishes; returns the ids of those that were owed.
+
+        With "" among the ids, also creations whose answer was lost at a host that does not list batches.
+        """
+        desk, wanted = self._desk, set(batch_ids)
+        lost = [shard for shard in desk.of(State.SUBMITTING) if "" in wanted and desk.ask(lambda s=shard: steps.listed(desk, s)) is None]
+        for shard in lost:
+            steps.give_up(desk, shard, "its answer was lost; a person has given it up")
         owed = [shard for shard in self._desk.of(State.OWED) if shard.batch_id in wanted]
         for shard in owed:
             collect.give_up_owed(self._desk, shard)
-        return [shard.batch_id for shard in owed]
+        return [*(shard.batch_id for shard in owed), *(f"shard {shard.n}" for shard in lost)]
 
     def cancel(self) -> list[str]:
         """Ask the host to stop every batch in flight, and submit nothing more; returns the ids of those asked."""

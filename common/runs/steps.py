@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +11,14 @@ from common.errors import BatchError, Broke, Busy, Denied, InputError, Refused, 
 from common.experiment import shards
 from common.nouns import TO_SUBMIT, Batch, Pause, Shard, State
 from common.outcomes import OWED
+from common.providers.base import SLACK, UNLISTED
 from common.results.tally import BatchScan
 from common.retry import backoff
 from common.runs import witness
 from common.runs.budget import write_intent
+from common.runs.claims import Claimed, Holder, proves
 from common.runs.desk import Desk
 
-SLACK = 300.0  # seconds that a host's clock may be behind ours
 LONGEST_QUEUE = 600.0  # seconds between two tries at a full queue
 
 
@@ -67,9 +69,19 @@ def submit(desk: Desk, shard: Shard) -> None:
     except Refused as error:
         _refused(desk, shard, error)
     else:
+        _accepted(desk, shard, batch_id)
+
+
+def _accepted(desk: Desk, shard: Shard, batch_id: str) -> None:
+    try:
         shard = desk.record(shard, "submitted", state=State.SUBMITTED, batch_id=batch_id, note="")
-        witness.accepted(shard)
-        desk.tell("submitted", shard)
+    except Claimed:  # an answer out of some cache, or a host that counts anew: it says nothing about this creation
+        note = f"the answer names batch {batch_id}, which was there before: looking for the one that it may have made"
+        desk.tell("lost", shard, note)
+        desk.record(shard, "answer_lost", note=note)
+        return
+    witness.accepted(shard)
+    desk.tell("submitted", shard)
 
 
 def _sent_elsewhere(desk: Desk, shard: Shard) -> bool:
@@ -77,21 +89,18 @@ def _sent_elsewhere(desk: Desk, shard: Shard) -> bool:
     untouched = desk.count(*TO_SUBMIT) == len(desk.shards)
     if desk.fresh or desk.suspicious is False or (desk.suspicious is None and not untouched):
         return False
-    since = desk.run.created_at - SLACK
-    found = [
-        batch
-        for batch in desk.provider.find(replace(shard, ref=""))
-        if (batch.tag == shard.tag if batch.tag else not batch.ref and batch.created_at >= since) and not desk.journal.is_known(batch.id)
-    ]
+    since = desk.run.created_at
+    found, _ = desk.journal.standing(shard, listed(desk, replace(shard, ref="", intent_at=since)) or ())
+    found = [b for b in found if proves(b, shard) or (not b.tag and not b.ref and b.created_at >= since - SLACK)]
     desk.suspicious = bool(found)
-    if found and not found[0].tag:  # a mere likeness: neither taken for ours, nor bought beside it unasked
+    if not found:
+        return False
+    if not proves(found[0], shard) and not shard.mark:  # its rows could not tell: neither taken for ours, nor bought beside it unasked
         raise InputError(
             f"batch {found[0].id} was made in this account after this run was planned, is as large, and no run here made it; "
             f"if it is not a copy of this run's, plan anew with --run NAME"
         )
-    if found:
-        _adopt(desk, shard, found[0])
-    return bool(found)
+    return _adopt(desk, shard, found)
 
 
 def _pause_of(desk: Desk, shard: Shard) -> float:
@@ -123,7 +132,7 @@ def give_up(desk: Desk, shard: Shard, why: str, problems: Iterable[dict] = ()) -
     bad = {p["custom_id"] for p in named if p["custom_id"]}
     follower = None
     if bad and desk.options.skip_invalid:
-        keep = {sent for sent, rest in shards.ids(shard).items() if (rest.partition("\t")[0] or sent) not in bad}
+        keep = {sent for sent, rest in shards.ids(shard).items() if shards.custom_id(shard, sent, rest) not in bad}
         follower = shards.retry(shard, desk.next_n(), keep, attempt=shard.attempt)
     more = [follower] if follower else []
     shard = desk.record(shard, "refused", more, state=State.REFUSED, note=why, problems=tuple(named[:1000]))
@@ -134,12 +143,20 @@ def give_up(desk: Desk, shard: Shard, why: str, problems: Iterable[dict] = ()) -
 
 
 def recover(desk: Desk, shard: Shard) -> None:
-    """Look for the batch that a lost answer may have made: adopt it, look again later, or submit again."""
-    found = [b for b in desk.provider.find(shard) if not desk.journal.is_known(b.id)]
-    if found:
-        _adopt(desk, shard, *found)
-    elif desk.memory[shard.n].busy:
+    """Look for the batch that a lost answer may have made: adopt it, look again later, or submit again.
+
+    Raises Unknown while a shard of another run holds a batch that may be this one's.
+    """
+    found = listed(desk, shard)
+    free, holder = desk.journal.standing(shard, found or ())
+    if free and _adopt(desk, shard, free):
+        return
+    if desk.memory[shard.n].busy:
         turned_down(desk, shard, State.UPLOADED, 0.0, shard.note)
+    elif found is None:
+        desk.set_aside(shard, BatchError(unlisted(desk, shard)))
+    elif holder or free:
+        _wait_for(desk, shard, holder)
     elif desk.searched_in_vain(shard):
         desk.found(shard)
         desk.tell("again", shard, "the lost batch was never made; submitting again")
@@ -148,9 +165,53 @@ def recover(desk: Desk, shard: Shard) -> None:
         desk.wait(shard, min(desk.options.grace, desk.options.poll))
 
 
-def _adopt(desk: Desk, shard: Shard, first: Batch, *rest: Batch) -> None:
-    note = "found at the provider after its answer was lost"
-    shard = desk.record(shard, "adopted", state=State.SUBMITTED, batch_id=first.id, adopted=True, note=note)
+def listed(desk: Desk, shard: Shard) -> list[Batch] | None:
+    """What the host's list shows of a shard's lost batch; None where the host does not list batches at all."""
+    try:
+        return [*desk.provider.find(shard)]
+    except (Refused, Unknown) as error:
+        if error.status not in UNLISTED:
+            raise
+        return None
+
+
+def unlisted(desk: Desk, shard: Shard) -> str:
+    """What a person must do about a creation whose answer was lost, at a host that does not list batches."""
+    at, name = time.strftime("%Y-%m-%d %H:%M", time.localtime(shard.intent_at)), desk.run.name
+    return (
+        f"nobody can tell whether a batch of {shard.count:,} requests was made at {at}: its answer was lost, and the provider lists no "
+        f"batches; it is never sent again by itself. See in the provider's own pages: if it is not there, --give-up {name} and then "
+        f"--retry-failed {name} send it once more; if it is there, --status ID fetches its answers"
+    )
+
+
+def _wait_for(desk: Desk, shard: Shard, holder: Holder | None) -> None:
+    """Somebody else holds a batch that may be this shard's: nothing is known before its rows are."""
+    desk.found(shard)
+    mine = desk.shards.get(holder.n) if holder and holder.run == shard.run else None
+    if holder and not (mine and mine.state in (State.SUBMITTED, State.ENDED) and not desk.memory[mine.n].stuck):
+        raise Unknown(f"batch {holder.batch_id}, which run {holder.run.partition('/')[2]} has taken for its own, may be the lost one of "
+                      f"shard {shard.n}: that run's command shows whose it is")  # fmt: skip
+    desk.wait(shard, desk.options.poll)
+
+
+def _adopt(desk: Desk, shard: Shard, found: Iterable[Batch]) -> bool:
+    """Take the first batch that nobody has claimed meanwhile; whether there was one."""
+    found = list(found)
+    for batch in found:
+        try:
+            _take(desk, shard, batch, [other for other in found if other is not batch])
+        except Claimed:
+            continue
+        return True
+    return False
+
+
+def _take(desk: Desk, shard: Shard, first: Batch, rest: Iterable[Batch]) -> None:
+    note, unproven = "found at the provider after its answer was lost", not proves(first, shard)
+    if unproven:
+        note += "; whose it is shows once its rows are there"
+    shard = desk.record(shard, "adopted", state=State.SUBMITTED, batch_id=first.id, adopted=True, unproven=unproven, note=note)
     desk.tell("adopted", shard)
     if desk.run.stopped or shard.stopped:  # a person wanted it stopped while its answer was lost
         desk.tell("late", shard, f"batch {shard.batch_id} was found after its run was cancelled: cancelling it")
