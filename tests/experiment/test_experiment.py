@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from common import catalog
 from common.errors import InputError
 from common.experiment import cut
-from common.experiment.marks import moved
 from common.experiment.duplicates import BLOCK, Repeats
 from common.experiment.grid import Experiment, narrow
 from common.experiment.ids import check_ids, id_parser, make_id
+from common.experiment.marks import moved
 from common.experiment.read import load
 from common.nouns import Limits, Model
 from tests.basics import ROOT
