@@ -15,7 +15,7 @@ from common.errors import Broke, Busy, Denied, InputError, Unknown, Unreached
 from common.nouns import FINAL, IN_FLIGHT, RESTING, TO_SUBMIT, Event, Model, Pause, Run, Shard, State
 from common.providers.base import Provider
 from common.retry import Clock
-from common.runs import collect, steps, witness
+from common.runs import collect, lost, steps, witness
 from common.runs.desk import Desk, Options
 from common.runs.gates import closed
 from common.runs.journal import Journal
@@ -112,13 +112,13 @@ class Lifecycle:
         With "" among the ids, also creations whose answer was lost at a host that does not list batches.
         """
         desk, wanted = self._desk, set(batch_ids)
-        lost = [shard for shard in desk.of(State.SUBMITTING) if "" in wanted and desk.ask(lambda s=shard: steps.listed(desk, s)) is None]
-        for shard in lost:
+        gone = [shard for shard in desk.of(State.SUBMITTING) if "" in wanted and desk.ask(lambda s=shard: lost.listed(desk, s)) is None]
+        for shard in gone:
             steps.give_up(desk, shard, "its answer was lost; a person has given it up")
         owed = [shard for shard in self._desk.of(State.OWED) if shard.batch_id in wanted]
         for shard in owed:
             collect.give_up_owed(self._desk, shard)
-        return [*(shard.batch_id for shard in owed), *(f"shard {shard.n}" for shard in lost)]
+        return [*(shard.batch_id for shard in owed), *(f"shard {shard.n}" for shard in gone)]
 
     def cancel(self) -> list[str]:
         """Ask the host to stop every batch in flight, and submit nothing more; returns the ids of those asked."""
@@ -127,7 +127,7 @@ class Lifecycle:
             raise InputError(f"run {self.run.name} has nothing left to cancel")
         desk.save_run("cancel", stopped=True)
         for shard in desk.of(State.SUBMITTING):
-            desk.ask(lambda shard=shard: steps.recover(desk, shard))
+            desk.ask(lambda shard=shard: lost.recover(desk, shard))
         flying = desk.of(State.SUBMITTED)
         for shard in flying:
             self.cancel_batch(shard)
@@ -136,7 +136,7 @@ class Lifecycle:
     def cancel_batch(self, shard: Shard) -> None:
         """Ask the host to stop one batch; its unfinished rows are not sent again unless a person asks for it."""
         self._desk.record(shard, "cancel", stopped=True)
-        steps.cancel_batch(self._desk, shard.batch_id)
+        lost.cancel_batch(self._desk, shard.batch_id)
 
     def retry_failed(self) -> int:
         """Plan new shards for every request without a clean answer; returns how many requests.
@@ -177,7 +177,7 @@ class Lifecycle:
             case State.UPLOADED if not closed(self._desk, shard):
                 steps.submit(self._desk, shard)
             case State.SUBMITTING:
-                steps.recover(self._desk, shard)
+                lost.recover(self._desk, shard)
             case State.ENDED:
                 collect.collect(self._desk, shard)
             case _:
