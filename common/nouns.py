@@ -72,6 +72,7 @@ class Host:
     plans: Mapping[str, int | None] = field(default_factory=dict)  # requests per batch by the plan sold; None: no limit
     plan_variable: str = ""  # the variable that names the account's plan
     like: str = ""  # the host whose address variable leads here, whose facts hold and whose models run here at unknown prices
+    metadata: bool = True  # batches carry metadata; where they do not, the ids that are sent end in a mark
     local: bool = False  # the embedded local batch service: nothing costs, everything is simulated
 
 
@@ -141,12 +142,14 @@ class Shard:
     model: str
     max_tokens: int
     tag: str  # our name for its batch, unique for ever
+    mark: str = ""  # what its ids end in behind a "-", at hosts without metadata; "" where they are sent without one
     headers: Mapping[str, str] = field(default_factory=dict)  # what the create call must send along
     ids_sha256: str = ""  # of the ids file; "" where an earlier version has not noted it
     state: State = State.PLANNED
     ref: str = ""  # what `upload` returned
     batch_id: str = ""
     adopted: bool = False  # found by `find`, not answered by `submit`
+    unproven: bool = False  # adopted by its likeness; only the ids in its rows can tell whose it is
     intent_at: float = 0.0  # when `submitting` was written, unix seconds; 0 before
     not_before: float = 0.0  # do not touch before this time, unix seconds
     tries: int = 0  # how often its input was turned down for a passing reason
@@ -178,6 +181,7 @@ class Batch:
     expires_at: float = 0.0
     ref: str = ""  # the input file id, where the API gives it
     tag: str = ""  # our tag in its metadata, where the API has metadata
+    endpoint: str = ""  # what its requests call, where the API says so
     problems: tuple[Mapping[str, object], ...] = ()  # validation errors: code, message, param, line
     refusal: str = ""  # of a `failed` one: "later" (queue full), "not ready" or "upload again" (its file), or "give up"
 
@@ -233,6 +237,7 @@ class Run:
     paused: str = ""  # what it waits for a person for, in one line
     paused_by: Pause = Pause.NO
     stopped: bool = False  # cancelled by a person
+    mark: str = ""  # a random value from which the marks of its shards follow; "" where ids are sent without marks
 
 
 @dataclass(frozen=True, slots=True)

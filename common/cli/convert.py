@@ -21,6 +21,7 @@ from common.errors import InputError
 from common.experiment.read import load
 from common.results.convert import convert
 from common.results.formats import FORMATS
+from common.results.marked import mark_in
 from common.results.opened import is_packed, plain
 from common.results.origin import ForeignOrigin, Origin
 from common.results.tally import SHOWN, Tally
@@ -190,9 +191,18 @@ def _convert(job: Job) -> Done:
     experiment = load(job.experiment) if job.experiment else None
     file = job.files[0]
     found = find_origin(file) if experiment is None else None
-    origin = found or ForeignOrigin(file, job.provider, job.providers, experiment)
+    origin = found or ForeignOrigin(file, job.provider, job.providers, experiment, _mark(job))
     target = _target(job, origin)
     return Done(job.files, target, convert(job.files, job.form, target, origin), bool(origin.questions))
+
+
+def _mark(job: Job) -> str:
+    """The mark that ids were sent with, as the file itself tells it for certain, else the journal; "" where neither does."""
+    mark, certain = mark_in(job.files)
+    if not mark or certain:
+        return mark
+    found = find_origin(job.files[0])
+    return getattr(found, "mark", "")
 
 
 def _target(job: Job, origin: Origin) -> Path:

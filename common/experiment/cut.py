@@ -15,7 +15,8 @@ import orjson
 from common.catalog.prices import ceiling
 from common.catalog.tokens import PER_MESSAGE, estimate
 from common.experiment.ids import id_parts
-from common.experiment.shards import BLOCK, Request, Writer, ids_rest, new_tag
+from common.experiment.marks import mark_of, suffix
+from common.experiment.shards import BLOCK, Request, Writer, ids_rest, new_tag, with_mark
 from common.nouns import Ask, Condition, Limits, Model, Shard
 from common.providers.base import Provider
 
@@ -30,11 +31,13 @@ def _legal(pattern: str) -> Callable[[str], re.Match[str] | None]:
     return re.compile(pattern).fullmatch
 
 
-def sent_id(custom_id: str, limits: Limits) -> str:
-    """The id that a host accepts for a custom_id: itself where legal, else cleaned and told apart by 64 hash bits."""
-    if _legal(limits.custom_id)(custom_id):
-        return custom_id
-    return f"{UNSAFE.sub('-', custom_id)[:47]}-{hashlib.sha256(custom_id.encode()).hexdigest()[:16]}"
+def sent_id(custom_id: str, limits: Limits, mark: str = "") -> str:
+    """The id that a host accepts for a custom_id, with its shard's mark: itself where that is legal, else cleaned and told
+    apart by 64 hash bits. Without the mark it is the same whatever the mark."""
+    end = suffix(mark)
+    if _legal(limits.custom_id)(custom_id + end):
+        return custom_id + end
+    return f"{UNSAFE.sub('-', custom_id)[: 47 - len(end)]}-{hashlib.sha256(custom_id.encode()).hexdigest()[:16]}{end}"
 
 
 @dataclass
@@ -47,12 +50,15 @@ class Plan:
     provider: Provider
     trials: int
     effort: str = ""
+    secret: str = ""  # of which the marks of its shards follow; "": ids are sent without one
     invalid: list[tuple[str, str]] = field(default_factory=list)  # (custom_id, why), the first 1,000
     skipped: int = 0
+    _mark: str = ""  # of the shard that is open
 
     def cut(self, conditions: Iterable[Condition], cap: int, first: int, at_most: int | None) -> Iterator[Shard]:
         """Shards of one model's conditions, numbered from `first`; at most `at_most` requests. One shard is open at a time."""
         writer, model = None, None
+        self._mark = mark_of(self.secret, first, 1)
         try:
             for model, requests in self._groups(conditions, cap, at_most):
                 while requests:
@@ -61,12 +67,18 @@ class Plan:
                     if requests:
                         yield self._shard(writer, model, cap)
                         first, writer = first + 1, None
+                        requests = self._marked(requests, first)
             if writer:
                 yield self._shard(writer, model, cap)
                 writer = None
         finally:
             if writer:
                 writer.abandon()
+
+    def _marked(self, requests: list[Request], n: int) -> list[Request]:
+        """Requests that were encoded for the shard before, as shard `n` asks them."""
+        before, self._mark = self._mark, mark_of(self.secret, n, 1)
+        return [(*with_mark(line, row, before, self._mark), tokens, most) for line, row, tokens, most in requests]
 
     def _groups(self, conditions: Iterable[Condition], cap: int, at_most: int | None) -> Iterator[tuple[Model, list[Request]]]:
         """The requests of one model's conditions that fit into a batch at all, at most GROUP and about BLOCK bytes at a time."""
@@ -76,7 +88,7 @@ class Plan:
         count = lru_cache(64)(estimate)  # of system prompts, which a data set repeats
         rest_of = lru_cache(64)(ids_rest)
         ask = Ask(cap, self.effort)
-        model, group, size = None, [], 0
+        model, group, size, end = None, [], 0, suffix(self._mark)
         for condition in conditions:
             if left <= 0:
                 break
@@ -93,10 +105,11 @@ class Plan:
             rest = rest_of(temperature, tokens, most)
             for trial in range(1, trials + 1):
                 custom_id = f"{before}{trial:02d}{after}"
-                if legal(custom_id):
-                    request_id, id_line = custom_id, f"{custom_id}\t\t{rest}"
+                request_id = custom_id + end
+                if not end and legal(request_id):
+                    id_line = f"{custom_id}\t\t{rest}"
                 else:
-                    request_id = sent_id(custom_id, self.limits)
+                    request_id = request_id if legal(request_id) else sent_id(custom_id, self.limits, self._mark)
                     id_line = f"{request_id}\t{custom_id}\t{rest}"
                 line = head + escaped(request_id)[1:-1] + tail
                 if len(line) > most_bytes:
@@ -106,7 +119,7 @@ class Plan:
                 size += len(line)
                 if len(group) == GROUP or size >= BLOCK:
                     yield model, group
-                    group, size = [], 0
+                    group, size, end = [], 0, suffix(self._mark)  # another shard may be open now
         if group:
             yield model, group
 
@@ -131,5 +144,6 @@ class Plan:
             model=model.alias,
             max_tokens=cap,
             tag=new_tag(self.run, writer.n),
+            mark=mark_of(self.secret, writer.n, 1),
             headers=self.provider.headers(model),
         )

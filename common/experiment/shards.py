@@ -1,7 +1,8 @@
 """Cells → shard files within a host's limits, and failed rows → new shards. A shard never changes once it is there.
 
 Beside each `shard-00001.jsonl` lies `shard-00001.ids`: one line per request, `request id TAB custom_id TAB
-temperature`, the custom_id empty where it is the same. So what comes back can be matched without the prompts.
+temperature`, the custom_id empty where it is the same. So what comes back can be matched without the prompts. A shard
+with a mark sends each id with it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from common.errors import InputError
+from common.experiment.marks import mark_of, moved, suffix
 from common.files import sync_folder
 from common.nouns import Limits, Shard
 from common.providers.sealed import changed, gone
@@ -130,9 +132,10 @@ def retry(
 
     `longer` replaces their max_tokens, as the provider's `with_cap` does it. The lines are copied byte by byte otherwise.
     """
-    writer = Writer(shard.path.parent, n)
+    writer, mark = Writer(shard.path.parent, n), mark_of(shard.mark, n, attempt)
     try:
-        _copy(shard, keep, writer, partial(with_cap, cap=longer) if longer else bytes, longer / shard.max_tokens if longer else 1.0)
+        change = partial(with_cap, cap=longer) if longer else bytes
+        _copy(shard, keep, writer, mark, change, longer / shard.max_tokens if longer else 1.0)
         if not writer.count:
             writer.abandon()
             return None
@@ -145,17 +148,28 @@ def retry(
         raise
     return Shard(
         run=shard.run, n=n, root=shard.root, attempt=attempt, **made,
-        model=shard.model, max_tokens=longer or shard.max_tokens, tag=new_tag(shard.run, n), headers=shard.headers,
-        not_before=not_before,
+        model=shard.model, max_tokens=longer or shard.max_tokens, tag=new_tag(shard.run, n), mark=mark,
+        headers=shard.headers, not_before=not_before,
     )  # fmt: skip
 
 
-def _copy(shard: Shard, keep: Container[str], writer: Writer, change: Callable[[bytes], bytes], dearer: float) -> None:
+def _copy(shard: Shard, keep: Container[str], writer: Writer, mark: str, change: Callable[[bytes], bytes], dearer: float) -> None:
     with open(shard.path, "rb") as lines, open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows:
         for line, row in zip(lines, rows, strict=True):
             if row.partition("\t")[0] in keep:
                 tokens, most = _bounds(row, shard)
+                line, row = with_mark(line, row, shard.mark, mark)
                 writer.add([(change(line), row, tokens, None if most is None else most * dearer)])
+
+
+def with_mark(line: bytes, row: str, before: str, mark: str) -> tuple[bytes, str]:
+    """A request's line and its line of the ids file under another mark, as long as the one `before`."""
+    if before == mark:
+        return line, row
+    request_id, _, rest = row.partition("\t")
+    # ids stand in front of all that a person has written, so the first such quote ends the id
+    line = line.replace(b'%b"' % suffix(before).encode(), b'%b"' % suffix(mark).encode(), 1)
+    return line, f"{moved(request_id, before, mark)}\t{rest}"
 
 
 def ids_rest(temperature: float | None, tokens: int, most: float | None) -> str:
@@ -190,17 +204,17 @@ def ceiling_of(shard: Shard, wanted: Container[str]) -> float | None:
 
 
 def ids(shard: Shard) -> dict[str, str]:
-    """A shard's request ids → `custom_id TAB temperature` (custom_id empty where the same). One shard's worth.
+    """A shard's request ids → `custom_id TAB temperature`; the custom_id is empty where it is the id without the shard's mark.
 
-    Raises InputError where the file is not what was planned, OSError where it cannot be read.
+    Memory: one shard's worth. Raises InputError where the file is not what was planned, OSError where it cannot be read.
     """
     path = shard.path.with_suffix(".ids")
-    found, share = {}, {}.setdefault
+    found, share, end = {}, {}.setdefault, suffix(shard.mark)
     try:
         with open(path, encoding="utf-8", newline="\n") as lines:
             for line in lines:
                 request_id, custom_id, temperature, *_ = line.rstrip("\n").split("\t")
-                rest = f"{custom_id}\t{temperature}"
+                rest = f"{'' if end and custom_id + end == request_id else custom_id}\t{temperature}"
                 found[request_id] = share(rest, rest)
     except ValueError:
         raise _garbled(path) from None
@@ -211,6 +225,11 @@ def ids(shard: Shard) -> dict[str, str]:
 
 def _garbled(path: Path) -> InputError:
     return InputError(f"{path}: is garbled or cut; restore it from a backup of the results folder")
+
+
+def custom_id(shard: Shard, request_id: str, rest: str) -> str:
+    """The custom_id of a request, from what `ids` says of it."""
+    return rest.partition("\t")[0] or request_id.removesuffix(suffix(shard.mark))
 
 
 def check(shard: Shard) -> None:

@@ -11,11 +11,11 @@ import orjson
 from common.errors import Refused, Unknown
 from common.nouns import Ask, Batch, Condition, Host, Model, Result, Shard, Usage
 from common.outcomes import SUCCEEDED, UNREADABLE, final_word, finish_class, row_class
-from common.providers.base import Holding
+from common.providers.base import UNLISTED, Holding
 from common.providers.foreign import REASON, complaint, count, identity, natural, parsed, request_id, table, unix, word
 from common.providers.http import segment
 from common.providers.sealed import Sealed
-from common.providers.shared import UNLISTED, SdkProvider
+from common.providers.shared import SdkProvider, alike
 from common.text import one_line
 
 VERSION = "2026-10-21"
@@ -202,8 +202,7 @@ class Anthropic(SdkProvider):
             return self._named(self._http.post(self.batches, headers, content=body_of(file)))
 
     def find(self, shard: Shard) -> Iterable[Batch]:
-        newer = _newer([*self.listing()], shard.ref)
-        return sorted([batch for batch in newer[::-1] if batch.total == shard.count], key=lambda batch: batch.created_at)
+        return alike(_newer([*self.listing()], shard.ref)[::-1], shard)
 
     def download(self, batch: Batch, output: Path, errors: Path) -> dict[Path, str]:
         if not batch.output:

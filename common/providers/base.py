@@ -15,6 +15,9 @@ from typing import NamedTuple
 from common.errors import Refused
 from common.nouns import Ask, Batch, Condition, Model, Result, Shard
 
+SLACK = 300.0  # seconds that a host's clock may be behind ours
+UNLISTED = (403, 404, 405, 501)  # what a host answers that does not list its batches
+
 
 class Holding(NamedTuple):
     """One thing that a host keeps of a batch."""
@@ -78,10 +81,11 @@ class Provider(ABC):
 
     @abstractmethod
     def find(self, shard: Shard) -> Iterable[Batch]:
-        """Batches that a lost `submit` of this shard may have made since `shard.intent_at`, oldest first.
+        """Batches that a lost `submit` of this shard may have made, the likeliest first, read out of the whole list.
 
-        A batch that certainly is this shard's carries its tag or ref; others are guesses that only
-        the ids in their rows can prove.
+        A batch that certainly is this shard's carries its tag or ref. Where the host shows neither, those of its size are
+        given: guesses that only the ids in their rows can prove. Raises Refused or Unknown with a status of UNLISTED where
+        the host does not list.
         """
 
     @abstractmethod

@@ -14,7 +14,7 @@ from common.providers.foreign import identity, name, natural, problems, table, u
 from common.providers.http import segment
 from common.providers.openai_rows import claims, decode
 from common.providers.sealed import Sealed
-from common.providers.shared import SdkProvider
+from common.providers.shared import DAY, SdkProvider, alike
 
 ENDPOINT = "/v1/chat/completions"
 AFTER_ID = b'","method":"POST","url":"%b","body":' % ENDPOINT.encode()
@@ -76,6 +76,7 @@ def to_batch(raw: dict) -> Batch:
         expires_at=unix(raw.get("expires_at")),
         ref=name(raw.get("input_file_id")),
         tag=word(table(raw, "metadata").get("tag")),
+        endpoint=word(raw.get("endpoint")),
         problems=why,
         refusal=_refusal(why) if failed else "",
     )
@@ -128,7 +129,15 @@ class OpenAIShaped(SdkProvider):
 
     def find(self, shard: Shard) -> Iterable[Batch]:
         # The whole list, because no clock can be trusted to say where to stop, and this is seldom asked.
-        return reversed([batch for batch in self.listing() if shard.tag == batch.tag or shard.ref == batch.ref])
+        listed = [*self.listing()][::-1]
+        ours = [batch for batch in listed if shard.tag == batch.tag or (batch.ref and shard.ref == batch.ref)]
+        if ours or any(batch.tag for batch in listed):  # a host that shows metadata would show ours
+            return sorted(ours, key=lambda batch: batch.created_at)
+        return [
+            batch
+            for batch in alike(listed, shard)
+            if ENDPOINT.endswith(batch.endpoint or ENDPOINT) and not 0 < batch.created_at < shard.intent_at - DAY
+        ]
 
     def download(self, batch: Batch, output: Path, errors: Path) -> dict[Path, str]:
         files = ((batch.output, output), (batch.errors_file, errors))

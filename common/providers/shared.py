@@ -9,13 +9,22 @@ from contextlib import suppress
 import orjson
 
 from common.errors import Broke, Refused, Unknown
-from common.nouns import Batch, Host
-from common.providers.base import Provider
+from common.nouns import Batch, Host, Shard
+from common.providers.base import SLACK, UNLISTED, Provider
 from common.providers.foreign import name
 from common.providers.http import MISSHAPEN, Http, segment
 from common.text import one_line
 
-UNLISTED = (403, 404, 405, 501)  # what a host answers that does not list its batches
+DAY = 86400.0
+
+
+def alike(batches: Iterable[Batch], shard: Shard) -> list[Batch]:
+    """Batches that may be a shard's by their size alone, those made since its intent first, oldest first.
+
+    One whose counts are not there yet may be of any size; one that ended without counts and files was never tried.
+    """
+    found = [b for b in batches if not b.failed and (b.total == shard.count or not (b.total or (b.ended and not b.output)))]
+    return sorted(found, key=lambda b: (0 < b.created_at < shard.intent_at - SLACK, b.created_at))
 
 
 class SdkProvider(Provider):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, groupby, starmap
 
+from common.experiment.marks import moved
 from common.experiment.shards import ids
 from common.nouns import Result, Run, Shard
 from common.outcomes import OWED, PENDING, SUCCEEDED
@@ -39,22 +40,32 @@ def _merged(run: Run, family: list[Shard], asked: dict[str, str], decode: Decode
 
     What was `asked` is forgotten once its row is made, which is before the next one is wanted: memory shrinks on the way.
     """
-    again = Counter(chain.from_iterable(ids(shard) for shard in family[1:] if shard.attempt > 1))
+    mark = family[0].mark  # all attempts are told under the ids of the first
+    again = Counter(chain.from_iterable(_ids(shard, mark) for shard in family[1:] if shard.attempt > 1))
     failed: dict[str, tuple[Result, str]] = {}
     for shard in reversed(family):
         for result in _results(run, shard, decode):
-            request_id = result.custom_id
+            request_id = moved(result.custom_id, shard.mark, mark)
             if request_id not in asked:
                 continue
             if result.outcome == SUCCEEDED or result.text:
-                yield result, shard.batch_id, 1 + again[request_id]
+                yield _named(result, request_id), shard.batch_id, 1 + again[request_id]
                 del asked[request_id]
             else:
-                failed.setdefault(request_id, (result, shard.batch_id))
-    last = {request_id: shard for shard in family[1:] for request_id in ids(shard)}  # who asked for it last
+                failed.setdefault(request_id, (_named(result, request_id), shard.batch_id))
+    last = {request_id: shard for shard in family[1:] for request_id in _ids(shard, mark)}  # who asked for it last
     for request_id in asked:
         shard = last.get(request_id, family[0])
         yield *_without_answer(request_id, shard, failed), 1 + again[request_id]
+
+
+def _ids(shard: Shard, mark: str) -> Iterator[str]:
+    """The ids that a shard asks, as the first shard of its family, whose mark is `mark`, has asked them."""
+    return (moved(request_id, shard.mark, mark) for request_id in ids(shard))
+
+
+def _named(result: Result, request_id: str) -> Result:
+    return result if result.custom_id == request_id else result._replace(custom_id=request_id)
 
 
 def _results(run: Run, shard: Shard, decode: Decode) -> Iterator[Result]:

@@ -16,6 +16,7 @@ from common import catalog
 from common.errors import InputError
 from common.experiment.grid import Experiment
 from common.experiment.ids import id_parser
+from common.experiment.marks import suffix
 from common.experiment.shards import ids
 from common.files import write_whole
 from common.nouns import Model, Question, Run, Shard
@@ -62,15 +63,17 @@ class ForeignOrigin:
     """An `Origin` for a file that no run of ours has made. Ids of the form p{persona}_{model}_n{trial}_{text} are taken apart.
 
     With an experiment, answers are checked and personas and texts have names. The temperature stays unknown:
-    nobody has written down what was sent.
+    nobody has written down what was sent. `mark`: what all ids end in and what is no part of them.
     """
 
     folder: Path | None = None
     run = ""
     attempts = 1
 
-    def __init__(self, file: Path, provider: str, providers: tuple[str, ...] = (), experiment: Experiment | None = None) -> None:
-        self.provider, self._providers = provider, providers
+    def __init__(
+        self, file: Path, provider: str, providers: tuple[str, ...] = (), experiment: Experiment | None = None, mark: str = ""
+    ) -> None:
+        self.provider, self._providers, self._end = provider, providers, suffix(mark)
         self.batch_id = batch_id_of(file)
         self.experiment = experiment.name if experiment else ""
         self.questions = experiment.questions if experiment else ()
@@ -80,6 +83,7 @@ class ForeignOrigin:
 
     def describe(self, request_id: str) -> Meta:
         """What the id itself says."""
+        request_id = request_id.removesuffix(self._end)
         match = _ID.fullmatch(request_id)
         if not match:
             return Meta(request_id)
@@ -156,6 +160,7 @@ class RunOrigin:
         self.questions = tuple(Question(*row) for row in manifest["questions"])
         self.ids_differ_in_case_only = manifest.get("ids_differ_in_case_only", True)
         self.asked: dict[str, str] = {}  # request id → the rest of its line in the shard's ids file
+        self.mark = ""  # what the shard's ids end in at a host without metadata
         self._personas, self._texts, self._models = manifest["personas"], manifest["texts"], manifest["models"]
         self._parse = id_parser((persona, model) for persona in self._personas for model in self._models)
         self._host = run.host
@@ -164,6 +169,7 @@ class RunOrigin:
         """The same, knowing the requests of a shard. Memory: their ids. Raises OSError."""
         found = copy(self)
         found.batch_id, found.attempts, found.asked = shard.batch_id, shard.attempt, ids(shard)
+        found.mark = shard.mark
         return found
 
     def model(self, name: str) -> Model | None:
@@ -173,7 +179,7 @@ class RunOrigin:
     def describe(self, request_id: str) -> Meta:
         """What a request id stands for."""
         custom_id, temperature = _id_and_temperature(self.asked.get(request_id, ""))
-        custom_id = custom_id or request_id
+        custom_id = custom_id or request_id.removesuffix(suffix(self.mark))
         parts = self._parse(custom_id)
         if parts is None:
             return Meta(custom_id)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from common.errors import Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
 from common.experiment import shards
+from common.experiment.marks import moved
 from common.files import file_sha256
 from common.nouns import FINAL, Batch, Pause, Shard, State
 from common.outcomes import OWED, PAID, POLICY, Policy
@@ -77,8 +78,8 @@ def scan_of(desk: Desk, shard: Shard) -> BatchScan:
 
 
 def is_foreign(shard: Shard, found: BatchScan) -> bool:
-    """Whether the rows of an adopted batch are not what we asked: it was somebody else's."""
-    return shard.adopted and found.tally.bad["foreign"] > shard.count - len(found.absent)
+    """Whether the rows of a batch that was adopted by its likeness are not what we asked: it was somebody else's."""
+    return shard.unproven and found.tally.bad["foreign"] > shard.count - len(found.absent)
 
 
 def _disown(desk: Desk, shard: Shard) -> None:
@@ -86,7 +87,7 @@ def _disown(desk: Desk, shard: Shard) -> None:
     for path in paths_to_write(desk.journal, desk.run, shard.batch_id):
         path.unlink(missing_ok=True)
     desk.tell("disowned", shard, f"batch {shard.batch_id} answers other requests: it is not ours; looking on")
-    desk.record(shard, "disowned", state=State.SUBMITTING, batch_id="", adopted=False, note="")
+    desk.record(shard, "disowned", state=State.SUBMITTING, batch_id="", adopted=False, unproven=False, note="")
 
 
 def _close(desk: Desk, shard: Shard, batch: Batch, found: BatchScan, files: dict[Path, str]) -> None:
@@ -188,7 +189,7 @@ def _asked_again(desk: Desk, shard: Shard) -> set[str]:
 
 def retry_failed(desk: Desk) -> int:
     """Plan new shards for every request without a clean answer, whatever its class; returns how many requests."""
-    waiting = {sent for s in desk.shards.values() if s.state not in FINAL for sent in shards.ids(s)}
+    waiting = {sent for s in desk.shards.values() if s.state not in FINAL for sent in _ids(s)}
     count = 0
     for last_asked in _unclean(desk).values():
         by_shard: dict[int, set[str]] = {}
@@ -197,24 +198,30 @@ def retry_failed(desk: Desk) -> int:
                 by_shard.setdefault(shard.n, set()).add(sent)
         for n, ids in by_shard.items():
             shard = desk.shards[n]
-            new = shards.retry(shard, desk.next_n(), ids, attempt=1 + shard.attempt)
+            new = shards.retry(shard, desk.next_n(), {moved(sent, "", shard.mark) for sent in ids}, attempt=1 + shard.attempt)
             count += new.count
             desk.record(shard, "retry_asked", [new])
     return count
 
 
+def _ids(shard: Shard) -> set[str]:
+    """The ids that a shard asks, without their marks: the same over all attempts."""
+    return {moved(sent, shard.mark, "") for sent in shards.ids(shard)}
+
+
 def _unclean(desk: Desk) -> dict[int, dict[str, Shard]]:
-    """By family of shards: request id → the last shard that asked it in vain."""
+    """By family of shards: request id without its mark → the last shard that asked it in vain."""
     latest: dict[int, dict[str, Shard]] = {}
     for shard in sorted(desk.of(*FINAL), key=lambda s: s.n):
         rows = latest.setdefault(shard.root, {})
-        asked = shards.ids(shard).keys()
+        asked = _ids(shard)
         if shard.state is State.REFUSED:
             unclean = set(asked)
         else:
             found = scan_of(desk, shard)
             paid = {sent for sent, outcome in found.unclean.items() if outcome in PAID}
             unclean = {*found.unclean, *(() if shard.absent in PAID else found.absent)} - paid
+            unclean = {moved(sent, shard.mark, "") for sent in unclean}
             for sent in asked - unclean:
                 rows.pop(sent, None)
         rows.update(dict.fromkeys(unclean, shard))

@@ -84,6 +84,10 @@ class Desk:
         """How many shards are in the given states."""
         return sum(self.states[state] for state in states)
 
+    def looked_for(self) -> list[Shard]:
+        """The shards whose batch this command still looks for."""
+        return [shard for shard in self.of(State.SUBMITTING) if not self.memory[shard.n].stuck]
+
     def next_n(self) -> int:
         """The number of the next new shard."""
         return max(self.shards) + 1

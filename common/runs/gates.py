@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.nouns import IN_FLIGHT, Shard, State
+from common.nouns import IN_FLIGHT, Shard
 from common.runs.desk import Desk
 
 
@@ -13,7 +13,7 @@ def stopped(desk: Desk, shard: Shard) -> str:
 
 def one_lost_answer(desk: Desk, shard: Shard) -> str:
     """One lost answer at a time: an Anthropic batch is known again only by when it was made and how large it is."""
-    return "a lost batch is looked for" if desk.states[State.SUBMITTING] else ""
+    return "a lost batch is looked for" if desk.looked_for() else ""
 
 
 def parallel(desk: Desk, shard: Shard) -> str:

@@ -19,8 +19,8 @@ from pathlib import Path
 import orjson
 
 from common.errors import InputError
-from common.nouns import Pause, Run, Shard, State
-from common.runs import schema
+from common.nouns import Batch, Pause, Run, Shard, State
+from common.runs import claims, schema
 from common.runs.lock import hold
 from common.text import one_line
 
@@ -136,20 +136,20 @@ class Journal:
     ) -> Shard:  # fmt: skip
         """Commit one event of a shard with the changes it makes, and new shards that follow from it; returns the shard.
 
-        With `cap` (USD), raises OverCap and writes nothing if the run with this shard's reserve could cost more.
+        With `cap` (USD), raises OverCap and writes nothing if the run with this shard's reserve could cost more. An event
+        that brings a batch id claims it: raises Claimed and writes nothing where it has an owner.
         """
-        shard = replace(shard, **changes)
+        before, shard = shard.batch_id, replace(shard, **changes)
         with self._transaction():
             self._check_writer(shard.run)
             if cap is not None and (most := self.committed(shard.run) + (shard.reserve or 0.0)) > cap:
                 raise OverCap(most)
             self._event(shard.run, shard.n, kind, {**(about or {}), **{k: v for k, v in changes.items() if k != "problems"}})
             self._put(shard)
-            if shard.batch_id:
-                how = "adopted" if shard.adopted else "submitted"
-                self._db.execute(
-                    "INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?)", (shard.batch_id, shard.run, shard.n, how)
-                )
+            if changes.get("batch_id"):
+                claims.claim(self._db, shard, kind)
+            elif kind == "disowned":
+                claims.disown(self._db, before, shard)
             for follower in more:
                 self._event(follower.run, follower.n, "planned", {"root": follower.root, "attempt": follower.attempt})
                 self._put(follower)
@@ -203,9 +203,9 @@ class Journal:
         body = self._db.execute("SELECT body FROM shards WHERE run = ? AND n = ?", row).fetchone()[0]
         return run, _shard(run.key, body, run.folder)
 
-    def is_known(self, batch_id: str) -> bool:
-        """Whether any shard ever had this batch, also one that turned out to be somebody else's."""
-        return self._db.execute("SELECT 1 FROM batches WHERE batch_id = ?", (batch_id,)).fetchone() is not None
+    def standing(self, shard: Shard, found: Iterable[Batch]) -> tuple[list[Batch], claims.Holder | None]:
+        """Which of these batches a shard may take, and who else holds an unproven one of its size."""
+        return claims.standing(self._db, shard, found)
 
     # ---- the one writer
 
@@ -251,6 +251,7 @@ def _run(key: str, body: bytes, results: Path) -> Run:
 def _shard(key: str, body: bytes, folder: Path) -> Shard:
     try:
         row = _known(Shard, orjson.loads(body))
+        row.setdefault("unproven", row.get("adopted", False))  # of an earlier version, which did not tell the two apart
         row |= {"problems": tuple(row["problems"]), "path": folder / "shards" / row["path"], "state": State(row["state"])}
         return Shard(**row)
     except _MISREAD as error:

@@ -15,7 +15,7 @@ from common.errors import Broke, Busy, Denied, InputError, Unknown, Unreached
 from common.nouns import FINAL, IN_FLIGHT, RESTING, TO_SUBMIT, Event, Model, Pause, Run, Shard, State
 from common.providers.base import Provider
 from common.retry import Clock
-from common.runs import collect, steps, witness
+from common.runs import collect, lost, steps, witness
 from common.runs.desk import Desk, Options
 from common.runs.gates import closed
 from common.runs.journal import Journal
@@ -84,7 +84,7 @@ class Lifecycle:
             for shard in work:
                 self._step_if_due(desk.shards[shard.n])
             to_submit = desk.count(*TO_SUBMIT)
-            if until_submitted and not to_submit and not desk.states[State.SUBMITTING]:
+            if until_submitted and not to_submit and not desk.looked_for():
                 break
             if to_submit and not self._in_flight():
                 self._raise_if_stopped()
@@ -109,12 +109,18 @@ class Lifecycle:
             raise desk.worst
 
     def give_up(self, batch_ids: Iterable[str]) -> list[str]:
-        """Close owed batches as a person wishes; returns the ids of those that were owed."""
-        wanted = set(batch_ids)
+        """Close owed batches as a person wishes; returns the ids of those that were owed.
+
+        With "" among the ids, also creations whose answer was lost at a host that does not list batches.
+        """
+        desk, wanted = self._desk, set(batch_ids)
+        gone = [shard for shard in desk.of(State.SUBMITTING) if "" in wanted and desk.ask(lambda s=shard: lost.listed(desk, s)) is None]
+        for shard in gone:
+            steps.give_up(desk, shard, "its answer was lost; a person has given it up")
         owed = [shard for shard in self._desk.of(State.OWED) if shard.batch_id in wanted]
         for shard in owed:
             collect.give_up_owed(self._desk, shard)
-        return [shard.batch_id for shard in owed]
+        return [*(shard.batch_id for shard in owed), *(f"shard {shard.n}" for shard in gone)]
 
     def cancel(self) -> list[str]:
         """Ask the host to stop every batch in flight, and submit nothing more; returns the ids of those asked."""
@@ -123,7 +129,7 @@ class Lifecycle:
             raise InputError(f"run {self.run.name} has nothing left to cancel")
         desk.save_run("cancel", stopped=True)
         for shard in desk.of(State.SUBMITTING):
-            desk.ask(lambda shard=shard: steps.recover(desk, shard))
+            desk.ask(lambda shard=shard: lost.recover(desk, shard))
         flying = desk.of(State.SUBMITTED)
         for shard in flying:
             self.cancel_batch(shard)
@@ -132,7 +138,7 @@ class Lifecycle:
     def cancel_batch(self, shard: Shard) -> None:
         """Ask the host to stop one batch; its unfinished rows are not sent again unless a person asks for it."""
         self._desk.record(shard, "cancel", stopped=True)
-        steps.cancel_batch(self._desk, shard.batch_id)
+        lost.cancel_batch(self._desk, shard.batch_id)
 
     def retry_failed(self) -> int:
         """Plan new shards for every request without a clean answer; returns how many requests.
@@ -178,7 +184,7 @@ class Lifecycle:
             case State.UPLOADED if not closed(self._desk, shard):
                 steps.submit(self._desk, shard)
             case State.SUBMITTING:
-                steps.recover(self._desk, shard)
+                lost.recover(self._desk, shard)
             case State.ENDED:
                 collect.collect(self._desk, shard)
             case _:

@@ -15,6 +15,7 @@ from common.errors import InputError
 from common.experiment import cut
 from common.experiment.grid import Experiment
 from common.experiment.ids import check_ids
+from common.experiment.marks import new_secret
 from common.nouns import Model, Run, Shard
 from common.providers.account import Account
 from common.providers.base import Provider
@@ -134,7 +135,7 @@ def _write(
     skip_invalid: bool,
 ) -> Planned:
     alike = check_ids(experiment, models)
-    limits = account.host.limits
+    limits, secret = account.host.limits, "" if account.host.metadata else _secret(run)
     work = cut.Plan(
         run=run.key,
         folder=run.folder / "shards",
@@ -142,6 +143,7 @@ def _write(
         provider=provider,
         trials=experiment.trials,
         effort=experiment.reasoning_effort,
+        secret=secret,
     )
     made: list[Shard] = []
     for n, model in enumerate(models):
@@ -163,10 +165,24 @@ def _write(
         run,
         experiment,
         models,
-        {"digest": run.digest, "address": run.address, "made_with": made_with, "run": told, "ids_differ_in_case_only": alike},
+        {
+            "digest": run.digest, "address": run.address, "made_with": made_with, "run": told, "ids_differ_in_case_only": alike,
+            "mark": secret,
+        },  # fmt: skip
     )
-    run = journal.plan(replace(run, skipped=work.skipped), made)
+    run = journal.plan(replace(run, skipped=work.skipped, mark=secret), made)
     return Planned(run, tuple(models), made, is_new=True, invalid=work.invalid)
+
+
+def _secret(run: Run) -> str:
+    """The value that the marks of a run follow from: that of a former plan of the same, whose journal is lost, else a new one."""
+    try:
+        former = orjson.loads((run.folder / "run.json").read_bytes())
+        if former["digest"] == run.digest and isinstance(former["mark"], str) and former["mark"]:
+            return former["mark"]
+    except (OSError, ValueError, TypeError, LookupError):
+        pass
+    return new_secret()
 
 
 def _check_disk(folder: Path, made: Sequence[Shard]) -> None:

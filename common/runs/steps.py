@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from common.errors import BatchError, Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
@@ -14,9 +13,10 @@ from common.results.tally import BatchScan
 from common.retry import backoff
 from common.runs import witness
 from common.runs.budget import write_intent
+from common.runs.claims import Claimed
 from common.runs.desk import Desk
+from common.runs.lost import sent_elsewhere, turned_down
 
-SLACK = 300.0  # seconds that a host's clock may be behind ours
 LONGEST_QUEUE = 600.0  # seconds between two tries at a full queue
 UNREADY = 12  # tries with a file that the host has not processed yet: 47 minutes at the usual pace; each fourth uploads again
 
@@ -38,7 +38,7 @@ def upload(desk: Desk, shard: Shard) -> None:
 
 def submit(desk: Desk, shard: Shard) -> None:
     """uploaded → submitting, written first; then THE call; → submitted, or back, or refused, or looked for."""
-    if _sent_elsewhere(desk, shard):
+    if sent_elsewhere(desk, shard):
         return
     intended = write_intent(desk, shard)
     if intended is None:
@@ -68,42 +68,23 @@ def submit(desk: Desk, shard: Shard) -> None:
     except Refused as error:
         _refused(desk, shard, error)
     else:
+        _accepted(desk, shard, batch_id)
+
+
+def _accepted(desk: Desk, shard: Shard, batch_id: str) -> None:
+    try:
         shard = desk.record(shard, "submitted", state=State.SUBMITTED, batch_id=batch_id, note="")
-        witness.accepted(shard)
-        desk.tell("submitted", shard)
-
-
-def _sent_elsewhere(desk: Desk, shard: Shard) -> bool:
-    """Before the first creation of a plan that another command has made: whether a copy of this folder has sent it already."""
-    untouched = desk.count(*TO_SUBMIT) == len(desk.shards)
-    if desk.fresh or desk.suspicious is False or (desk.suspicious is None and not untouched):
-        return False
-    since = desk.run.created_at - SLACK
-    found = [
-        batch
-        for batch in desk.provider.find(replace(shard, ref=""))
-        if (batch.tag == shard.tag if batch.tag else not batch.ref and batch.created_at >= since) and not desk.journal.is_known(batch.id)
-    ]
-    desk.suspicious = bool(found)
-    if found and not found[0].tag:  # a mere likeness: neither taken for ours, nor bought beside it unasked
-        raise InputError(
-            f"batch {found[0].id} was made in this account after this run was planned, is as large, and no run here made it; "
-            f"if it is not a copy of this run's, plan anew with --run NAME"
-        )
-    if found:
-        _adopt(desk, shard, found[0])
-    return bool(found)
+    except Claimed:  # an answer out of some cache, or a host that counts anew: it says nothing about this creation
+        note = f"the answer names batch {batch_id}, which was there before: looking for the one that it may have made"
+        desk.tell("lost", shard, note)
+        desk.record(shard, "answer_lost", note=note)
+        return
+    witness.accepted(shard)
+    desk.tell("submitted", shard)
 
 
 def _pause_of(desk: Desk, shard: Shard) -> float:
     return backoff(shard.tries + 1, desk.options.poll)
-
-
-def turned_down(desk: Desk, shard: Shard, state: State, wait: float, note: str) -> Shard:
-    """Not accepted: back for another try, under a tag of its own."""
-    desk.memory[shard.n].busy = False
-    tag = shards.new_tag(shard.run, shard.n)
-    return desk.record(shard, "turned_down", state=state, batch_id="", tag=tag, tries=shard.tries + 1, wait=wait, note=note)
 
 
 def _refused(desk: Desk, shard: Shard, error: Refused) -> None:
@@ -138,52 +119,11 @@ def give_up(desk: Desk, shard: Shard, why: str, problems: Iterable[dict] = ()) -
     bad = {p["custom_id"] for p in named if p["custom_id"]}
     follower = None
     if bad and desk.options.skip_invalid:
-        keep = {sent for sent, rest in shards.ids(shard).items() if (rest.partition("\t")[0] or sent) not in bad}
+        keep = {sent for sent, rest in shards.ids(shard).items() if shards.custom_id(shard, sent, rest) not in bad}
         follower = shards.retry(shard, desk.next_n(), keep, attempt=shard.attempt)
     more = [follower] if follower else []
     shard = desk.record(shard, "refused", more, state=State.REFUSED, note=why, problems=tuple(named[:1000]))
     desk.tell("refused", shard, why)
-
-
-# ---- lost answers
-
-
-def recover(desk: Desk, shard: Shard) -> None:
-    """Look for the batch that a lost answer may have made: adopt it, look again later, or submit again."""
-    found = [b for b in desk.provider.find(shard) if not desk.journal.is_known(b.id)]
-    if found:
-        _adopt(desk, shard, *found)
-    elif desk.memory[shard.n].busy:
-        turned_down(desk, shard, State.UPLOADED, 0.0, shard.note)
-    elif desk.searched_in_vain(shard):
-        desk.found(shard)
-        desk.tell("again", shard, "the lost batch was never made; submitting again")
-        turned_down(desk, shard, State.UPLOADED, 0.0, "")
-    else:
-        desk.wait(shard, min(desk.options.grace, desk.options.poll))
-
-
-def _adopt(desk: Desk, shard: Shard, first: Batch, *rest: Batch) -> None:
-    note = "found at the provider after its answer was lost"
-    shard = desk.record(shard, "adopted", state=State.SUBMITTED, batch_id=first.id, adopted=True, note=note)
-    desk.tell("adopted", shard)
-    if desk.run.stopped or shard.stopped:  # a person wanted it stopped while its answer was lost
-        desk.tell("late", shard, f"batch {shard.batch_id} was found after its run was cancelled: cancelling it")
-        cancel_batch(desk, shard.batch_id)
-    for other in rest:
-        if other.tag == shard.tag:  # certainly ours; a mere likeness may be somebody else's paid work
-            desk.tell("double", shard, f"batch {other.id} is a double of {first.id}: cancelling it")
-            cancel_batch(desk, other.id)
-
-
-def cancel_batch(desk: Desk, batch_id: str) -> None:
-    """Ask the host to stop a batch; one that has ended meanwhile is no error."""
-    try:
-        desk.ask(lambda: desk.provider.cancel(batch_id))
-    except Refused as error:
-        if error.status not in (400, 404, 409):
-            raise
-        desk.tell("late", text=f"batch {batch_id} has ended before it could be cancelled")
 
 
 # ---- watching

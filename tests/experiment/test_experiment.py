@@ -17,6 +17,7 @@ from common.experiment import cut
 from common.experiment.duplicates import BLOCK, Repeats
 from common.experiment.grid import Experiment, narrow
 from common.experiment.ids import check_ids, id_parser, make_id
+from common.experiment.marks import moved
 from common.experiment.read import load
 from common.nouns import Limits, Model
 from tests.basics import ROOT
@@ -293,6 +294,11 @@ def test_wire_ids_are_legal_and_different(names: list[str]) -> None:
     """Any custom_ids become different ids that Anthropic takes; legal ones stay as they are."""
     request_ids = [cut.sent_id(name, ANTHROPIC) for name in names]
     assert len(set(request_ids)) == len(names)
+    marked = [cut.sent_id(name, ANTHROPIC, mark) for mark in ("0123abcd", "ffffffff") for name in names]
+    assert len(set(marked)) == len(marked)
+    assert all(len(sent) <= 64 and sent[-9:] in ("-0123abcd", "-ffffffff") for sent in marked)
+    assert [moved(sent, "0123abcd", "ffffffff") for sent in marked[: len(names)]] == marked[len(names) :]
+    assert all(c.isascii() and (c.isalnum() or c in "_-") for sent in marked for c in sent)
     for name, request_id in zip(names, request_ids, strict=True):
         legal = all(c.isascii() and (c.isalnum() or c in "_-") for c in name) and 0 < len(name) <= 64
         assert request_id == name if legal else 0 < len(request_id) <= 64

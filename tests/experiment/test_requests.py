@@ -198,6 +198,22 @@ def test_ids_come_back(tmp_path: Path) -> None:
     assert shards.id_at_line(shard, 99) == ""
 
 
+@pytest.mark.parametrize("most", [1, 3, 64, 65, 99])
+def test_marks_in_a_plan(tmp_path: Path, most: int) -> None:
+    """With a run's secret each shard's ids end in its own mark, whatever the seams, and lead back to the same custom_ids."""
+    texts = [f"t{n}" for n in range(30)] + ["物語", "x" * 44, "x" * 45, "x" * 200, "a-0123abcd"]
+    conditions = [condition(model("claude-haiku-4-5", "anthropic"), 0.1)._replace(text=text) for text in texts]
+    made = cut(replace(plan(tmp_path / "s", "anthropic", replace(STRICT, requests=most), 4), secret="s"), conditions)
+    assert len({s.mark for s in made}) == len(made) > 1
+    back = []
+    for shard in made:
+        found = shards.ids(shard)
+        assert list(found) == names(shard) and all(len(sent) <= 64 and sent.endswith(f"-{shard.mark}") for sent in found)
+        back += [shards.custom_id(shard, sent, rest) for sent, rest in found.items()]
+        assert shard.bytes == shard.path.stat().st_size
+    assert back == [f"p1_claude-haiku-4-5_n{trial:02d}_{text}" for text in texts for trial in range(1, 5)]
+
+
 def test_the_version_that_keeps_a_temperature(tmp_path: Path) -> None:
     """Claude models that take a temperature are asked under the API version that accepts it; others send no header."""
     takes = model("claude-haiku-4-5", "anthropic")

@@ -14,6 +14,7 @@ from common.files import file_sha256
 from common.nouns import Batch, Condition, Result, Shard, Usage
 from common.outcomes import SUCCEEDED
 from common.providers.base import Holding, Provider
+from common.providers.shared import alike
 from common.retry import Clock
 
 
@@ -45,6 +46,7 @@ class Host:
     chance: random.Random
     trouble: float  # share of calls that go wrong
     killing: float  # share of calls around which the process dies …
+    tags: bool = True  # whether its batches show the tags that they were made with
     lives: int = 10  # … so often at most, so that every run ends
     batches: dict[str, dict] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)  # request id → how often it was answered, and paid
@@ -119,10 +121,12 @@ class Toy(Provider):
         ok = sum(row["ok"] for row in rows)
         return Batch(
             batch_id, "completed" if ended else "in_progress", ended, total=len(batch["ids"]), succeeded=ok, errored=len(rows) - ok,
-            output="o" if ended else "", created_at=batch["at"], tag=batch["tag"],
+            output="o" if ended else "", created_at=batch["at"], tag=batch["tag"] if host.tags else "",
         )  # fmt: skip
 
     def find(self, shard: Shard) -> Iterable[Batch]:
+        if not self._host.tags:
+            return alike(reversed([*self.listing()]), shard)
         return [batch for batch in self.listing() if batch.tag == shard.tag]
 
     def status(self, batch_ids: Iterable[str]) -> Iterable[Batch]:

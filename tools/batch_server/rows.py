@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ from .rules import check_anthropic, check_openai, reasons
 
 Memory = Callable[[str], tuple[int, int] | None]
 DEFAULT_CAP = 4096
+MARK = re.compile(r"-[0-9a-f]{8}\Z")  # of a run and its attempt, in which clients' ids may end: answers do not depend on it
 PASSING_OPENAI = ((500, "server_error", None, "The server had an error while processing your request. Sorry about that!"),
                   (503, "server_error", None, "The engine is currently overloaded, please try again later."),
                   (429, "rate_limit_error", "rate_limit_exceeded", "Rate limit reached for requests. Please try again later."))
@@ -95,7 +97,7 @@ def answer(body: dict, custom_id: str, context: Context, memory: Memory) -> Outc
     words = texts(body, context.endpoint)
     model = body.get("model") if isinstance(body.get("model"), str) else ""
     text = "\n".join(words)
-    key = f"{custom_id}\x1e{model}\x1e{body.get('temperature')!r}\x1e{text}"
+    key = f"{MARK.sub('', custom_id)}\x1e{model}\x1e{body.get('temperature')!r}\x1e{text}"
     digest = sha256(key.encode("utf-8", "surrogatepass")).digest()
     tag = digest.hex()[:16] + context.batch[-8:]
     try:

@@ -1,0 +1,130 @@
+"""Looking for the batch that a creation without an answer may have made: taken, waited for, or known never to have been made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+from common.errors import BatchError, InputError, Refused, Unknown
+from common.experiment import shards
+from common.nouns import TO_SUBMIT, Batch, Shard, State
+from common.providers.base import SLACK, UNLISTED
+from common.runs.claims import Claimed, Holder, proves
+from common.runs.desk import Desk
+
+
+def sent_elsewhere(desk: Desk, shard: Shard) -> bool:
+    """Before the first creation of a plan that another command has made: whether a copy of this folder has sent it already."""
+    untouched = desk.count(*TO_SUBMIT) == len(desk.shards)
+    if desk.fresh or desk.suspicious is False or (desk.suspicious is None and not untouched):
+        return False
+    since = desk.run.created_at
+    found, _ = desk.journal.standing(shard, listed(desk, replace(shard, ref="", intent_at=since)) or ())
+    found = [b for b in found if proves(b, shard) or (not b.tag and not b.ref and b.created_at >= since - SLACK)]
+    desk.suspicious = bool(found)
+    if not found:
+        return False
+    if not proves(found[0], shard) and not shard.mark:  # its rows could not tell: neither taken for ours, nor bought beside it unasked
+        raise InputError(
+            f"batch {found[0].id} was made in this account after this run was planned, is as large, and no run here made it; "
+            f"if it is not a copy of this run's, plan anew with --run NAME"
+        )
+    return _adopt(desk, shard, found)
+
+
+def recover(desk: Desk, shard: Shard) -> None:
+    """Look for the batch that a lost answer may have made: adopt it, look again later, or submit again.
+
+    Raises Unknown while a shard of another run holds a batch that may be this one's.
+    """
+    found = listed(desk, shard)
+    free, holder = desk.journal.standing(shard, found or ())
+    if free and _adopt(desk, shard, free):
+        return
+    if desk.memory[shard.n].busy:
+        turned_down(desk, shard, State.UPLOADED, 0.0, shard.note)
+    elif found is None:
+        desk.set_aside(shard, BatchError(unlisted(desk, shard)))
+    elif holder or free:
+        _wait_for(desk, shard, holder)
+    elif desk.searched_in_vain(shard):
+        desk.found(shard)
+        desk.tell("again", shard, "the lost batch was never made; submitting again")
+        turned_down(desk, shard, State.UPLOADED, 0.0, "")
+    else:
+        desk.wait(shard, min(desk.options.grace, desk.options.poll))
+
+
+def listed(desk: Desk, shard: Shard) -> list[Batch] | None:
+    """What the host's list shows of a shard's lost batch; None where the host does not list batches at all."""
+    try:
+        return [*desk.provider.find(shard)]
+    except (Refused, Unknown) as error:
+        if error.status not in UNLISTED:
+            raise
+        return None
+
+
+def unlisted(desk: Desk, shard: Shard) -> str:
+    """What a person must do about a creation whose answer was lost, at a host that does not list batches."""
+    at, name = time.strftime("%Y-%m-%d %H:%M", time.localtime(shard.intent_at)), desk.run.name
+    return (
+        f"nobody can tell whether a batch of {shard.count:,} requests was made at {at}: its answer was lost, and the provider lists no "
+        f"batches; it is never sent again by itself. See in the provider's own pages: if it is not there, --give-up {name} and then "
+        f"--retry-failed {name} send it once more; if it is there, --status ID fetches its answers"
+    )
+
+
+def _wait_for(desk: Desk, shard: Shard, holder: Holder | None) -> None:
+    """Somebody else holds a batch that may be this shard's: nothing is known before its rows are."""
+    desk.found(shard)
+    mine = desk.shards.get(holder.n) if holder and holder.run == shard.run else None
+    if holder and not (mine and mine.state in (State.SUBMITTED, State.ENDED) and not desk.memory[mine.n].stuck):
+        raise Unknown(f"batch {holder.batch_id}, which run {holder.run.partition('/')[2]} has taken for its own, may be the lost one of "
+                      f"shard {shard.n}: that run's command shows whose it is")  # fmt: skip
+    desk.wait(shard, desk.options.poll)
+
+
+def _adopt(desk: Desk, shard: Shard, found: Iterable[Batch]) -> bool:
+    """Take the first batch that nobody has claimed meanwhile; whether there was one."""
+    found = list(found)
+    for batch in found:
+        try:
+            _take(desk, shard, batch, [other for other in found if other is not batch])
+        except Claimed:
+            continue
+        return True
+    return False
+
+
+def _take(desk: Desk, shard: Shard, first: Batch, rest: Iterable[Batch]) -> None:
+    note, unproven = "found at the provider after its answer was lost", not proves(first, shard)
+    if unproven:
+        note += "; whose it is shows once its rows are there"
+    shard = desk.record(shard, "adopted", state=State.SUBMITTED, batch_id=first.id, adopted=True, unproven=unproven, note=note)
+    desk.tell("adopted", shard)
+    if desk.run.stopped or shard.stopped:  # a person wanted it stopped while its answer was lost
+        desk.tell("late", shard, f"batch {shard.batch_id} was found after its run was cancelled: cancelling it")
+        cancel_batch(desk, shard.batch_id)
+    for other in rest:
+        if other.tag == shard.tag:  # certainly ours; a mere likeness may be somebody else's paid work
+            desk.tell("double", shard, f"batch {other.id} is a double of {first.id}: cancelling it")
+            cancel_batch(desk, other.id)
+
+
+def cancel_batch(desk: Desk, batch_id: str) -> None:
+    """Ask the host to stop a batch; one that has ended meanwhile is no error."""
+    try:
+        desk.ask(lambda: desk.provider.cancel(batch_id))
+    except Refused as error:
+        if error.status not in (400, 404, 409):
+            raise
+        desk.tell("late", text=f"batch {batch_id} has ended before it could be cancelled")
+
+
+def turned_down(desk: Desk, shard: Shard, state: State, wait: float, note: str) -> Shard:
+    """Not accepted: back for another try, under a tag of its own."""
+    desk.memory[shard.n].busy = False
+    tag = shards.new_tag(shard.run, shard.n)
+    return desk.record(shard, "turned_down", state=state, batch_id="", tag=tag, tries=shard.tries + 1, wait=wait, note=note)
