@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common.errors import BatchError, Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
 from common.experiment import shards
-from common.nouns import TO_SUBMIT, Batch, Pause, Shard, State
+from common.nouns import Batch, Pause, Shard, State
 from common.outcomes import OWED, is_unready
 from common.results.tally import BatchScan
 from common.retry import backoff
