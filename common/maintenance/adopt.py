@@ -15,13 +15,13 @@ from common.maintenance import rebuild
 from common.nouns import TO_SUBMIT, Batch, Run, Shard, State
 from common.providers import connect
 from common.providers.account import Account
+from common.providers.base import SLACK
 from common.results.raw import Problem, read_raw, short_hash
 from common.retry import Clock
 from common.runs import witness
 from common.runs.desk import Desk, Options
 from common.runs.journal import Journal
 from common.runs.rawnames import id_and_hash
-from common.runs.steps import SLACK
 from common.text import one_line
 
 OPEN = (*TO_SUBMIT, State.SUBMITTING)

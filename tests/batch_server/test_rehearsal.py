@@ -128,7 +128,8 @@ def test_schemas(way: str):
 
 def test_templates():
     """JSON as a prompt shows it: the same keys in the same order; a value at each place is what stands there."""
-    prompt = ('Answer as JSON:\n```json\n{\n  "label": "positive|negative",  // your choice\n  "score": 1-7,\n  "sure": true/false,\n'
+    prompt = ('Answer as JSON:\n```json\n{\n  "label": "positive|negative",  // your choice\n'
+              '  "score": 1-7,\n  "sure": true/false,\n'
               '  "share": 0.8,\n  "tags": ["food" | "service"],\n  "why": "<reason>",\n  "inner": {"grade": <integer from 2 to 4>}\n}\n```')  # fmt: skip
     for text in thirty(prompt):
         made = json.loads(text)
