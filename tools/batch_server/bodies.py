@@ -103,7 +103,7 @@ def response(reply: Reply, model: str, tag: str, created: int, given: dict) -> d
         **{name: meant if given.get(name) is None else given[name] for name, meant in ECHOED.items()},
         "reasoning": {"effort": reasoning.get("effort"), "summary": None}, "text": {"format": {"type": "text"}, **text},
         "service_tier": "default",
-        "usage": {"input_tokens": reply.tokens_in, "input_tokens_details": {"cached_tokens": 0},
+        "usage": {"input_tokens": reply.tokens_in, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
                   "output_tokens": reply.tokens_out, "output_tokens_details": {"reasoning_tokens": reply.reasoning},
                   "total_tokens": reply.tokens_in + reply.tokens_out},
         "simulated": True,
