@@ -17,7 +17,8 @@ from pathlib import Path
 
 from bench.measure import ROOT, must
 
-QUICK = ("--odd-share", "0.05", "--cut-share", "0", "--heal-share", "0")  # no row needs a second attempt: one pass is compared
+# No row needs a second attempt: one pass is compared.
+QUICK = ("--odd-share", "0.05", "--cut-share", "0", "--heal-share", "0", "--refuse-share", "0")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from openai import OpenAI
 
 from tests.basics import ROOT, wait_for
 
-STEADY = ("--odd-share", "0", "--cut-share", "0", "--heal-share", "0")
+STEADY = ("--odd-share", "0", "--cut-share", "0", "--heal-share", "0", "--refuse-share", "0")
 SECRET = "7f3a9c0b1d5e"  # in every key, so that a key in an output is seen
 KEYS = {
     "OPENAI_API_KEY": f"sk-{SECRET}",

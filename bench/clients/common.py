@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("CLIENTS_CACHE", Path(tempfile.gettempdir()) / "batch-clients"))
-STEADY = ("--odd-share", "0", "--cut-share", "0", "--heal-share", "0")
+STEADY = ("--odd-share", "0", "--cut-share", "0", "--heal-share", "0", "--refuse-share", "0")
 
 
 @contextmanager

@@ -128,9 +128,10 @@ def test_schemas(way: str):
 
 def test_templates():
     """JSON as a prompt shows it: the same keys in the same order; a value at each place is what stands there."""
-    prompt = ('Answer as JSON:\n```json\n{\n  "label": "positive|negative",  // your choice\n'
-              '  "score": 1-7,\n  "sure": true/false,\n'
-              '  "share": 0.8,\n  "tags": ["food" | "service"],\n  "why": "<reason>",\n  "inner": {"grade": <integer from 2 to 4>}\n}\n```')  # fmt: skip
+    prompt = (
+        'Answer as JSON:\n```json\n{\n  "label": "positive|negative",  // your choice\n  "score": 1-7,\n  "sure": true/false,\n'
+        '  "share": 0.8,\n  "tags": ["food" | "service"],\n  "why": "<reason>",\n  "inner": {"grade": <integer from 2 to 4>}\n}\n```'
+    )
     for text in thirty(prompt):
         made = json.loads(text)
         assert list(made) == ["label", "score", "sure", "share", "tags", "why", "inner"]
@@ -198,8 +199,8 @@ def test_opinions_depend_on_reader_text_and_model():
     """The same prompt has one distribution; personas, texts and models have effects that a table shows."""
     means = {system: {text: mean(scores(text, system=system, temperature=0.3)) for text in ("text a", "text b", "text c")}
              for system in ("You are a poet.", "You are a robot.", "You are a child.")}  # fmt: skip
-    readers, texts = [mean(row.values()) for row in means.values()],
-    [mean(row[text] for row in means.values()) for text in ("text a", "text b", "text c")]
+    readers = [mean(row.values()) for row in means.values()]
+    texts = [mean(row[text] for row in means.values()) for text in ("text a", "text b", "text c")]
     assert max(readers) - min(readers) > 3 and max(texts) - min(texts) > 3
     models = [mean(scores("text a", model=model, temperature=0.3)) for model in ("gpt-4.1", "gpt-4.1-mini", "gpt-4o", "other")]
     assert max(models) - min(models) > 1

@@ -16,7 +16,8 @@ def test_an_id_of_another_run(tmp_path: Path) -> None:
     """Files that the journal notes for another run are written beside; one's own are written again, and found again."""
     journal, first, (shard,) = make(tmp_path, [0.1])
     with closing(journal):
-        second = journal.save_run(replace(first, key="openai/s", name="s", address="https://elsewhere", folder=tmp_path / "openai/s"), "created")
+        elsewhere = replace(first, key="openai/s", name="s", address="https://elsewhere", folder=tmp_path / "openai/s")
+        second = journal.save_run(elsewhere, "created")
         output, errors = raw_paths(first, "batch_1")
         output.parent.mkdir(parents=True)
         journal.record(shard, "collected", state=State.COLLECTED, batch_id="batch_1", files={output.name: "sha"})

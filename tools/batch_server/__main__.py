@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--odd-share", type=_share, default=DEFAULTS.odd_share, help="share of answers in odd forms")
     p.add_argument("--cut-share", type=_share, default=DEFAULTS.cut_share, help="share of answers that are cut off")
     p.add_argument("--heal-share", type=_share, default=DEFAULTS.heal_share, help="share of rows that fail once")
+    p.add_argument("--refuse-share", type=_share, default=DEFAULTS.refuse_share, help="share of answers that refuse")
     p.add_argument("--kluster-plan", choices=sorted(KLUSTER_ROWS), default=DEFAULTS.kluster_plan)
     p.add_argument("--queue-limit", type=int, default=0, metavar="N", help="OpenAI: enqueued prompt tokens per model")
     p.add_argument("--queued-requests", type=int, default=0, metavar="N", help="Anthropic: requests in the queue")

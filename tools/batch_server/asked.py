@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
 
-from .phrases import CYRILLIC, HAN, HANGUL, KANA, language_of
+from .phrases import CYRILLIC, HAN, HANGUL, KANA, language_of, latin_language
 from .scales import FOLD, NUMBER_WORDS, WORDS_KIND, Kind, choices_in, kind_in, scale_in
 from .templates import Template, template_in
 
@@ -58,6 +58,7 @@ class Asked:
     language: str = "en"
     leaning: int = 0  # of this prompt apart from its system part: what opinions begin with
     attitude: int = 0  # of the system part
+    sheets: dict = field(default_factory=dict, compare=False)  # what the rehearsal keeps for the next answer
 
 
 @lru_cache(maxsize=512)
@@ -79,14 +80,37 @@ def _short(text: str) -> int:
 
 def _language(found: Asked, whole: str) -> str:
     """The form's own, where it is written in Latin letters; else the prompt's."""
-    names = "".join(question.value_prefix + question.reason_prefix for question in found.questions)
-    if names and not any(script.search(names) for script in (KANA, HAN, HANGUL, CYRILLIC)):
-        return language_of("".join(letter for letter in whole if letter < "\u0400"))
+    if found.questions and _latin(tuple(question.value_prefix or question.reason_prefix for question in found.questions)):
+        return latin_language(whole)
     return language_of(whole)
+
+
+@lru_cache(maxsize=512)
+def _latin(prefixes: tuple[str, ...]) -> bool:
+    return not any(script.search(prefix) for prefix in prefixes for script in (KANA, HAN, HANGUL, CYRILLIC))
 
 
 def _form(text: str, ends: str) -> Asked | None:
     """The questions of a form `Q1. NAME(LABEL): …`, and of lines `NAME: [a|b]` that stand with them or alone."""
+    first = QUESTION.search(text)
+    own, places = _block(text[first.start() :]) if first else ((), 0)
+    if not own or "|" in text or "<" in text or text.count("[") > places:  # there is more than is found
+        lines = _lines(text)
+        _bare(text if len(text) <= HEAD + TAIL else text[-TAIL:], lines)
+        own = _own(lines)
+    questions = tuple([question if question.kind is not ASK_PROMPT else _asking(ends, question, place) for question, place in own])
+    return Asked(questions) if questions else None
+
+
+@lru_cache(maxsize=512)
+def _block(text: str) -> tuple[tuple[tuple[Question, str], ...], int]:
+    """The questions from a first one on, and how many brackets they account for; cached, since a data set ends its prompts all the same."""
+    lines = _lines(text)
+    return _own(lines), sum("[" in place for labels in lines.values() for _, _, place in labels)
+
+
+def _lines(text: str) -> dict[tuple[str, str], list[tuple[str, str, str]]]:
+    """(number, name) → (label, prefix, place) of its lines, two at most."""
     lines: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
     for match in QUESTION.finditer(text):
         lead, number, name, gap, opening, label, closing, colon = match.groups()
@@ -95,10 +119,7 @@ def _form(text: str, ends: str) -> Asked | None:
             prefix = f"{lead}{name}{gap}{opening}{label}{closing}{colon}" + ("" if colon == "\uff1a" else " ")
             end = text.find("\n", match.end())
             labels.append((label, prefix, text[match.end() : end if end >= 0 else len(text)]))
-    places = sum("[" in place for labels in lines.values() for _, _, place in labels)
-    if not lines or "|" in text or "<" in text or text.count("[") > places:  # there is more than is found
-        _bare(text if len(text) <= HEAD + TAIL else text[-TAIL:], lines)
-    return Asked(tuple(_question(ends, *key, tuple(labels)) for key, labels in lines.items())) if lines else None
+    return lines
 
 
 def _bare(text: str, lines: dict[tuple[str, str], list[tuple[str, str, str]]]) -> None:
@@ -117,22 +138,22 @@ def _bare(text: str, lines: dict[tuple[str, str], list[tuple[str, str, str]]]) -
             lines.setdefault((number, name), []).append(entry)
 
 
-def _question(ends: str, number: str, name: str, labels: tuple[tuple[str, str, str], ...]) -> Question:
-    question, place = _own(number, name, labels)
-    if question.kind is not ASK_PROMPT:
-        return question
-    kind = _around(ends, name, question.value_label, question.value_prefix, place)
-    return Question(number, name, question.value_prefix, question.reason_prefix, question.value_label, kind)
+def _own(lines: dict[tuple[str, str], list[tuple[str, str, str]]]) -> tuple[tuple[Question, str], ...]:
+    """The questions as their own lines say, each with its value's place."""
+    return tuple(_question(number, name, labels) for (number, name), labels in lines.items())
 
 
-@lru_cache(maxsize=512)
-def _own(number: str, name: str, labels: tuple[tuple[str, str, str], ...]) -> tuple[Question, str]:
-    """A question as its own lines say; cached, since a data set has the same lines around other texts. Also its value's place."""
+def _question(number: str, name: str, labels: list[tuple[str, str, str]]) -> tuple[Question, str]:
     value, reason = (*labels, ("", "", ""))[:2]
     if REASON_WORDS.search(value[0]) and not REASON_WORDS.search(reason[0]):
         value, reason = reason, value
     label, prefix, place = value
     return Question(number, name, prefix, reason[1], label, _kind(label, place) if prefix else WORDS_KIND), place
+
+
+def _asking(ends: str, question: Question, place: str) -> Question:
+    """A question whose kind is found elsewhere in the prompt."""
+    return replace(question, kind=_around(ends, question.name, question.value_label, question.value_prefix, place))
 
 
 def _kind(label: str, place: str) -> Kind:

@@ -110,4 +110,4 @@ def _check_body(body: dict, number: int, endpoint: str, one_model: bool, found: 
         found.error("mismatched_model", f"The model '{model[:100]}' differs from '{found.model[:100]}', the model of the first line: "
                     "a batch may have one model only.", number, "body.model")
     found.model = found.model or model
-    found.tokens += prompt_tokens(texts(body, endpoint))
+    found.tokens += prompt_tokens(texts(body, endpoint), body)

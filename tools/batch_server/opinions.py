@@ -6,7 +6,7 @@ from functools import lru_cache
 from hashlib import blake2b, sha256
 
 from .asked import Asked
-from .phrases import reasons
+from .phrases import band_of, reasons
 from .scales import Kind
 
 SPREAD = 0.24  # of a scale, both ways, at temperature 1
@@ -56,20 +56,27 @@ class Mind:
     def __init__(self, asked: Asked, model: str, dice: bytes, heat: float, pictures: bool = False) -> None:
         self.asked, self.pictures, self.model = asked, pictures, model
         self.reader, self.text = asked.attitude, asked.leaning
-        self.dice, self.heat, self.drawn = dice, heat, 0
+        self.dice, self.heat, self.drawn, self.spread = dice, heat, 0, 2 * SPREAD * heat
+
+    def leaning(self, name: str) -> float:
+        """Where this answer to a question would be without chance."""
+        return leaning(name, self.model, self.reader, self.text)
 
     def share(self, name: str) -> float:
         """A value from 0 to 1."""
+        return self.near(leaning(name, self.model, self.reader, self.text))
+
+    def near(self, base: float) -> float:
+        """A value from 0 to 1 near a leaning."""
         place = self.drawn * 3 % 24
         self.drawn += 1
         a, b, c = self.dice[place : place + 3]
-        share = leaning(name, self.model, self.reader, self.text) + ((a + b + c) / 765 - 0.5) * 2 * SPREAD * self.heat
+        share = base + ((a + b + c) / 765 - 0.5) * self.spread
         return 0.0 if share < 0 else 1.0 if share > 1 else share
 
-    def why(self, name: str, share: float, before: str = "") -> str:
+    def why(self, name: str, share: float) -> str:
         """The reason for a value that is so high, from 0 to 1."""
-        band = reasons(self.asked.language, name, self.pictures, before)[2 if share > 0.66 else 1 if share > 0.33 else 0]
-        return band[self.dice[self.drawn % 24] % 3]
+        return reasons(self.asked.language, name, self.pictures)[band_of(share)][self.dice[self.drawn % 24] % 3]
 
     def pick(self, name: str, options: tuple | list) -> int:
         """The place of the option that is liked best."""

@@ -6,9 +6,13 @@ import re
 from functools import lru_cache
 
 KANA, HANGUL, HAN, CYRILLIC = (re.compile(f"[{span}]") for span in ("぀-ヿ", "가-힣", "一-鿿", "Ѐ-ӿ"))
-GERMAN = re.compile(r"\b(?:und|der|die|das|nicht|Sie|bitte|eine[rnms]?|auf|von|mit)\b")
-FRENCH = re.compile(r"\b(?:le|la|les|une|des|est|vous|et|dans|pour|avec)\b", re.IGNORECASE)
-SPANISH = re.compile(r"\b(?:el|los|las|una|es|por|para|con|que|usted|del)\b", re.IGNORECASE)
+SMALL_WORDS = {
+    "en": "the of and to is in for with this that are be or an as it from",
+    "de": "und der die das nicht sie bitte eine einer einen auf von mit ist",
+    "fr": "le les une des est vous et dans pour avec du sur que", "es": "el los las una es por para con que usted del y su",
+}
+LANGUAGES = {word: language for language, words in SMALL_WORDS.items() for word in words.split()}
+ENDS = 400  # characters at the beginning and at the end by which a language in Latin letters is known
 
 # Three sentences for a low value, three for one in the middle, three for a high one; {n} is the question's name.
 REASONS = {
@@ -64,15 +68,19 @@ PREFACES = {"ja": "回答は次のとおりです。\n\n", "en": "Here is the an
 
 def language_of(text: str) -> str:
     """The language of a prompt, by its script and, in Latin letters, by its smallest words; English where nothing tells."""
-    for pattern, language in ((KANA, "ja"), (HANGUL, "ko"), (HAN, "zh"), (CYRILLIC, "ru")):
-        if pattern.search(text):
-            return language
-    head = text[:3000]
-    enough = 3 + len(head) // 80
-    for pattern, language in ((GERMAN, "de"), (FRENCH, "fr"), (SPANISH, "es")):
-        if len(pattern.findall(head)) >= enough:
-            return language
-    return "en"
+    if not text.isascii():
+        for pattern, language in ((KANA, "ja"), (HANGUL, "ko"), (HAN, "zh"), (CYRILLIC, "ru")):
+            if pattern.search(text):
+                return language
+    return latin_language(text)
+
+
+def latin_language(text: str) -> str:
+    """The language of what a prompt says in Latin letters."""
+    words = f"{text[:ENDS]} {text[max(ENDS, len(text) - ENDS):]}".lower().split()
+    found = [language for language in map(LANGUAGES.get, words) if language]
+    best = max(set(found), key=found.count, default="en")
+    return best if found.count(best) > 2 else "en"
 
 
 @lru_cache(maxsize=2048)
@@ -81,3 +89,8 @@ def reasons(language: str, name: str, pictures: bool = False, before: str = "") 
     name = IT[language] if NAMELESS.fullmatch(name) else name.lower() if language == "en" else name
     before += PICTURES[language] if pictures else ""
     return tuple(tuple(before + band[n % len(band)].replace("{n}", name) for n in range(3)) for band in REASONS[language])
+
+
+def band_of(share: float) -> int:
+    """0 for a low value, 1 for one in the middle, 2 for a high one."""
+    return 2 if share > 0.66 else 1 if share > 0.33 else 0

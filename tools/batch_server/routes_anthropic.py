@@ -170,7 +170,7 @@ async def count_tokens(caller: Caller) -> Response:
     for name in ("messages", "model"):
         if name not in params:
             raise ApiError(400, f"{name}: Field required")
-    return Json({"input_tokens": prompt_tokens(texts(params, "/v1/messages"))})
+    return Json({"input_tokens": prompt_tokens(texts(params, "/v1/messages"), params, "anthropic")})
 
 
 async def models(caller: Caller) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -11,33 +10,20 @@ from hashlib import sha256
 import orjson
 
 from . import bodies, rehearsal
+from .contexts import Context, Memory
 from .errors import ANTHROPIC_TYPES, OPENAI_TYPES, ApiError, anthropic_body, openai_body
 from .forms import Form, form_of
-from .opinions import Mind, dice_of, warmth
-from .prompts import asked_in
-from .rules import check_anthropic, check_openai, reasons
+from .parameters import check_anthropic_parameters, check_openai_parameters
+from .pictures import check_pictures
+from .replies import replies_to, shape
+from .rules import check_anthropic, check_openai
+from .sizes import has_parts, picture_tokens
 
-Memory = Callable[[str], tuple[int, int] | None]
-DEFAULT_CAP = 4096
 MARK = re.compile(r"-[0-9a-f]{8}\Z")  # of a run and its attempt, in which clients' ids may end: answers do not depend on it
 PASSING_OPENAI = ((500, "server_error", None, "The server had an error while processing your request. Sorry about that!"),
                   (503, "server_error", None, "The engine is currently overloaded, please try again later."),
                   (429, "rate_limit_error", "rate_limit_exceeded", "Rate limit reached for requests. Please try again later."))
 PASSING_ANTHROPIC = ((529, "overloaded_error", None, "Overloaded"), (500, "api_error", None, "Internal server error"))
-
-
-@dataclass(frozen=True)
-class Context:
-    """What all rows of a batch share; small enough to be sent to a worker as JSON."""
-
-    batch: str
-    profile: str
-    endpoint: str
-    created: int
-    shares: dict
-    version: str = ""
-    fate: dict | None = None
-    tier: str = "batch"
 
 
 @dataclass
@@ -82,9 +68,9 @@ def _collect(value: object, found: list[str], depth: int = 0) -> None:
                 _collect(value[key], found, depth + 1)
 
 
-def prompt_tokens(words: list[str]) -> int:
-    """About how many tokens a prompt has, with a little for each turn."""
-    return sum(map(_turn_tokens, words)) + 3
+def prompt_tokens(words: list[str], body: dict | None = None, profile: str = "openai") -> int:
+    """About how many tokens a prompt has, with a little for each turn; of a `body` its pictures and documents count too."""
+    return sum(map(_turn_tokens, words)) + 3 + (picture_tokens(body, profile == "anthropic") if body else 0)
 
 
 @lru_cache(maxsize=1024)
@@ -103,8 +89,12 @@ def answer(body: dict, custom_id: str, context: Context, memory: Memory) -> Outc
     try:
         if context.profile == "anthropic":
             check_anthropic(body, context.version)
+            check_anthropic_parameters(body)
         else:
             check_openai(body, context.endpoint)
+            if context.endpoint.endswith(("/chat/completions", "/responses")):
+                check_openai_parameters(body, context.endpoint, model)
+        pictures = has_parts(body) and check_pictures(body, context.endpoint, context.profile, model)
         form = form_of(body, context.endpoint, words)
     except ApiError as error:
         return Outcome(error.status, _error(error, context, tag), tag)
@@ -112,7 +102,8 @@ def answer(body: dict, custom_id: str, context: Context, memory: Memory) -> Outc
     if refusal:
         error, seen = refusal
         return Outcome(error.status, _error(error, context, tag), tag, seen=seen)
-    return _reply(body, model, text, prompt_tokens(words), digest, tag, context, memory, form)
+    counted = prompt_tokens(words, body if pictures else None, context.profile)
+    return _reply(body, model, text, counted, digest, tag, pictures, context, memory, form)
 
 
 def _error(error: ApiError, context: Context, tag: str) -> dict:
@@ -150,61 +141,16 @@ def _passing(digest: bytes, context: Context, memory: Memory) -> tuple[ApiError,
     return ApiError(status, message, code=code, kind=kind), [key, 1, 0]
 
 
-def _reply(body: dict, model: str, text: str, tokens_in: int, digest: bytes, tag: str, context: Context,
+def _reply(body: dict, model: str, text: str, tokens_in: int, digest: bytes, tag: str, pictures: bool, context: Context,
            memory: Memory, form: Form) -> Outcome:
     if context.endpoint.endswith(("/embeddings", "/moderations")):
         return _list_reply(body, model, tokens_in, digest, tag, context)
     if not context.endpoint.endswith(("/completions", "/responses", "/messages")):
         error = ApiError(400, f"{context.endpoint} is not simulated by the local batch service.", code="unsupported_value")
         return Outcome(400, _error(error, context, tag), tag)
-    minds = _minds(body, model, text, digest, form.n)
-    made = [_words(body, model, mind, tokens_in, digest, context, memory, form) for mind in minds]
-    replies = [reply for reply, _ in made]
-    return Outcome(200, _shape(replies, model, tag, context), tag, tokens_in, sum(reply.tokens_out for reply in replies),
-                   sum(reply.reasoning for reply in replies), made[0][1])
-
-
-def _minds(body: dict, model: str, text: str, digest: bytes, n: int) -> list[Mind]:
-    """What n choices are made with; without chance they are all the same."""
-    asked, heat = asked_in(body), warmth(body)
-    dice = dice_of(body, model, text, digest)
-    first = Mind(asked, model, dice, heat)
-    if n == 1:
-        return [first]
-    return [first, *(Mind(asked, model, sha256(b"%d" % place + dice).digest() if heat else dice, heat) for place in range(1, n))]
-
-
-def _words(body: dict, model: str, mind: Mind, tokens_in: int, digest: bytes, context: Context,
-           memory: Memory, form: Form) -> tuple[bodies.Reply, list | None]:
-    """The reply's text, cut off where the cap or the small share of cut rows says so."""
-    words = rehearsal.answer(mind, context.shares["odd"]) if form.schema is None else rehearsal.json_of(form.schema, mind)
-    whole = rehearsal.tokens(words)
-    cap = body.get("max_completion_tokens") or body.get("max_tokens") or body.get("max_output_tokens")
-    thinking = 0
-    if context.profile != "anthropic" and reasons(model, body):
-        thinking = 64 + digest[21] * 6 // 4
-    limit, seen = (cap - thinking if cap else whole), None
-    if int.from_bytes(digest[26:28], "big") < context.shares["cut"] * 65536:
-        key = "63" + digest.hex()[:32]
-        before = memory(key)
-        if before is None or (cap or DEFAULT_CAP) <= before[1]:
-            limit, seen = min(limit, max(1, whole * (40 + digest[19] % 40) // 100)), [key, 0, cap or DEFAULT_CAP]
-    if whole <= limit:
-        return bodies.Reply(words, False, tokens_in, whole + thinking, thinking, form.tool), seen
-    kept = rehearsal.cut_to(words, limit) if limit > 0 else ""
-    thinking = min(thinking, cap) if cap else thinking
-    return bodies.Reply(kept, True, tokens_in, rehearsal.tokens(kept) + thinking, thinking, form.tool), seen
-
-
-def _shape(replies: list[bodies.Reply], model: str, tag: str, context: Context) -> dict:
-    reply = replies[0]
-    if context.profile == "anthropic":
-        return bodies.message(reply, model, tag, context.tier)
-    if context.endpoint.endswith("/responses"):
-        return bodies.response(reply, model, tag, context.created)
-    if context.endpoint.endswith("/chat/completions"):
-        return bodies.chat_completion(replies, model, tag, context.created, context.profile == "kluster")
-    return bodies.text_completion(replies, model, tag, context.created)
+    replies, seen = replies_to(body, model, text, digest, tokens_in, pictures, context, memory, form)
+    return Outcome(200, shape(replies, model, tag, context, body), tag, tokens_in, sum(reply.tokens_out for reply in replies),
+                   sum(reply.reasoning for reply in replies), seen)
 
 
 def _list_reply(body: dict, model: str, tokens_in: int, digest: bytes, tag: str, context: Context) -> Outcome:

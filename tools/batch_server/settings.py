@@ -31,6 +31,7 @@ class Settings:
     odd_share: float = 0.06
     cut_share: float = 0.01
     heal_share: float = 0.01
+    refuse_share: float = 0.005
     kluster_plan: str = "core"
     queue_limit: int = 0
     queued_requests: int = 0
@@ -50,7 +51,7 @@ class Settings:
     @property
     def shares(self) -> dict[str, float]:
         """The shares that the rehearsal answers with, as the workers take them."""
-        return {"odd": self.odd_share, "cut": self.cut_share, "heal": self.heal_share}
+        return {"odd": self.odd_share, "cut": self.cut_share, "heal": self.heal_share, "refuse": self.refuse_share}
 
 
 @dataclass(frozen=True)

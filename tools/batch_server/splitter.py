@@ -133,7 +133,7 @@ def split(path: Path, rows: Path, max_rows: int) -> dict:
             out.write(line)
             places.extend((offset, len(line)))
             offset += len(line)
-            tokens += prompt_tokens(texts(request["params"], "/v1/messages"))
+            tokens += prompt_tokens(texts(request["params"], "/v1/messages"), request["params"], "anthropic")
     if number < 0:
         raise ApiError(400, "requests: List should have at least 1 item after validation, not 0")
     return {"total": number + 1, "tokens": tokens, "places": places}

@@ -29,20 +29,32 @@ def _data(event: dict) -> bytes:
 
 
 def _message(body: dict, _: dict) -> Iterator[bytes]:
-    block, usage = body["content"][0], body["usage"]
-    start = {**body, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
+    usage = body["usage"]
+    start = {**body, "content": [], "stop_reason": None, "stop_sequence": None, "usage": {**usage, "output_tokens": 1}}
     yield _named({"type": "message_start", "message": start})
-    called = block["type"] == "tool_use"
-    kind, key, empty = ("input_json_delta", "partial_json", {"input": {}}) if called else ("text_delta", "text", {"text": ""})
-    yield _named({"type": "content_block_start", "index": 0, "content_block": {**block, **empty}})
-    for piece in _pieces(orjson.dumps(block["input"]).decode() if "input" in block else block["text"]):
-        yield _named({"type": "content_block_delta", "index": 0, "delta": {"type": kind, key: piece}})
-    yield _named({"type": "content_block_stop", "index": 0})
-    delta = {"stop_reason": body["stop_reason"], "stop_sequence": None, "stop_details": None, "container": None}
+    for place, block in enumerate(body["content"]):
+        yield from _block(block, place)
+    delta = {"stop_reason": body["stop_reason"], "stop_sequence": body["stop_sequence"], "stop_details": None, "container": None}
     counts = {key: usage[key] for key in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens",
                                           "server_tool_use")}
     yield _named({"type": "message_delta", "delta": delta, "usage": counts})
     yield _named({"type": "message_stop"})
+
+
+BLOCKS = {"tool_use": ("input_json_delta", "partial_json", {"input": {}}), "text": ("text_delta", "text", {"text": ""}),
+          "thinking": ("thinking_delta", "thinking", {"thinking": "", "signature": ""})}  # fmt: skip
+
+
+def _block(block: dict, place: int) -> Iterator[bytes]:
+    """The events of one block of a message."""
+    kind, key, empty = BLOCKS[block["type"]]
+    yield _named({"type": "content_block_start", "index": place, "content_block": {**block, **empty}})
+    for piece in _pieces(orjson.dumps(block["input"]).decode() if "input" in block else block[block["type"]]):
+        yield _named({"type": "content_block_delta", "index": place, "delta": {"type": kind, key: piece}})
+    if "signature" in block:
+        signature = {"type": "signature_delta", "signature": block["signature"]}
+        yield _named({"type": "content_block_delta", "index": place, "delta": signature})
+    yield _named({"type": "content_block_stop", "index": place})
 
 
 def _wants_usage(params: dict) -> bool:
@@ -66,8 +78,9 @@ def _deltas(message: dict) -> Iterator[dict]:
     (call,) = message.get("tool_calls", [None])
     if call is None:
         yield {"role": "assistant", "content": "", "refusal": None}
-        for piece in _pieces(message["content"]):
-            yield {"content": piece}
+        key = "content" if message["refusal"] is None else "refusal"
+        for piece in _pieces(message[key]):
+            yield {key: piece}
         return
     yield {"role": "assistant", "content": None, "tool_calls": [{**call, "index": 0, "function": {**call["function"], "arguments": ""}}]}
     for piece in _pieces(call["function"]["arguments"]):
@@ -86,35 +99,37 @@ def _text(body: dict, params: dict) -> Iterator[bytes]:
 
 
 def _response(body: dict, _: dict) -> Iterator[bytes]:
-    item = body["output"][0]
-    if item["type"] == "function_call":
-        yield from _called(body, item)
-        return
-    part, place = item["content"][0], {"item_id": item["id"], "output_index": 0, "content_index": 0}
     begun = {**body, "status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
-    events = [{"type": "response.created", "response": begun}, {"type": "response.in_progress", "response": begun},
-              {"type": "response.output_item.added", "output_index": 0, "item": {**item, "status": "in_progress", "content": []}},
-              {"type": "response.content_part.added", **place, "part": {**part, "text": ""}}]
-    events += [{"type": "response.output_text.delta", **place, "delta": piece, "logprobs": []} for piece in _pieces(part["text"])]
-    events += [{"type": "response.output_text.done", **place, "text": part["text"], "logprobs": []},
-               {"type": "response.content_part.done", **place, "part": part},
-               {"type": "response.output_item.done", "output_index": 0, "item": item},
-               {"type": f"response.{body['status']}", "response": body}]
+    events = [{"type": "response.created", "response": begun}, {"type": "response.in_progress", "response": begun}]
+    for place, item in enumerate(body["output"]):
+        at = {"item_id": item["id"], "output_index": place}
+        inner = {"message": _spoken, "function_call": _called}.get(item["type"])
+        empty = {"message": {"content": []}, "function_call": {"arguments": ""}}.get(item["type"], {})
+        status = {"status": "in_progress"} if inner else {}
+        events.append({"type": "response.output_item.added", "output_index": place, "item": {**item, **status, **empty}})
+        events += inner(item, at) if inner else []
+        events.append({"type": "response.output_item.done", "output_index": place, "item": item})
+    events.append({"type": f"response.{body['status']}", "response": body})
     for number, event in enumerate(events):
         yield _named({**event, "sequence_number": number})
 
 
-def _called(body: dict, item: dict) -> Iterator[bytes]:
-    """The events of a response that is one function call."""
-    begun, place = {**body, "status": "in_progress", "output": [], "usage": None}, {"item_id": item["id"], "output_index": 0}
-    events = [{"type": "response.created", "response": begun}, {"type": "response.in_progress", "response": begun},
-              {"type": "response.output_item.added", "output_index": 0, "item": {**item, "status": "in_progress", "arguments": ""}},
-              *({"type": "response.function_call_arguments.delta", **place, "delta": piece} for piece in _pieces(item["arguments"])),
-              {"type": "response.function_call_arguments.done", **place, "name": item["name"], "arguments": item["arguments"]},
-              {"type": "response.output_item.done", "output_index": 0, "item": item},
-              {"type": f"response.{body['status']}", "response": body}]
-    for number, event in enumerate(events):
-        yield _named({**event, "sequence_number": number})
+def _spoken(item: dict, at: dict) -> list[dict]:
+    """The events of a message's only part."""
+    part, at = item["content"][0], {**at, "content_index": 0}
+    key = "text" if part["type"] == "output_text" else "refusal"
+    more = {"logprobs": []} if key == "text" else {}
+    kind = f"response.{part['type']}"
+    return [{"type": "response.content_part.added", **at, "part": {**part, key: ""}},
+            *({"type": f"{kind}.delta", **at, "delta": piece, **more} for piece in _pieces(part[key])),
+            {"type": f"{kind}.done", **at, key: part[key], **more}, {"type": "response.content_part.done", **at, "part": part}]
+
+
+def _called(item: dict, at: dict) -> list[dict]:
+    """The events of a function call."""
+    kind = "response.function_call_arguments"
+    return [*({"type": f"{kind}.delta", **at, "delta": piece} for piece in _pieces(item["arguments"])),
+            {"type": f"{kind}.done", **at, "name": item["name"], "arguments": item["arguments"]}]
 
 
 STREAMED = {"/v1/messages": _message, "/v1/chat/completions": _chat, "/v1/completions": _text, "/v1/responses": _response}
