@@ -203,6 +203,10 @@ class Journal:
         body = self._db.execute("SELECT body FROM shards WHERE run = ? AND n = ?", row).fetchone()[0]
         return run, _shard(run.key, body, run.folder)
 
+    def is_known(self, batch_id: str) -> bool:
+        """Whether any shard ever had this batch, also one that turned out to be somebody else's."""
+        return self._db.execute("SELECT 1 FROM batches WHERE batch_id = ?", (batch_id,)).fetchone() is not None
+
     def standing(self, shard: Shard, found: Iterable[Batch]) -> tuple[list[Batch], claims.Holder | None]:
         """Which of these batches a shard may take, and who else holds an unproven one of its size."""
         return claims.standing(self._db, shard, found)

@@ -109,7 +109,7 @@ def test_a_strangers_batch_since_the_plan(sure: Commands, study: Callable[..., P
 
 def test_rehearsals_do_not_depend_on_marks() -> None:
     """The local service answers a request alike, whatever mark its id ends in."""
-    context = Context("msgbatch_1", "anthropic", "/v1/messages", 0, {"odd": 0.1, "cut": 0.1, "heal": 0.1}, "2026-10-21")
+    context = Context("msgbatch_1", "anthropic", "/v1/messages", 0, {"odd": 0.1, "cut": 0.1, "heal": 0.1, "refuse": 0.1}, "2026-10-21")
     body = {"model": "claude-haiku-4-5", "max_tokens": 64, "messages": [{"role": "user", "content": "Q1. Joy (0-100):"}]}
     plain, one, two, other = (
         answer(body, f"p1_m_n01_t{end}", context, lambda key: None).body for end in ("1", "1-0123abcd", "1-ffffffff", "2-0123abcd")

@@ -31,7 +31,7 @@ class Settings:
     odd_share: float = 0.06
     cut_share: float = 0.01
     heal_share: float = 0.01
-    refuse_share: float = 0.005
+    refuse_share: float = 0.0  # a rehearsal of a whole study is to end well; --refuse-share rehearses refusals
     kluster_plan: str = "core"
     queue_limit: int = 0
     queued_requests: int = 0
