@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 
 from common.errors import InputError
+from common.experiment.marks import SIZE
 from common.experiment.shards import ids, new_tag
 from common.files import file_sha256
 from common.nouns import Run, Shard
@@ -42,6 +43,7 @@ def run_of(folder: Path, host: str) -> Run:
         key=f"{folder.parent.name}/{name}", name=name, digest=digest, provider=folder.parent.name, host=str(told.get("host") or host),
         address=address, experiment=experiment, source=str(told.get("source") or ""), folder=folder,
         created_at=float(created) if type(created) in (int, float) else path.stat().st_mtime,
+        mark=found["mark"] if isinstance(found.get("mark"), str) else "",
         models=tuple(found["models"]), named=bool(named), longer=float(longer) if type(longer) in (int, float) else None,
         skipped=told["skipped"] if type(told.get("skipped")) is int else 0,
     )  # fmt: skip
@@ -57,7 +59,7 @@ def first_shards(run: Run, provider: Provider) -> list[Shard]:
     for path in sorted((run.folder / "shards").glob("shard-*.jsonl")):
         n = _number(path)
         entry = noted[n][-1] if noted.get(n) else None
-        rows = asked(path)
+        rows = _bare(run, path)
         if (entry["root"] != n) if entry else not seen.isdisjoint(rows):
             continue
         found.append(_planned(run, provider, path, n))
@@ -72,9 +74,9 @@ def first_shards(run: Run, provider: Provider) -> list[Shard]:
 def later_shard(run: Run, provider: Provider, n: int, shards: Mapping[int, Shard]) -> Shard | None:
     """A shard that asked again some requests of `shards`, from its file; None where there is none. Raises InputError, OSError."""
     path = run.folder / "shards" / f"shard-{n:05d}.jsonl"
-    if not path.exists() or not (first := next(iter(asked(path)), None)):
+    if not path.exists() or not (first := next(iter(_bare(run, path)), None)):
         return None
-    before = [shard for shard in shards.values() if shard.n < n and first in asked(shard.path)]
+    before = [shard for shard in shards.values() if shard.n < n and first in _bare(run, shard.path)]
     if not before:
         return None
     found = _planned(run, provider, path, n)
@@ -96,6 +98,11 @@ def asked(path: Path) -> list[str]:
         raise InputError(f"{path.with_suffix('.ids')}: cannot be read ({one_line(error, 100)}); restore it from a backup") from None
 
 
+def _bare(run: Run, path: Path) -> list[str]:
+    """The ids in an ids file without the mark that those of a marked run end in: the same over all attempts."""
+    return [request_id[: -1 - SIZE] for request_id in asked(path)] if run.mark else asked(path)
+
+
 def _planned(run: Run, provider: Provider, path: Path, n: int) -> Shard:
     """A first attempt as it was planned. Raises InputError where its files are not what was written."""
     rows = path.with_suffix(".ids")
@@ -108,6 +115,7 @@ def _planned(run: Run, provider: Provider, path: Path, n: int) -> Shard:
         shard = Shard(
             run=run.key, n=n, root=n, attempt=1, path=path, sha256=file_sha256(path), ids_sha256=file_sha256(rows), count=count,
             bytes=path.stat().st_size, tokens=tokens, reserve=reserve, model="", max_tokens=cap, tag=new_tag(run.key, n),
+            mark=next(iter(asked(path)))[-SIZE:] if run.mark else "",
         )  # fmt: skip
         origin = RunOrigin(run).of(shard)
         alias = origin.describe(next(iter(ids(shard)))).model

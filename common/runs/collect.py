@@ -184,7 +184,7 @@ def _followers(desk: Desk, shard: Shard, outcomes: dict[str, str]) -> list[tuple
 def _asked_again(desk: Desk, shard: Shard) -> set[str]:
     """What later shards ask again already: the shard was collected before, and the journal that noted it was lost."""
     later = (other for other in desk.shards.values() if other.root == shard.root and other.n > shard.n)
-    return {sent for other in later for sent in shards.ids(other)}
+    return {moved(sent, other.mark, shard.mark) for other in later for sent in shards.ids(other)}
 
 
 def retry_failed(desk: Desk) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import orjson
@@ -81,6 +81,7 @@ def _take_up(desk: Desk, n: int, entry: dict, missing: int) -> None:
     if not shard.path.exists():
         return
     state = State.SUBMITTED if entry["batch_id"] else State.SUBMITTING
-    shard = replace(shard, tag=entry["tag"], ref=entry["ref"], batch_id=entry["batch_id"], intent_at=entry["intent_at"])
-    shard = desk.record(shard, "witnessed", entries=missing, state=state, note="the journal did not know of this batch")
+    noted = {key: entry[key] for key in ("tag", "ref", "batch_id", "intent_at")}
+    note = "the journal did not know of this batch"
+    shard = desk.record(shard, "witnessed", entries=missing, state=state, note=note, **noted)
     desk.tell("witnessed", shard, f"shard {n} was submitted before, although the journal does not know of it: looking for its batch")
