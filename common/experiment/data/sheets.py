@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class Sheet(Reader):
             with load_workbook(file) as book:
                 name = _chosen(book, sheet, file, fail)
                 self._spool = tempfile.TemporaryFile()
+                weakref.finalize(self, self._spool.close)
                 self._keep(file, book.get_sheet_by_name(name), name)
         except (CalamineError, OSError) as error:
             raise InputError(f"{file}: cannot be read as an .xlsx file ({error})") from None

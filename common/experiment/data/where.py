@@ -81,6 +81,8 @@ class Where:
             raise self._fail(f"does not know {_short(ast.Compare(left, [operation], [right]))}; expected {_TAKEN}")
         one, other = self._column(left), self._column(right)
         if one is None and other is None:
+            self._literal(left)
+            self._literal(right)
             raise self._fail(f"compares two values and no column in {_short(ast.Compare(left, [operation], [right]))}")
         if one is not None and other is not None:
             return lambda row: test(row[one], row[other])
