@@ -44,6 +44,8 @@ def _number(value: float) -> str:
 
 def in_sheet(value: object) -> str:
     """A cell of a sheet: as a sheet shows it, numbers to fifteen digits and truth in capitals."""
+    if type(value) is str:
+        return value
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     return _number(float(f"{value:.15g}")) if isinstance(value, float) else shown(value)
