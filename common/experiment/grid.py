@@ -38,7 +38,7 @@ class Texts:
     modifier_column: int | None
     rows: Callable[[], Iterator[tuple[int, Sequence[str]]]]
     digest: str
-    former_digest: str = ""  # as it was when line ends still counted: a run of then is not bought again
+    former_digests: tuple[str, ...] = ()  # as they were when line ends or marks still counted: a run of then is not bought again
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,15 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import orjson
 
 from common.errors import InputError
-from common.experiment.data import CSV, JSONL, digests
+from common.experiment.data.opened import reader_of
+from common.experiment.data.reader import Said
+from common.experiment.data.where import Where
 from common.experiment.grid import Experiment, Persona, Texts
 from common.experiment.prompt import Prompt
 from common.nouns import Question
@@ -221,21 +224,27 @@ def _read(file: Path) -> str:
 def _data(path: Path, table: _Table) -> Texts:
     file = _inside(path, table)
     id_column, modifier = table.text("id", "the column of the text id", ""), table.text("modifier", "a column", "")
+    said = Said(*(table.text(key, "a text", "") for key in ("delimiter", "encoding", "sheet")))
+    condition = table.text("where", "a condition such as \"lang == 'ja'\"", "")
     table.done()
-    reader = JSONL(file) if file.suffix.lower() in (".jsonl", ".ndjson") else CSV(file)
+    reader = reader_of(file, said, table.fail)
     for key, column in (("id", id_column), ("modifier", modifier)):
         if column and column not in reader.columns:
             raise table.fail(key, f"no column {column!r} in {file}; it has {', '.join(reader.columns)}")
-    digest, former = digests(file)
     columns, rows = reader.columns, reader.rows
     if not id_column:
         columns, rows = (*columns, ""), reader.numbered  # no column is called "", so no prompt can name it
+    bound = f" {id_column} {modifier}{reader.identity}"
+    if condition.strip():
+        where, every = Where(condition, reader.columns, partial(table.fail, "where")), rows
+        rows, bound = lambda: where.narrow(every()), f"{bound} where {where.identity}"
+    digest, former = reader.digests()
     return Texts(
         file,
         columns,
         columns.index(id_column),
         columns.index(modifier) if modifier else None,
         rows,
-        f"{digest} {id_column} {modifier}",
-        f"{former} {id_column} {modifier}",
+        digest + bound,
+        tuple(earlier + bound for earlier in former),
     )

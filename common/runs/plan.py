@@ -13,6 +13,7 @@ import orjson
 
 from common.errors import InputError
 from common.experiment import cut
+from common.experiment.askable import Askable
 from common.experiment.grid import Experiment
 from common.experiment.ids import check_ids
 from common.experiment.marks import new_secret
@@ -69,8 +70,8 @@ def plan(
     }  # fmt: skip
     digest = experiment.digest(**bound)
     texts = experiment.texts
-    former = replace(experiment, texts=replace(texts, digest=texts.former_digest or texts.digest)).digest(**bound)
-    run = _existing(journal, folder, {digest, former}, run_name)
+    former = {replace(experiment, texts=replace(texts, digest=one)).digest(**bound) for one in texts.former_digests}
+    run = _existing(journal, folder, {digest, *former}, run_name)
     if run is not None and run.planned:
         return Planned(run, tuple(models), journal.shards(run), is_new=False)
     if run is None:
@@ -134,6 +135,8 @@ def _write(
     models: Sequence[Model],
     skip_invalid: bool,
 ) -> Planned:
+    askable = Askable(experiment, skip_invalid)
+    experiment = askable.experiment
     alike = check_ids(experiment, models)
     limits, secret = account.host.limits, "" if account.host.metadata else _secret(run)
     work = cut.Plan(
@@ -144,6 +147,8 @@ def _write(
         trials=experiment.trials,
         effort=experiment.reasoning_effort,
         secret=secret,
+        invalid=[*askable.left_out],
+        skipped=askable.count * len(experiment.personas) * len(models) * experiment.trials,
     )
     made: list[Shard] = []
     for n, model in enumerate(models):

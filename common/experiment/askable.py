@@ -1,0 +1,54 @@
+"""Rows of a data set that cannot be asked: without a usable id, or with nothing in any column that the prompts name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from common.experiment.data.reader import Row, bad_rows
+from common.experiment.grid import Experiment
+from common.experiment.prompt import PLACEHOLDER
+
+_KEPT = 1000  # rows that are remembered by name
+
+
+class Askable:
+    """An experiment without the rows that cannot be asked.
+
+    They are found while the rows are read, so this costs no pass of its own: at the end of the first whole pass they are
+    refused, all in one InputError, or with `skip_invalid` stand in `left_out` (row and why, the first 1,000) and `count`.
+    """
+
+    def __init__(self, experiment: Experiment, skip_invalid: bool) -> None:
+        self._texts, self._skip = experiment.texts, skip_invalid
+        self.left_out: list[tuple[str, str]] = []
+        self.count = 0
+        columns = self._texts.columns
+        named = {found[1] for found in PLACEHOLDER.finditer(f"{experiment.system} {experiment.user}")}
+        used = [n for n, column in enumerate(columns) if column in named]
+        self._used = [n for n in used if n != self._texts.id_column] or used
+        self.experiment = replace(experiment, texts=replace(self._texts, rows=self._rows))
+
+    def _rows(self) -> Iterator[Row]:
+        bad: list[tuple[int, str]] = []
+        count, id_column, used = 0, self._texts.id_column, self._used
+        for where, row in self._texts.rows():
+            text_id = row[id_column]
+            if not text_id or not text_id.isprintable() or text_id != text_id.strip():
+                why = f"the text id is {text_id[:60]!r}; expected visible characters"
+            elif used and _blank(row, used):
+                why = f"nothing stands in {', '.join(self._texts.columns[n] for n in used[:5])}"
+            else:
+                yield where, row
+                continue
+            count += 1
+            if len(bad) < _KEPT:
+                bad.append((where, why))
+        if count and not self._skip:
+            raise bad_rows(self._texts.source, "row", bad, count, " (--skip-invalid leaves them out)")
+        self.left_out[:] = [(f"{self._texts.source.name}, row {where}", why) for where, why in bad]
+        self.count = count
+
+
+def _blank(row: Sequence[str], columns: Sequence[int]) -> bool:
+    return all(not row[n] or row[n].isspace() for n in columns)
