@@ -48,6 +48,24 @@ class Spellings:
         return list(dict.fromkeys(self.canonical[m[0]] for m in self._all.finditer(light(text))))
 
 
+    def without(self, text: str) -> str:
+        """What is left of a text without the choices that it names."""
+        return self._all.sub(" ", light(text))
+
+    def listed(self, text: str) -> list[str] | None:
+        """The choices of a text that is a list of nothing else; None if it is not."""
+        text = light(text)
+        matches = list(self._all.finditer(text))
+        gaps = zip([0, *(m.end() for m in matches)], [*(m.start() for m in matches), len(text)])
+        before, *between = (text[start:end] for start, end in gaps)
+        if not matches or not all(map(_BETWEEN.fullmatch, [before, *between])) or "" in between[:-1]:
+            return None
+        return [self.canonical[m[0]] for m in matches]
+
+
+_BETWEEN = re.compile(r"(?:[\s,、;/|・&+\-•.。*_`#~>]|[\[\](){}<>「」『』【】\"'“”‘’]|and\b|と|および|及び|です)*+")
+
+
 def words(spellings: Mapping[str, object] | Iterable[str]) -> re.Pattern[str]:
     """A pattern of any of these words, the longest first; one of Latin letters or digits never inside another word."""
     return re.compile("|".join(map(whole_word, sorted(spellings, key=len, reverse=True))) or "(?!)")
