@@ -150,11 +150,21 @@ def retry(
 
 
 def _copy(shard: Shard, keep: Container[str], writer: Writer, change: Callable[[bytes], bytes], dearer: float) -> None:
+    dearer *= _above_first(shard)
     with open(shard.path, "rb") as lines, open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows:
         for line, row in zip(lines, rows, strict=True):
             if row.partition("\t")[0] in keep:
                 tokens, most = _bounds(row, shard)
                 writer.add([(change(line), row, tokens, None if most is None else most * dearer)])
+
+
+def _above_first(shard: Shard) -> float:
+    """How many times dearer a shard's requests are than their lines of the ids file say: those keep the first cap's price."""
+    if shard.attempt == 1 or not shard.reserve:
+        return 1.0
+    with open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows:
+        first = sum(_bounds(row, shard)[1] or 0.0 for row in rows)
+    return max(1.0, shard.reserve / first) if first else 1.0
 
 
 def ids_rest(temperature: float | None, tokens: int, most: float | None) -> str:
