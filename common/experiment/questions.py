@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import astuple
 from pathlib import Path
 from typing import Protocol
 
@@ -150,6 +151,12 @@ def _fields(row: Table) -> tuple[str, ...]:
     if not all(isinstance(one, str) and all(one.split(".")) for one in given) or len(set(given)) < len(given):
         raise row.fail("fields", 'expected a list of names such as "title" or "author.name", each once')
     return tuple(given)
+
+
+def asked_of(question: Question) -> list:
+    """What of a question decides what is asked and how answers are read, for digests; plain numbers as ever, in six fields."""
+    found = list(astuple(question))
+    return found[:6] if question == Question(*found[:6]) else found
 
 
 _KINDS = {"number": float, "integer": int, "text": Prose, "json": Prose}
