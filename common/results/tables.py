@@ -49,7 +49,10 @@ def _texts(cells: Sequence[str], prose: bool = False) -> Sequence[str]:
 
 
 def _prose(cells: Sequence[str | None]) -> Sequence[str]:
-    return _texts([cell or "" for cell in cells] if None in cells else cells, prose=True)
+    try:
+        return _texts(cells, prose=True)
+    except TypeError:  # None has no order; to look for it first would cost each answer
+        return _texts([cell or "" for cell in cells], prose=True)
 
 
 _SPECIAL = re.compile('[",\n]').search

@@ -56,9 +56,10 @@ class Tally:
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Count rows and pass them on."""
         for row in rows:
-            self.add(row.meta.model, row.result, row.checked.status if row.checked else "", row.attempts > 1)
-            if row.result.text and row.checked and row.checked.problems:  # without a text its outcome says why
-                self.unclear.update(kinds(row.checked.problems))
+            checked = row.checked
+            self.add(row.meta.model, row.result, checked.status if checked else "", row.attempts > 1)
+            if checked and checked.problems and row.result.text:  # without a text its outcome says why
+                self.unclear.update(kinds(checked.problems))
             yield row
 
     def reject(self, problem: Problem) -> None:
