@@ -242,7 +242,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question of an experiment: `id` and `name` as asked, its closed range, and the words for value and reason."""
+    """One question of an experiment: `id` and `name` as asked, its closed range, and the words for value and reason.
+
+    What follows those six came later: run.json of earlier versions holds the six as a list.
+    """
 
     id: str
     name: str
@@ -250,6 +253,12 @@ class Question:
     maximum: float = 100.0
     value_label: str = "value"
     reason_label: str = "reason"
+    type: str = "number"  # or integer, choice, choices, yes_no, text, json
+    choices: tuple[tuple[str, tuple[str, ...]], ...] = ()  # as shown in results, and what else counts as the same
+    reason: str = "yes"  # asked for, "no", or "optional": an answer is clean without it
+    schema: str = ""  # of type json: a JSON Schema as JSON text
+    fields: tuple[str, ...] = ()  # of type json: paths such as author.name that become columns of their own
+    form: str = "text"  # or "json": the form of a whole answer, the same for all questions of an experiment
 
 
 @dataclass(frozen=True, slots=True)

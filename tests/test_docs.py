@@ -113,9 +113,10 @@ def test_the_tree_exists(path: Path) -> None:
 
 
 def experiment_keys() -> set[str]:
-    """The keys that experiment/read.py takes from a TOML table, read from its source."""
+    """The keys that experiment/read.py and questions.py take from a TOML table, read from their source."""
     keys = set()
-    for node in ast.walk(ast.parse((ROOT / "common/experiment/read.py").read_text(encoding="utf-8"))):
+    sources = [(ROOT / "common/experiment" / name).read_text(encoding="utf-8") for name in ("read.py", "questions.py")]
+    for node in (node for source in sources for node in ast.walk(ast.parse(source))):
         if isinstance(node, ast.FunctionDef) and node.name == "_identifier":
             keys |= {default.value for default in node.args.defaults}
         if isinstance(node, ast.Call):

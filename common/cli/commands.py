@@ -18,6 +18,8 @@ def command(script: Script, args: argparse.Namespace, arguments: Sequence[str]) 
     named = [(call, getattr(args, name)) for name, call in NAMED.items() if getattr(args, name)]
     if len(named) + args.list > 1:
         raise InputError("--status, --cancel, --list, --retry-failed and --give-up are commands of their own; give one of them")
+    if args.max_tokens and not args.retry_failed:
+        raise InputError("--max-tokens goes with --retry-failed RUN; the cap of an experiment is max_tokens in its experiment.toml")
     with opened(script.name, script.host, args, makes_journal=not (named or args.list)) as found:
         session = ScriptSession(**vars(found), script=script, arguments=arguments)
         if args.list:

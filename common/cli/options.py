@@ -101,6 +101,7 @@ DO = (
     option("--cancel", "a batch id or a run: stop it; finished rows are kept", metavar="ID"),
     flag("--list", "all runs of this provider, and the account's batches if a key is there"),
     option("--retry-failed", "send every row of a run without a clean answer once more", metavar="RUN"),
+    option("--max-tokens", "with --retry-failed: only answers that were cut off, with this cap on tokens", type=count, metavar="N"),
     option("--give-up", "a batch id or a run: close what is owed; rows that have not come count as paid", metavar="ID"),
 )
 ASK = (

@@ -7,7 +7,7 @@ from dataclasses import replace
 from common.cli.exits import OK, UNFINISHED
 from common.cli.progress import Progress
 from common.cli.session import ScriptSession
-from common.cli.text import HEADER, SIMULATED, failures, run_rows, the_sum
+from common.cli.text import HEADER, SIMULATED, answers_checked, failures, run_rows, the_sum
 from common.errors import BatchError, InputError
 from common.experiment.grid import narrow
 from common.experiment.read import load
@@ -43,13 +43,13 @@ def run(session: ScriptSession) -> int:
 
 
 def retry_failed(session: ScriptSession, name: str) -> int:
-    """Send every row of a run without a clean answer once more. Returns the exit code."""
+    """Send every row of a run without a clean answer once more; with --max-tokens those cut off. Returns the exit code."""
     found = session.known_run(name)
     session.own_account(found)
     with session.journal.lock(found):
         fresh = replace(session.journal.run(found.key), stopped=False, paused="", paused_by=Pause.NO)
         found = session.journal.save_run(fresh, "retry_failed")
-        count = session.lifecycle(found).retry_failed()
+        count = session.lifecycle(found).retry_failed(session.args.max_tokens)
     session.say(f"{count:,} rows of run {found.name} are sent once more")
     return _drive(session, found)
 
@@ -158,8 +158,7 @@ def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
     session.print_table(HEADER, run_rows(summary))
     if summary["simulated"]:
         session.say(SIMULATED)
-    if checked := summary["answers_checked"]:
-        session.say("answers checked: " + ", ".join(f"{name} {n:,}" for name, n in checked.items()))
+    session.say(*answers_checked(summary))
     session.say(the_sum(summary))
     session.say(f"table: {found.folder / 'results.csv'}")
     if session.args.texts:
@@ -173,6 +172,16 @@ def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
             f"Look again with: {session.again()} (or close them: {session.command('--give-up', found.name)})"
         )
     elif bad:
-        more = f"; to send them once more: {session.command('--retry-failed', found.name)}" if bad > paid else ""
+        cut_off = summary["outcomes"].get("truncated", 0)
+        more = f"; to send them once more: {session.command('--retry-failed', found.name)}" if bad > paid + cut_off else ""
         session.say(f"{bad:,} rows have no clean answer ({failures(summary['outcomes'])}){more}")
+        if cut_off:
+            _say_cut_off(session, found, cut_off)
     return code
+
+
+def _say_cut_off(session: ScriptSession, found: Run, count: int) -> None:
+    """How to ask again what was cut off, and nothing else: with the same cap it would be cut off again."""
+    cap = max(shard.max_tokens for shard in session.journal.shards(found) if shard.tally.get("truncated"))
+    higher = session.command("--retry-failed", found.name, "--max-tokens", str(2 * cap))
+    session.say(f"{count:,} of them were cut off at {cap:,} tokens or fewer; to ask only those again with a higher cap: {higher}")

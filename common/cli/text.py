@@ -48,6 +48,16 @@ def failures(outcomes: dict[str, int]) -> str:
     return ", ".join(f"{name} {n}" for name, n in sorted(outcomes.items()) if name != SUCCEEDED and n) or "0"
 
 
+def answers_checked(summary: dict, most: int = 3) -> list[str]:
+    """What the check of the answers said, and why answers are not clean: the most frequent problems."""
+    if not (checked := summary["answers_checked"]):
+        return []
+    lines = ["answers checked: " + ", ".join(f"{name} {n:,}" for name, n in checked.items())]
+    problems = [*summary.get("answer_problems", {}).items()]
+    lines += [f"not clean: {kind} ({n:,})" for kind, n in problems[:most]]
+    return lines + [f"… and {len(problems) - most} more kinds of problem, in summary.json"] * (len(problems) > most)
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Columns under a header, aligned by what a terminal shows (a Japanese character is two wide)."""
     lines = [[one_line(cell, 200) if cell != "" else "" for cell in row] for row in (header, *rows)]

@@ -12,6 +12,7 @@ import orjson
 
 from common.errors import InputError
 from common.experiment.prompt import Prompt
+from common.experiment.questions import asked_of
 from common.nouns import Condition, Limits, Model, Question
 
 
@@ -76,7 +77,7 @@ class Experiment:
             "texts": self.texts.digest,
             "only": sorted(self.only_texts) if self.only_texts is not None else None,
             "limit": self.limit,
-            "questions": [[q.id, q.name, q.minimum, q.maximum, q.value_label, q.reason_label] for q in self.questions],
+            "questions": [asked_of(q) for q in self.questions],
             **binding,
         }
         return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -17,6 +17,7 @@ from common.experiment.data.reader import Said
 from common.experiment.data.where import Where
 from common.experiment.grid import Experiment, Persona, Texts
 from common.experiment.prompt import Prompt
+from common.experiment.questions import read_questions
 from common.nouns import Question
 from common.text import one_line
 
@@ -51,7 +52,7 @@ class _Table:
         value = self._row.pop(key)
         if kind is float and type(value) is int and abs(value) <= MOST:
             value = float(value)
-        if type(value) is not kind or (kind is float and not abs(value) <= MOST):  # nan is not below anything
+        if (type(value) is not kind and kind is not object) or (kind is float and not abs(value) <= MOST):  # nan is not below anything
             raise self.fail(key, f"is {_shown(value)}; expected {expected}")
         return value
 
@@ -167,18 +168,9 @@ def _personas(path: Path, table: _Table) -> tuple[Persona, ...]:
 
 def _questions(path: Path, table: _Table) -> tuple[Question, ...]:
     answer = _Table(path, table.take("answer", dict, "a table", {}), "answer")
-    value, reason = answer.text("value", default="value"), answer.text("reason", default="reason")
-    answer.done()
-    found = []
-    for row in _rows(table, "question", path, ()):
-        low = row.take("min", float, "a number", 0.0)
-        high = row.take("max", float, "a number", 100.0)
-        if low >= high:
-            raise row.fail("max", f"is {high:g}; expected more than min ({low:g})")
-        found.append(Question(_identifier(row), row.text("name"), low, high, value, reason))
-        row.done()
+    found = read_questions(answer, _rows(table, "question", path, ()), path.parent, _identifier)
     _distinct(path, "question", (q.id for q in found))
-    return tuple(found)
+    return found
 
 
 def _texts(path: Path, table: _Table) -> Texts:

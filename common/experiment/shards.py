@@ -154,6 +154,7 @@ def retry(
 
 
 def _copy(shard: Shard, keep: Container[str], writer: Writer, mark: str, change: Callable[[bytes], bytes], dearer: float) -> None:
+    dearer *= _above_first(shard)
     with open(shard.path, "rb") as lines, open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows:
         for line, row in zip(lines, rows, strict=True):
             if row.partition("\t")[0] in keep:
@@ -170,6 +171,15 @@ def with_mark(line: bytes, row: str, before: str, mark: str) -> tuple[bytes, str
     # ids stand in front of all that a person has written, so the first such quote ends the id
     line = line.replace(b'%b"' % suffix(before).encode(), b'%b"' % suffix(mark).encode(), 1)
     return line, f"{moved(request_id, before, mark)}\t{rest}"
+
+
+def _above_first(shard: Shard) -> float:
+    """How many times dearer a shard's requests are than their lines of the ids file say: those keep the first cap's price."""
+    if shard.attempt == 1 or not shard.reserve:
+        return 1.0
+    with open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows:
+        first = sum(_bounds(row, shard)[1] or 0.0 for row in rows)
+    return max(1.0, shard.reserve / first) if first else 1.0
 
 
 def ids_rest(temperature: float | None, tokens: int, most: float | None) -> str:

@@ -1,37 +1,32 @@
-"""Finds the numbers and reasons of an experiment's questions in a model's answer, in the forms that models really use.
+"""Finds the values and reasons of an experiment's questions in a model's answer, in the forms that models really use.
 
 An answer is read twice at most: first against the very format that was asked for (one match, nearly free), and only
 if that fails by the tolerant reader, which looks for *heads* (`Q1. 面白さ(数値):`, `「面白さ」:`, `Anger level:` …) and
-then judges what stands behind each. The rule throughout: rather no number than a wrong one.
+then judges what stands behind each. The rule throughout: rather no value than a wrong one.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from common.nouns import Question
-from common.results.patterns import ALONE, LIST, NUMBER, PLACEHOLDER, any_of, asked_format, by_name, fold, heads
+from common.results.checked import NO_REASON, NO_VALUE, Checked, Trouble, Value, judged, outside
+from common.results.numbers import is_echo, number_at
+from common.results.patterns import PLACEHOLDER, any_of, asked_format, by_name, fold, heads
+from common.results.typed import EDGE, NOT_ONE, reader
 
-
-class Checked(NamedTuple):
-    """What was found, one entry per question: `status` is "success" (all there, no problem), "partial" or "failed".
-
-    A value is None when it is absent, unreadable or out of range; a reason or a pattern that is absent is "".
-    """
-
-    status: str
-    values: tuple[float | None, ...]
-    reasons: tuple[str, ...]
-    patterns: tuple[str, ...]
-    problems: tuple[str, ...]
+__all__ = ["Checked", "Checker"]
 
 
 class _Hit(NamedTuple):
-    """One head in the text: which question, "reason" or the form of a value, and where its content begins."""
+    """One head in the text: which question, "reason" or the form of a value, and where its content begins.
+
+    `number` and `raw` are those of numbers, which are read with their heads; `begin`: where content of other types begins.
+    """
 
     question: int
     form: str
@@ -39,18 +34,20 @@ class _Hit(NamedTuple):
     end: int
     number: float | None = None
     raw: str = ""
+    begin: int = -1
 
 
 class _Found(NamedTuple):
-    """A value with its reason behind it, as far as they stand together."""
+    """A value with its reason behind it, as far as they stand together; `why` there is no value: "" is as its type says."""
 
     form: str
-    number: float | None
+    value: Value
     raw: str
+    why: str = ""
 
 
 _as_float = lru_cache(4096)(float)  # most answers give the same hundred numbers
-_EDGE = " \t\r\n\u3000*`_#"
+_NUMBERS = ("number", "integer")
 
 
 class Checker:
@@ -60,6 +57,10 @@ class Checker:
         self.questions = tuple(questions)
         self._asked = asked_format(self.questions)
         self._all_asked = ("asked",) * len(self.questions)
+        self._plain = all(q.type == "number" and q.reason == "yes" for q in questions)
+        self._is_number = [q.type in _NUMBERS for q in self.questions]
+        self._readers = [reader(q) for q in self.questions]
+        self._as_asked = [_as_asked(q, r.whole) for q, r in zip(self.questions, self._readers)]
         # what is within all ranges at once needs no look at each
         self._low, self._high = max((q.minimum for q in questions), default=0.0), min((q.maximum for q in questions), default=0.0)
         self._names = by_name(self.questions)
@@ -75,53 +76,92 @@ class Checker:
         match = self._asked(text)
         if match:
             found = match.groups()
+            if not self._plain:
+                return self._typed(found) or self._search(text)
             values = tuple(map(_as_float, found[::2]))
             if (self._low <= min(values) and max(values) <= self._high) or all(map(_within, self.questions, values)):
                 return Checked("success", values, found[1::2], self._all_asked, ())
         return self._search(text)
 
+    def _typed(self, found: Sequence[str | None]) -> Checked | None:
+        """An answer in exactly the form that was asked for, if each value is what its question wants."""
+        left, values, reasons = iter(found), [], []
+        for question, take in zip(self.questions, self._as_asked):
+            value = take(next(left))
+            if value is None:
+                return None
+            values.append(value)
+            reasons.append("" if question.reason == "no" else next(left) or "")
+        return Checked("success", tuple(values), tuple(reasons), self._all_asked, ())
+
     def _search(self, text: str) -> Checked:
-        text = unicodedata.normalize("NFC", _without_thinking(text))
+        text = unicodedata.normalize("NFC", without_thinking(text))
         folded = fold(text)
         values: list[list[_Found]] = [[] for _ in self.questions]
         reasons: list[str] = [""] * len(self.questions)
         behind: list[list[slice]] = [[] for _ in self.questions]  # where a reason may stand without its label
-        hits = self._hits(folded)
-        problems = [hit.raw for hit in hits if hit.question < 0]
+        only = self.questions[0] if len(self.questions) == 1 and self.questions[0].reason != "yes" else None
+        if only and only.type == "json" and self._readers[0].whole(text) is not None:  # a string in it may look like a head
+            return self._bare(text, folded)
+        hits = self._hits(text, folded)
+        if not hits and only:
+            return self._bare(text, folded)
+        problems: list[str] = [Trouble(hit.raw, "not a question of this experiment") for hit in hits if hit.question < 0]
         hits = [hit for hit in hits if hit.question >= 0]
         for hit, following in zip(hits, [*(h.start for h in hits[1:]), len(text)]):
             n = hit.question
+            if hit.begin >= 0:
+                place = slice(hit.begin, following)
+                read = self._readers[n].read(text[place], folded[place])
+                values[n].append(_Found(hit.form, read.value, read.raw, read.why))
+                if read.value is not None:
+                    behind[n].append(slice(hit.begin + read.end, following))
+                continue
             if hit.form != "reason":
                 values[n].append(_Found(hit.form, hit.number, hit.raw))
                 if hit.number is not None:
                     behind[n].append(slice(hit.end, following))
                 continue
-            if PLACEHOLDER.fullmatch(folded[hit.end : following].strip(_EDGE)):
+            if PLACEHOLDER.fullmatch(folded[hit.end : following].strip(EDGE)):
                 # The format echoed back: the number above such a reason is an example, if another one follows.
-                if values[n] and values[n][-1].number is not None:
+                if values[n] and values[n][-1].value is not None:
                     values[n][-1] = values[n][-1]._replace(raw="")
             else:
-                reasons[n] = reasons[n] or text[hit.end : following].strip(_EDGE)
+                reasons[n] = reasons[n] or text[hit.end : following].strip(EDGE)
         for n, places in enumerate(behind):
-            loose = (self._loose_reason(text[place], folded[place]) for place in places)
-            reasons[n] = reasons[n] or next(filter(None, loose), "")
+            if not reasons[n]:
+                loose = (self._loose_reason(text[place], folded[place]) for place in places)
+                reasons[n] = next(filter(None, loose), "")
         return self._judge(values, reasons, problems)
 
-    def _hits(self, folded: str) -> list[_Hit]:
+    def _bare(self, text: str, folded: str) -> Checked:
+        """An answer without a head to the only question: nothing but the value, or its reason on the lines below."""
+        question, read = self.questions[0], self._readers[0]
+        text, reason = text.strip(), ""
+        value = read.whole(text)
+        if value is None and question.reason == "optional":
+            first, _, rest = text.partition("\n")
+            value = read.whole(first)
+            reason = self._loose_reason(rest, fold(rest)) if value is not None else ""
+        raw = text if text and len(text) <= 60 and not PLACEHOLDER.fullmatch(folded.strip(EDGE)) else ""
+        found = [_Found("bare", value, raw, NOT_ONE.get(question.type, ""))]
+        return self._judge([found], [reason], [])
+
+    def _hits(self, text: str, folded: str) -> list[_Hit]:
         """All heads in order. They can only begin a line, stand at an id, or follow a value: only there we look."""
         hits: list[_Hit] = []
         end = 0
         for start in (0, *(m.end() if m[0] == "\n" else m.start() for m in self._starts.finditer(folded))):
             match = self._head.match(folded, start) if start >= end else None
             while match:
-                hit = self._hit(match, folded, hits[-1].question if hits else -1)
+                hit = self._hit(match, text, folded, hits[-1].question if hits else -1)
                 if hit:
                     hits.append(hit)
                 end = hit.end if hit else match.end()
                 match = self._follow.match(folded, end)
         return hits
 
-    def _hit(self, match: re.Match[str], folded: str, current: int) -> _Hit | None:
+    def _hit(self, match: re.Match[str], text: str, folded: str, current: int) -> _Hit | None:
         if match["bare"]:
             return _Hit(current, "reason", match.start(), match.end()) if current >= 0 else None
         name, given = match["name"], match["i"] or match["j"] or match["k"] or ""
@@ -132,69 +172,100 @@ class Checker:
             return _Hit(-1, "", match.start(), match.end(), None, raw)
         if match["reason"]:
             return _Hit(number, "reason", match.start(), match.end())
-        return _value(match, folded, number, self.questions[number])
+        if self._is_number[number]:
+            return _number(match, folded, number, self.questions[number])
+        end = self._readers[number].skip(text, folded, match.end())
+        return _Hit(number, _form(match), match.start(), end, begin=match.end())
 
     def _loose_reason(self, text: str, folded: str) -> str:
         begin = len(folded) - len(folded.removeprefix("です").lstrip(" \n-。、,.:;|"))
         label = self._label.match(folded, begin)
         begin = label.end() if label else begin
-        reason = text[begin:].split("\n\n", 1)[0].strip(_EDGE)
+        reason = text[begin:].split("\n\n", 1)[0].strip(EDGE)
         if folded[:begin].count("(") or reason[:1] in "(（":
             reason = reason.strip("()（）")
         return reason if any(c.isalpha() for c in reason) else ""
 
     def _judge(self, found: list[list[_Found]], reasons: list[str], problems: list[str]) -> Checked:
         values, patterns = [], []
-        for question, candidates, reason in zip(self.questions, found, reasons):
+        for n, (question, candidates) in enumerate(zip(self.questions, found)):
             value, pattern, troubles = _choose(question, candidates)
             values.append(value)
             patterns.append(pattern)
-            problems += [f"{question.id} {question.name}: {trouble}" for trouble in troubles]
-            if not reason:
-                problems.append(f"{question.id} {question.name}: no reason found")
-        anything = any(v is not None for v in values) or any(reasons)
-        status = "failed" if not anything else "partial" if problems else "success"
-        return Checked(status, tuple(values), tuple(reasons), tuple(patterns), tuple(problems))
+            if troubles:
+                problems += [trouble.of(question) for trouble in troubles]
+            if question.reason == "no":
+                reasons[n] = ""
+            elif not reasons[n] and question.reason == "yes":
+                problems.append(Trouble(NO_REASON).of(question))
+        return judged(values, reasons, patterns, problems)
+
+
+def _as_asked(question: Question, whole: Callable[[str], Value]) -> Callable[[str], Value]:
+    """What makes a value of what stands in a value's place in the format that was asked for; None where it is none."""
+    if question.type not in _NUMBERS:
+        return whole
+    kind = int if question.type == "integer" else float
+
+    def number(digits: str) -> Value:
+        value = kind(digits)
+        return value if _within(question, value) else None
+
+    return lru_cache(4096)(number)
 
 
 def _within(question: Question, number: float) -> bool:
     return question.minimum <= number <= question.maximum
 
 
-def _value(match: re.Match[str], folded: str, number: int, question: Question) -> _Hit:
-    """The head of a value together with what stands behind it, readable or not."""
+def _form(match: re.Match[str]) -> str:
     form = "quoted" if match["open"] and match["open"] in '「『"' else "bracketed" if match["open"] else match.lastgroup
-    form = form or "plain"
+    return form or "plain"
+
+
+def _number(match: re.Match[str], folded: str, number: int, question: Question) -> _Hit:
+    """The head of a number together with what stands behind it, readable or not."""
     at = match.end()
-    value = None if LIST.match(folded, at) else NUMBER.match(folded, at) or ALONE.match(folded, at)
-    scale = value and (value["of"] and float(value["of"]) != question.maximum or value["percent"] and question.maximum != 100)
-    if value and not scale:
-        return _Hit(number, form, match.start(), value.end(), float(value["n"]), value["n"])
+    found = number_at(folded, at, question)
+    if found and found.value is not None:
+        return _Hit(number, _form(match), match.start(), found.end, found.value, found.raw)
     rest = folded[at:].partition("\n")[0].strip()
-    placeholder = PLACEHOLDER.fullmatch(rest) or rest.strip(" 。") in (f"{question.minimum:g}-{question.maximum:g}", "数値")
-    return _Hit(number, form, match.start(), at, None, "" if placeholder else rest[:40])
+    placeholder = PLACEHOLDER.fullmatch(rest) or is_echo(rest, question)
+    return _Hit(number, _form(match), match.start(), at, None, "" if placeholder else rest[:40])
 
 
-def _choose(question: Question, candidates: list[_Found]) -> tuple[float | None, str, list[str]]:
+def _choose(question: Question, candidates: list[_Found]) -> tuple[Value, str, list[Trouble]]:
     """One value out of all that were given for a question: the first that is no echo. With pattern and troubles."""
-    if len(candidates) == 1 and candidates[0].number is not None and _within(question, candidates[0].number):
-        return candidates[0].number, candidates[0].form, []
-    numbers = [c for c in candidates if c.number is not None]
-    numbers = [c for c in numbers if c.raw] or numbers
-    troubles = [f"“{c.raw}” is not one number" for c in candidates if c.number is None and c.raw]
-    if not numbers:
-        return None, "", troubles or ["no value found"]
-    first = numbers[0]
-    others = {c.number for c in numbers} - {first.number}
+    is_number = question.type in _NUMBERS
+    if len(candidates) == 1:
+        form, value, _, _ = candidates[0]
+        if value is not None and (not is_number or question.minimum <= value <= question.maximum):
+            return value, form, []
+    given = [c for c in candidates if c.value is not None]
+    given = [c for c in given if c.raw] or given
+    wrong = [(c.raw, c.why or NOT_ONE[question.type]) for c in candidates if c.value is None and c.raw]
+    troubles = [Trouble(f"“{raw}” is {why}", why) for raw, why in wrong]
+    if not given:
+        return None, "", troubles or [Trouble(NO_VALUE)]
+    first = given[0]
+    others = dict.fromkeys(c.value for c in given if c.value != first.value)
     if others:
-        told = ", ".join(f"{n:g}" for n in sorted(others)[:5])
-        troubles.append(f"{first.number:g} was taken, but {told} was given too")
-    if not _within(question, first.number):
-        return None, "", [f"{first.number:g} is outside {question.minimum:g}–{question.maximum:g}", *troubles]
-    return first.number, first.form, troubles
+        troubles.append(_also(first.value, sorted(others)[:5]))
+        if question.type in ("choice", "choices", "yes_no"):
+            return None, "", troubles
+    if is_number and not _within(question, first.value):
+        return None, "", [outside(question, first.value), *troubles]
+    return first.value, first.form, troubles
 
 
-def _without_thinking(text: str) -> str:
+def _also(first: Value, others: Sequence[Value]) -> Trouble:
+    kind = "two values given"
+    if isinstance(first, str):
+        return Trouble(f"“{first[:40]}” and “{str(others[0])[:40]}” were given", kind)
+    return Trouble(f"{first:.15g} was taken, but {', '.join(f'{n:.15g}' for n in others)} was given too", kind)
+
+
+def without_thinking(text: str) -> str:
     """Some open models write their drafts into the answer, between think tags; a draft is not an answer."""
     if "</think>" in text:
         return text.rpartition("</think>")[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from copy import copy
+from dataclasses import asdict
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
@@ -130,10 +131,18 @@ def write_manifest(run: Run, experiment: Experiment, models: Iterable[Model], mo
         "personas": {p.id: p.name for p in experiment.personas},
         "models": {m.alias: m.id for m in models},
         "texts": {row[texts.id_column]: row[title] for _, row in texts.rows()} if titled else {},
-        "questions": [[q.id, q.name, q.minimum, q.maximum, q.value_label, q.reason_label] for q in experiment.questions],
+        "questions": [asdict(q) for q in experiment.questions],
         **more,
     }
     write_whole(run.folder / "run.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+
+
+def _question(row: dict | list) -> Question:
+    """A question of a manifest; those of earlier versions are lists of the first six fields. Raises TypeError."""
+    if isinstance(row, list):
+        return Question(*row)
+    choices = tuple((name, tuple(also)) for name, also in row.get("choices", ()))
+    return Question(**{**row, "choices": choices, "fields": tuple(row.get("fields", ()))})
 
 
 def manifest_of(path: Path) -> dict:
@@ -141,7 +150,7 @@ def manifest_of(path: Path) -> dict:
     try:
         found = orjson.loads(path.read_bytes())
         tables = [found["personas"], found["models"], found["texts"]]
-        [Question(*row) for row in found["questions"]]
+        [_question(row) for row in found["questions"]]
     except (ValueError, TypeError, LookupError) as error:
         raise InputError(f"{path}: is garbled ({one_line(repr(error), 100)}); restore it from a backup of the results folder") from None
     if not all(isinstance(t, dict) for t in tables):
@@ -157,7 +166,7 @@ class RunOrigin:
     def __init__(self, run: Run) -> None:
         manifest = manifest_of(run.folder / "run.json")
         self.run, self.experiment, self.provider, self.folder = run.name, run.experiment, run.provider, run.folder
-        self.questions = tuple(Question(*row) for row in manifest["questions"])
+        self.questions = tuple(map(_question, manifest["questions"]))
         self.ids_differ_in_case_only = manifest.get("ids_differ_in_case_only", True)
         self.asked: dict[str, str] = {}  # request id → the rest of its line in the shard's ids file
         self.mark = ""  # what the shard's ids end in at a host without metadata

@@ -10,12 +10,13 @@ from typing import BinaryIO
 from arro3.core import Array, DataType, Field, RecordBatch, RecordBatchReader, Schema
 from arro3.io import write_parquet as write_batches
 
+from common.experiment.questions import Prose
 from common.files import whole_file
 from common.results.origin import Origin
 from common.results.rows import Row, blocks, by_column, columns
 
 ROW_GROUP = 2_000  # of Parquet, in eight blocks, whose cells stay in the processor's cache
-_TYPES = {str: DataType.utf8(), int: DataType.int64(), float: DataType.float64(), bool: DataType.bool()}
+_TYPES = {str: DataType.utf8(), Prose: DataType.utf8(), int: DataType.int64(), float: DataType.float64(), bool: DataType.bool()}
 
 
 def write_parquet(rows: Iterable[Row], path: Path, origin: Origin | None = None) -> int:

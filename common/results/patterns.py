@@ -34,26 +34,67 @@ def fold(text: str) -> str:
 # All repetitions are possessive (`*+`): what they took they keep, so that no answer makes the patterns run away.
 _DIGITS = r"[0-9]++(?:\.[0-9]++)?+"
 _CONNECTED = r"(?:[-~,、:;./|→]|から|ないし|または|か|と|or\b|to\b|and\b)"
-# A number counts only if nothing behind it makes it another number: 80-90, 1,000, 80 or 90, 3つ, 100点満点.
-NUMBER = re.compile(
-    rf"[ ]*+[「『\"\[【(<]*+[ ]*+(?P<n>[+-]?{_DIGITS})(?:[ ]*+(?:点|ポイント|points?\b|pts?\b))?(?:[ ]*+[」』\"\]】)>]++)?"
-    rf"(?:[ ]*+(?:/|out of|of)[ ]*+(?P<of>{_DIGITS})(?:[ ]*+点)?[\])]?)?(?P<percent>%?)"
-    rf"(?![ ]*+{_CONNECTED}?[ ]*+[+-]?[0-9])(?=[\s。、,.;:!)」…\-([|]|です|\Z)"
-)
-ALONE = re.compile(rf"[ ]*+\n[ ]*+(?P<n>[+-]?{_DIGITS})(?:[ ]*+点)?(?:[ ]*+/[ ]*+(?P<of>{_DIGITS}))?(?P<percent>%?)[ ]*+(?=\n|\Z)")
+
+
+def _inline(digits: str) -> re.Pattern[str]:
+    """A number that counts only if nothing behind it makes it another one: 80-90, 1,000, 80 or 90, 3つ, 100点満点."""
+    return re.compile(
+        rf"[ ]*+[「『\"\[【(<]*+[ ]*+(?P<n>[+-]?{digits})(?:[ ]*+(?:点|ポイント|points?\b|pts?\b))?(?:[ ]*+[」』\"\]】)>]++)?"
+        rf"(?:[ ]*+(?:/|out of|of)[ ]*+(?P<of>{_DIGITS})(?:[ ]*+点)?[\])]?)?(?P<percent>%?)"
+        rf"(?![ ]*+{_CONNECTED}?[ ]*+[+-]?[0-9])(?=[\s。、,.;:!)」…\-([|]|です|\Z)"
+    )
+
+
+def _alone(digits: str) -> re.Pattern[str]:
+    """A number alone on the next line."""
+    return re.compile(
+        rf"[ ]*+\n[ ]*+(?P<n>[+-]?{digits})(?:[ ]*+点)?(?:[ ]*+/[ ]*+(?P<of>{_DIGITS}))?(?P<percent>%?)[ ]*+(?=\n|\Z)"
+    )
+
+
+NUMBER, ALONE = _inline(_DIGITS), _alone(_DIGITS)
+_COMMAS = r"[0-9]{1,9}+(?:,[0-9]{1,9}+){1,9}+(?:\.[0-9]++)?+"  # 5,5 or 1,000,000: what it means is the question's to say
+COMMA, COMMA_ALONE = _inline(_COMMAS), _alone(_COMMAS)
 LIST = re.compile(r"[ ]*+1[.)][ ]++\S")  # "面白さ: 1. テンポがよい" opens a list; it is not a score of 1
 PLACEHOLDER = re.compile(r"(?:\[[^\]]*+\]|<[^>]*+>|\{[^}]*+\}|\([^)]*+\)|[.…_?]*+)[。.]?")
 
 
+# Closed lists: what means yes and no, and that none of the choices holds.
+YES_NO = (("yes", ("y", "true", "はい", "ええ", "○", "〇")), ("no", ("n", "false", "いいえ", "いや", "×")))
+NONE = ("none", "none of them", "なし", "無し", "該当なし", "[]")
+# Behind a choice these take it back or weigh it against another one.
+_HEDGE = r"or\b|and\b|maybe\b|perhaps\b|possibly\b|または|あるいは|もしくは|か[、, ]"
+_START = r"[\s.。,、;:()!\-]*+"
+HEDGED = re.compile(rf"{_START}(?:{_HEDGE})")
+DENIED = re.compile(rf"{_START}(?:{_HEDGE}|not\b|no\b|never\b|but\b|though\b|ではな|じゃな|とはい|しかし|でも|だが|ただ)")
+# What may stand right behind a choice: the end, a sentence, a bracket, a dash; anything else makes it another word.
+BEHIND = r"(?=[ ]*+(?:\n|\Z)|[.。!]++(?:\s|\Z|[^\W\d])|[ ]*+[、,;:(]|[ ]++-[ ])"
+OPEN, CLOSE = r"[ ]*+[「『\"'“‘\[【(<]*+[ ]*+", r"(?:[ ]*+[」』\"'”’\]】)>]++)?(?:です)?"
+
+_FREE = r"[^\s\[<({.…_?（［][^\n]*"  # a line that is no placeholder
+_TYPED = {"integer": r"-?[0-9]{1,9}", "text": _FREE, "choice": _FREE, "yes_no": _FREE}
+
+
+def _asked_value(question: Question) -> str:
+    digits = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
+    return _TYPED.get(question.type) or ("-?" * (question.minimum < 0) + digits)
+
+
 def asked_format(questions: Sequence[Question]) -> Callable[[str], re.Match[str] | None]:
-    """Full match of exactly the format that was asked for, in order, each reason in one line and no placeholder."""
-    if not questions:
+    """Full match of exactly the format that was asked for, in order, each reason in one line and no placeholder.
+
+    One group for each value, one for each reason that is asked for. Lists and JSON are always read the long way.
+    """
+    if not questions or any(q.type in ("choices", "json") for q in questions):
         return lambda text: None
     parts = []
     for q in questions:
         head = f"{re.escape(q.id)}\\. ?{re.escape(q.name)}"
-        parts.append(rf"{head}\({re.escape(q.value_label)}\): ?([0-9]{{1,9}}(?:\.[0-9]{{1,9}})?)\n\n?")
-        parts.append(rf"{head}\({re.escape(q.reason_label)}\): ?([^\s\[<({{.…_?（［][^\n]*)(?:\n\n?|\Z)")
+        end = r"(?:\n\n?|\Z)" if q.reason != "yes" else r"\n\n?"
+        parts.append(rf"{head}\({re.escape(q.value_label)}\): ?({_asked_value(q)}){end}")
+        if q.reason != "no":
+            reason = rf"{head}\({re.escape(q.reason_label)}\): ?({_FREE})(?:\n\n?|\Z)"
+            parts.append(reason if q.reason == "yes" else f"(?:{reason})?")
     return re.compile("".join(parts) + r"\s*").fullmatch
 
 

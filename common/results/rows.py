@@ -8,8 +8,13 @@ from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
 from common.catalog.prices import pricing
+from common.experiment.questions import Prose
+from common.experiment.questions import columns as question_columns
 from common.nouns import Model, Question, Result, Usage
-from common.results.answers import Checked, Checker
+from common.results.answers import Checker
+from common.results.checked import Checked
+from common.results.fields import field_cells
+from common.results.json_answers import JsonChecker
 from common.results.origin import UNKNOWN, Meta, Origin
 from common.text import iso
 
@@ -36,7 +41,8 @@ class RowMaker:
 
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
-        self._check = Checker(origin.questions).check if origin.questions else lambda text: None
+        kind = JsonChecker if any(q.form == "json" for q in origin.questions) else Checker
+        self._check = kind(origin.questions).check if origin.questions else lambda text: None
         # not a cached method: that would be a circle, which holds the ids of a whole shard until it is looked for
         self._price = lru_cache(1024)(partial(_pricing, origin.model))
         self._asked_by = origin.provider, origin.experiment, origin.run
@@ -60,15 +66,13 @@ _FRONT = (
 _BACK = (
     ("finish_reason", str), ("attempts", int), ("input_tokens", int), ("cached_tokens", int), ("output_tokens", int),
     ("reasoning_tokens", int), ("cost_usd", float), ("error_code", str), ("error_message", str), ("created", str),
-    ("batch_id", str), ("simulated", bool), ("answer", str),
+    ("batch_id", str), ("simulated", bool), ("answer", Prose),
 )  # fmt: skip
 
 
 def columns(questions: Sequence[Question]) -> tuple[tuple[str, type], ...]:
-    """(name, type) of each column in order; three for each question: value, reason, and the form that matched."""
-    names = [f"{q.id}_{q.name}" for q in questions]
-    asked = chain.from_iterable(((n, float), (f"{n}_reason", str), (f"{n}_pattern", str)) for n in names)
-    return (*_FRONT, *asked, *_BACK)
+    """(name, type) of each column in order; for each question its value, reason, the form that matched, and its fields."""
+    return (*_FRONT, *chain.from_iterable(map(question_columns, questions)), ("problems", str), *_BACK)
 
 
 def by_column(block: Sequence[Row], questions: Sequence[Question]) -> list[Sequence]:
@@ -81,14 +85,22 @@ def by_column(block: Sequence[Row], questions: Sequence[Question]) -> list[Seque
         persona_names, texts, titles, trials, [None if t == UNKNOWN else t for t in temperatures], ids, outcomes,
     ]  # fmt: skip
     n = len(questions)
-    statuses, *asked, _ = zip(*[checked or ("", (None,) * n, ("",) * n, ("",) * n, ()) for checked in checks])
+    statuses, values, reasons, patterns, problems = zip(*[checked or ("", (None,) * n, ("",) * n, ("",) * n, ()) for checked in checks])
     found.append(statuses)
-    found += chain.from_iterable(zip(*(zip(*of_row) for of_row in asked)))  # value, reason, pattern; question by question
+    for question, *of_question in zip(questions, zip(*values), zip(*reasons), zip(*patterns)):
+        found += _cells(question, *of_question)
+    found.append(["; ".join(all_of_row) if all_of_row else "" for all_of_row in problems])
     if None in usages:
         usages = [usage or (None,) * 4 for usage in usages]
     return [
         *found, finishes, attempts, *zip(*usages), costs, codes, messages, [*map(iso, created)], batch_ids, simulated, answers,
     ]  # fmt: skip
+
+
+def _cells(question: Question, values: Sequence, reasons: Sequence[str], patterns: Sequence[str]) -> list[Sequence]:
+    """A question's columns, as `question_columns` names them."""
+    fields = field_cells(question, values) if question.fields else ()
+    return [values, *([reasons] if question.reason != "no" else ()), patterns, *fields]
 
 
 def blocks(items: Iterable[T], size: int = BLOCK) -> Iterator[list[T]]:

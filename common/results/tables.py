@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import repeat
 from pathlib import Path
 
 import orjson
 
+from common.experiment.questions import Prose
 from common.files import whole_file
 from common.results.origin import Origin
 from common.results.rows import Row, blocks, by_column, columns
@@ -47,21 +48,30 @@ def _texts(cells: Sequence[str], prose: bool = False) -> Sequence[str]:
     return [f'"{cell}"' if _SPECIAL(cell) else cell for cell in cells] if _SPECIAL(text) else cells
 
 
+def _prose(cells: Sequence[str | None]) -> Sequence[str]:
+    try:
+        return _texts(cells, prose=True)
+    except TypeError:  # None has no order; to look for it first would cost each answer
+        return _texts([cell or "" for cell in cells], prose=True)
+
+
 _SPECIAL = re.compile('[",\n]').search
 _FORMATS = {
     int: lambda cell: "" if cell is None else str(cell),
     float: lambda cell: "" if cell is None else format(cell, ".15g"),
-    bool: lambda cell: "true" if cell else "false",
-    str: lambda cell: _texts((cell,))[0],
+    bool: lambda cell: "" if cell is None else "true" if cell else "false",
+    str: lambda cell: "" if cell is None else _texts((cell,))[0],
 }
 _SELDOM_THE_SAME = ("custom_id", "created", "error_message")
 
 
 def _writer(name: str, kind: type) -> Callable[[Sequence], Iterable[str]]:
     """What makes the cells of a column: values → CSV."""
-    prose = name == "answer" or (name.endswith("_reason") and name != "finish_reason")
-    if prose or name in _SELDOM_THE_SAME:
-        return partial(_texts, prose=prose)
+    prose = kind is Prose
+    if prose:
+        return _prose
+    if name in _SELDOM_THE_SAME:
+        return _texts
     one = lru_cache(1024)(_FORMATS[kind])
 
     def column(cells: Sequence) -> Iterable[str]:

@@ -12,6 +12,7 @@ from common.catalog.prices import pricing
 from common.experiment.shards import ceiling_of, ids
 from common.nouns import Model, Result, Run, Shard
 from common.outcomes import PENDING, SUCCEEDED
+from common.results.checked import kinds
 from common.results.merge import run_rows
 from common.results.raw import Decode, Problem, existing, read_raw, sniff
 from common.results.rows import Row
@@ -41,6 +42,7 @@ class Tally:
     tokens: Counter[str] = field(default_factory=Counter)
     bad: Counter[str] = field(default_factory=Counter)  # lines that are no row, by kind of problem
     shown: list[Problem] = field(default_factory=list)  # the first of them
+    unclear: Counter[str] = field(default_factory=Counter)  # answers by kind of problem in them
 
     def add(self, model: str, result: Result, answer: str, again: bool) -> None:
         """Count one row; see `Kind` for what the arguments mean."""
@@ -54,7 +56,10 @@ class Tally:
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Count rows and pass them on."""
         for row in rows:
-            self.add(row.meta.model, row.result, row.checked.status if row.checked else "", row.attempts > 1)
+            checked = row.checked
+            self.add(row.meta.model, row.result, checked.status if checked else "", row.attempts > 1)
+            if checked and checked.problems and row.result.text:  # without a text its outcome says why
+                self.unclear.update(kinds(checked.problems))
             yield row
 
     def reject(self, problem: Problem) -> None:
@@ -105,6 +110,7 @@ class Tally:
             "adds_up": self.adds_up,
             "outcomes": dict(sorted(self.outcomes.items())),
             "answers_checked": dict(sorted(self.answers.items())),
+            "answer_problems": dict(sorted(self.unclear.items(), key=lambda item: (-item[1], item[0]))),
             "retried_rows": self.by("again")[True],
             "simulated_rows": self.simulated,
             "tokens": dict(self.tokens),

@@ -140,8 +140,10 @@ class Lifecycle:
         self._desk.record(shard, "cancel", stopped=True)
         lost.cancel_batch(self._desk, shard.batch_id)
 
-    def retry_failed(self) -> int:
+    def retry_failed(self, cap: int | None = None) -> int:
         """Plan new shards for every request without a clean answer; returns how many requests.
+
+        With a `cap` only for answers that were cut off, to be asked with that many tokens.
 
         What is owed is looked at and fetched again first, and never sent again: it may have been answered.
         """
@@ -150,7 +152,7 @@ class Lifecycle:
             self.collect(owed)
         if self._desk.worst:
             raise self._desk.worst
-        return collect.retry_failed(self._desk)
+        return collect.retry_failed(self._desk, cap)
 
     # ---- the loop
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from common.runs.journal import Journal
 from tests.basics import ROOT, SCRIPTS, wait_for
 from tests.cli.scripts import CREATE_CALL, DETACHED, FILE, INPUT, MODEL, OK, REFUSED, UNFINISHED, only_run, table
 from tests.support import NO_KEY, QUICK, Commands, End, later
@@ -133,6 +136,36 @@ def test_retry_failed(run: Commands, study: Callable) -> None:
     assert (again.code, f"{len(failed)} rows of run {name} are sent once more" in again.said) == (OK, True), again.said
     assert [create["requests"] for create in run.creates() if create not in made][0] == len(failed)
     assert set(run.world.billed().values()) == {1}
+
+
+def test_cut_off_answers_are_asked_again_with_a_higher_cap(run: Commands, study: Callable) -> None:
+    """What was cut off is named with the command for it, which asks those rows and no others, at the price of the cap."""
+    rows = {"share": 0.3, "status": 400, "code": "content_policy_violation", "message": "no", "times": -1}
+    run.world.control("faults", [{"call": "batches.create", "times": -1, "action": {"fate": {"rows": rows}}}])
+    end = run("openai", "--batch", "--experiment", study(trials="40", max_tokens="4"), "--model", "gpt-4.1")
+    name = only_run(run.results, "openai").name
+    cut = {row["custom_id"] for row in table(run.results / "openai" / name) if row["outcome"] == "truncated"}
+    assert 0 < len(cut) < 40 and end.code == UNFINISHED, end.said
+    assert f"--retry-failed {name} --max-tokens 8" in end.out, end.out
+    made = run.creates()
+    low = run("openai", "--retry-failed", name, "--max-tokens", "4")
+    assert (low.code, "name a higher cap" in low.said, run.creates()) == (INPUT, True, made), low.said
+    alone = run("openai", "--max-tokens", "9", "--batch", "--experiment", study())
+    assert (alone.code, "--retry-failed RUN" in alone.said) == (INPUT, True), alone.said
+    run.world.control("faults", [])
+    for cap in (8, 400):  # cut off again, and with enough: each time at its own cap's price
+        again = run("openai", "--retry-failed", name, "--max-tokens", str(cap))
+        assert f"{len(cut)} rows of run {name}" in again.said, again.said
+    assert "succeeded" in again.out and "truncated" not in again.out.partition("sum:")[2].splitlines()[0]
+    with closing(Journal(run.results)) as journal:
+        shards = journal.shards(journal.run(f"openai/{name}"))
+    for cap in (8, 400):
+        lines = [line for shard in shards if shard.max_tokens == cap for line in shard.path.read_text().splitlines()]
+        sent = [json.loads(line) for line in lines]
+        assert sorted(row["custom_id"] for row in sent) == sorted(cut)
+        assert {row["body"].get("max_tokens") or row["body"]["max_completion_tokens"] for row in sent} == {cap}
+    for shard in shards:
+        assert shard.reserve / shard.count == pytest.approx(shards[0].reserve / 40 * shard.max_tokens / 4)
 
 
 # ---- for programs

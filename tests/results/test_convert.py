@@ -303,3 +303,14 @@ def test_output_and_errors_belong_together(tmp_path):
 def test_times(seconds, told):
     """Unix seconds are told in UTC; what no calendar has is empty."""
     assert iso(seconds) == told
+
+
+def test_problems_are_counted_by_kind(tmp_path):
+    """Whatever the value was, the kind of problem is one; rows without an answer are none."""
+    source = tmp_path / "batch_1_output.jsonl"
+    told = [ANSWER, ANSWER.replace("80", "101"), ANSWER.replace("80", "900"), "Q1. 面白さ(数値): 5"]
+    source.write_bytes(b"".join(line(f"id{n}", text) for n, text in enumerate(told)) + failure("x"))
+    tally = convert([source], "jsonl", tmp_path / "t.jsonl", Origin())
+    assert tally.as_dict()["answer_problems"] == {"value outside 0–100": 2, "no reason found": 1}
+    rows = [orjson.loads(one) for one in (tmp_path / "t.jsonl").read_bytes().splitlines()]
+    assert [row["problems"] for row in rows[:3]] == ["", "Q1 面白さ: 101 is outside 0–100", "Q1 面白さ: 900 is outside 0–100"]
