@@ -118,6 +118,17 @@ def new_tag(run: str, n: int) -> str:
     return f"{run}#{n}#{secrets.token_hex(8)}"
 
 
+def next_tag(tag: str) -> str:
+    """A tag for another try at the same shard, which shows that it is one."""
+    return f"{first_tag(tag)}.{secrets.token_hex(4)}"
+
+
+def first_tag(tag: str) -> str:
+    """The tag that a shard was planned with: that of all its tries, in copies of its results folder too."""
+    run, _, own = tag.rpartition("#")
+    return f"{run}#{own.partition('.')[0]}"
+
+
 def retry(
     shard: Shard,
     n: int,

@@ -95,7 +95,7 @@ def _listed(run: Run, opener: Opener, lists: dict) -> list[Batch] | str:
 
 def _match(desk: Desk, found: Found, batches: Sequence[Batch]) -> None:
     """Give shards the batches that carry their tag or input file; look for those that only look like one."""
-    by_tag = re.compile(rf"{re.escape(desk.run.key)}#(\d+)#[0-9a-f]+").fullmatch
+    by_tag = re.compile(rf"{re.escape(desk.run.key)}#(\d+)#[0-9a-f]+(?:\.[0-9a-f]+)?").fullmatch
     refs = {shard.ref: shard.n for shard in desk.shards.values() if shard.ref}
     unknown = [batch for batch in batches if not batch.failed and not desk.journal.is_known(batch.id)]
     for batch in unknown:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from common.errors import BatchError, InputError, Refused, Unknown
 from common.experiment import shards
+from common.experiment.shards import first_tag
 from common.nouns import TO_SUBMIT, Batch, Shard, State
 from common.providers.base import SLACK, UNLISTED
 from common.runs.claims import Claimed, Holder, proves
@@ -15,22 +16,55 @@ from common.runs.desk import Desk
 
 
 def sent_elsewhere(desk: Desk, shard: Shard) -> bool:
-    """Before the first creation of a plan that another command has made: whether a copy of this folder has sent it already."""
-    untouched = desk.count(*TO_SUBMIT) == len(desk.shards)
-    if desk.fresh or desk.suspicious is False or (desk.suspicious is None and not untouched):
+    """Before the creations of a plan that another command has made: whether a copy of this folder has sent this shard already."""
+    if desk.suspicious is None:
+        desk.suspicious = not desk.fresh and _is_untouched(desk) and _made_elsewhere(desk)
+    if not desk.suspicious or shard.attempt > 1:
         return False
     since = desk.run.created_at
-    found, _ = desk.journal.standing(shard, listed(desk, replace(shard, ref="", intent_at=since)) or ())
-    found = [b for b in found if proves(b, shard) or (not b.tag and not b.ref and b.created_at >= since - SLACK)]
-    desk.suspicious = bool(found)
+    seen = [b for b in _all(desk) if _is_of_plan(b, shard)] or [
+        b for b in listed(desk, replace(shard, ref="", intent_at=since)) or () if not b.tag and not b.ref and b.created_at >= since - SLACK
+    ]
+    found, _ = desk.journal.standing(shard, seen)
     if not found:
         return False
-    if not proves(found[0], shard) and not shard.mark:  # its rows could not tell: neither taken for ours, nor bought beside it unasked
+    if not _is_of_plan(found[0], shard) and not shard.mark:  # its rows could not tell: neither taken for ours, nor bought beside it unasked
         raise InputError(
             f"batch {found[0].id} was made in this account after this run was planned, is as large, and no run here made it; "
             f"if it is not a copy of this run's, plan anew with --run NAME"
         )
     return _adopt(desk, shard, found)
+
+
+def _is_untouched(desk: Desk) -> bool:
+    """Whether nothing of a run was ever about to be created, as far as this journal knows."""
+    return desk.count(*TO_SUBMIT) == len(desk.shards) and not any(shard.intent_at for shard in desk.shards.values())
+
+
+def _made_elsewhere(desk: Desk) -> bool:
+    """Whether the host's list shows a batch that a copy of this run may have made: one look, for all shards."""
+    tags = {first_tag(shard.tag) for shard in desk.shards.values()}
+    refs = {shard.ref for shard in desk.shards.values() if shard.ref}
+    since = desk.run.created_at - SLACK
+    return any(
+        first_tag(b.tag) in tags if b.tag else b.ref in refs if b.ref else b.created_at >= since or not b.created_at for b in _all(desk)
+    )
+
+
+def _all(desk: Desk) -> list[Batch]:
+    """All batches that the host lists, oldest first; none where it does not list any."""
+    try:
+        return list(desk.provider.listing())[::-1]
+    except (Refused, Unknown) as error:
+        if error.status not in UNLISTED:
+            raise
+        return []
+
+
+def _is_of_plan(batch: Batch, shard: Shard) -> bool:
+    """Whether a batch says itself that it is of a try at this shard, here or in a copy of its folder."""
+    same_try = proves(batch, shard)
+    return not batch.failed and (same_try or bool(batch.tag) and first_tag(batch.tag) == first_tag(shard.tag))
 
 
 def recover(desk: Desk, shard: Shard) -> None:
@@ -126,5 +160,5 @@ def cancel_batch(desk: Desk, batch_id: str) -> None:
 def turned_down(desk: Desk, shard: Shard, state: State, wait: float, note: str) -> Shard:
     """Not accepted: back for another try, under a tag of its own."""
     desk.memory[shard.n].busy = False
-    tag = shards.new_tag(shard.run, shard.n)
+    tag = shards.next_tag(shard.tag)
     return desk.record(shard, "turned_down", state=state, batch_id="", tag=tag, tries=shard.tries + 1, wait=wait, note=note)

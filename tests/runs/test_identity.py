@@ -83,15 +83,22 @@ def test_a_lost_journal_at_anthropic_buys_nothing_again(still: Commands, study: 
     assert len(still.creates()) == 1
 
 
-def test_a_folder_copied_before_its_first_creation(still: Commands, study: Callable[..., Path], tmp_path: Path) -> None:
-    """At Anthropic, the copy holds the other's batch until its rows prove that it is the same run's."""
-    asked(still, "claude", study, "--dry-run")
+@pytest.mark.parametrize("trouble", [{}, {"drop": "before"}, {"status": 429}], ids=["well", "lost", "turned down"])
+@pytest.mark.parametrize("script", ["openai", "claude"])
+def test_a_folder_copied_before_its_first_creation(
+    still: Commands, study: Callable[..., Path], tmp_path: Path, script: str, trouble: dict
+) -> None:
+    """The copy takes up what the other has sent, also where its first try was not the one that came through."""
+    asked(still, script, study, "--dry-run")
     shutil.copytree(still.results, tmp_path / "copy")
-    asked(still, "claude", study, "--no-wait")
+    if trouble:
+        still.world.control("faults", [{"call": f"{NAMES[script]}.create", "times": 1, "action": trouble}])
+    asked(still, script, study, "--no-wait", "--grace", "0.2", "--poll", "0.1")
+    assert len(still.creates()) == 1
     still.env["RESULTS_DIR"] = str(tmp_path / "copy")
-    asked(still, "claude", study, "--no-wait")
+    asked(still, script, study, "--no-wait")
     later(still)
-    assert done(asked(still, "claude", study)) == 4
+    assert done(asked(still, script, study)) == 4
     assert len(still.creates()) == 1
 
 

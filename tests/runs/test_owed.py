@@ -129,16 +129,6 @@ def test_a_lost_journal_buys_nothing_again(still: Commands, study: Callable[...,
     assert len(still.creates()) == 1
 
 
-def test_a_copied_folder_buys_nothing_again(still: Commands, study: Callable[..., Path], tmp_path: Path) -> None:
-    """A folder that was planned here and copied elsewhere sees what the other has sent."""
-    asked(still, "openai", study, "--dry-run")
-    shutil.copytree(still.results, tmp_path / "copy")
-    asked(still, "openai", study, "--no-wait")
-    still.env["RESULTS_DIR"] = str(tmp_path / "copy")
-    asked(still, "openai", study, "--no-wait")
-    assert len(still.creates()) == 1
-
-
 def test_one_bad_batch_does_not_stop_the_others(run: Commands, study: Callable[..., Path]) -> None:
     """The results of one batch cannot be had; those of the other are collected all the same."""
     run.world.control("faults", [{"call": "files.content", "times": -1, "where": {"purpose": "batch_output"}, "action": {"status": 410}}])
