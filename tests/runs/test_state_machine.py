@@ -37,15 +37,21 @@ def drive(folder: Path, run: Run, host: Host) -> int:
     """The same command again and again, until the run is through; how many processes that took."""
     for life in range(1, LIVES):
         host.time.jump += host.chance.choice((0, 0, 0, 3600, -7200))
-        with closing(Journal(folder, clock=host.time.clock.now)) as journal, journal.lock(run):
-            lifecycle = Lifecycle(journal.run(run.key), Toy(host), journal, {"m": MODEL}, OPTIONS, clock=host.time.clock)
-            try:
-                lifecycle.go()
-            except (Killed, BatchError):
-                continue
-            assert all(shard.state in FINAL for shard in lifecycle.shards)
+        if one_life(folder, run, host):
             return life
     raise AssertionError("it never ended")
+
+
+def one_life(folder: Path, run: Run, host: Host) -> bool:
+    """One process with the same command; whether the run is through."""
+    with closing(Journal(folder, clock=host.time.clock.now)) as journal, journal.lock(run):
+        lifecycle = Lifecycle(journal.run(run.key), Toy(host), journal, {"m": MODEL}, OPTIONS, clock=host.time.clock)
+        try:
+            lifecycle.go()
+        except (Killed, BatchError):
+            return False
+        assert all(shard.state in FINAL for shard in lifecycle.shards)
+        return True
 
 
 def trial(folder: Path, seed: int) -> Host:
