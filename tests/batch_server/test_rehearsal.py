@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from statistics import mean, pstdev
+from time import process_time
 
 import jsonschema
 import pytest
@@ -216,3 +217,12 @@ def test_odd_forms_of_new_kinds():
         assert json.loads(re.search(r"\{.*\}", text, re.DOTALL)[0])["label"] in ("a", "b")
     texts = thirty("Answer yes or no.", shares=odd)
     assert not set(texts) & {"yes", "no"} and all(re.search("yes|no", text) for text in texts)
+
+
+@pytest.mark.parametrize("piece",
+["one of ", "one of: a, ", "か", "「a」", "1-", "answer a, ", 'json {"a": ', "a|", "**", "Q1. ", "classify ", "- a\n", "または"])
+def test_hostile_prompts_cost_little(piece: str):
+    """No prompt makes the patterns run away."""
+    before = process_time()
+    said(piece * (20_000 // len(piece)))
+    assert process_time() - before < 1

@@ -130,7 +130,7 @@ def _pointed(folded: str) -> Kind | None:
 def choices_in(text: str) -> Kind | None:
     """The choices that a sentence names: after words like "one of", in Japanese before のいずれか, yes or no."""
     found: tuple[int, tuple[str, ...]] | None = None
-    for match in LEAD.finditer(text):
+    for match in list(LEAD.finditer(text))[-20:]:  # the last one wins; a prompt that has thousands must not cost seconds
         if len(options := _listed(text, match.end())) > 1:
             found = (match.start(), options)
     for match in ANSWER_OR.finditer(text):
