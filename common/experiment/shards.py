@@ -1,4 +1,4 @@
-"""Cells → shard files within a host's limits, and failed rows → new shards. A shard never changes once it is there.
+"""Requests → shard files within a host's limits, and failed rows → new shards. A shard never changes once it is there.
 
 Beside each `shard-00001.jsonl` lies `shard-00001.ids`: one line per request, `request id TAB custom_id TAB
 temperature`, the custom_id empty where it is the same. So what comes back can be matched without the prompts. A shard

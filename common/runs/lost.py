@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from common.errors import BatchError, InputError, Refused, Unknown
 from common.experiment import shards
-from common.experiment.shards import first_tag
 from common.nouns import TO_SUBMIT, Batch, Shard, State
 from common.providers.base import SLACK, UNLISTED
 from common.runs.claims import Claimed, Holder, proves
@@ -43,12 +42,12 @@ def _is_untouched(desk: Desk) -> bool:
 
 def _made_elsewhere(desk: Desk) -> bool:
     """Whether the host's list shows a batch that a copy of this run may have made: one look, for all shards."""
-    tags = {first_tag(shard.tag) for shard in desk.shards.values()}
+    tags = {shards.first_tag(shard.tag) for shard in desk.shards.values()}
     refs = {shard.ref for shard in desk.shards.values() if shard.ref}
     since = desk.run.created_at - SLACK
-    return any(
-        first_tag(b.tag) in tags if b.tag else b.ref in refs if b.ref else b.created_at >= since or not b.created_at for b in _all(desk)
-    )
+    batches = _all(desk)
+    told = (shards.first_tag(b.tag) in tags if b.tag else b.ref in refs for b in batches if b.tag or b.ref)
+    return any(told) or any(b.created_at >= since or not b.created_at for b in batches if not b.tag and not b.ref)
 
 
 def _all(desk: Desk) -> list[Batch]:
@@ -64,7 +63,7 @@ def _all(desk: Desk) -> list[Batch]:
 def _is_of_plan(batch: Batch, shard: Shard) -> bool:
     """Whether a batch says itself that it is of a try at this shard, here or in a copy of its folder."""
     same_try = proves(batch, shard)
-    return not batch.failed and (same_try or bool(batch.tag) and first_tag(batch.tag) == first_tag(shard.tag))
+    return not batch.failed and (same_try or bool(batch.tag) and shards.first_tag(batch.tag) == shards.first_tag(shard.tag))
 
 
 def recover(desk: Desk, shard: Shard) -> None:
