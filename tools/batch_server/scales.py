@@ -61,7 +61,9 @@ JOINED = re.compile(
 QUOTED = re.compile(r"[\"“'‘「『`]([^\"”'’」』`\n]{1,40})[\"”'’」』`]")
 WHICH_JA = re.compile(
     r"((?:[「『][^」』\n]{1,30}[」』](?:[、,・/]|または|もしくは|か|と)?){2,})|"
-    r"([^\s。、,「」:\uff1a]{1,15}(?:(?:[、,/・]|または)[^\s。、,「」:\uff1a]{1,15})+?)(?=の(?:いずれか|どれか|中から|うち))"
+    r"(NAME(?:(?:[、,/・]|または)NAME){1,9})(?=の(?:いずれか|どれか|中から|うち))".replace(
+        "NAME", r"(?:(?!または)[^\s。、,「」:\uff1a/・]){1,15}"  # without what joins names, or a long row of these takes for ever
+    )
 )
 BULLETS = re.compile(r"\s*(?:\n[ \t]*(?:[-*•・]|\d{1,2}[.)])[ \t]*([^\n]{1,120}))+")
 BULLET = re.compile(r"\n[ \t]*(?:[-*•・]|\d{1,2}[.)])[ \t]*([^\n]{1,120})")

@@ -17,6 +17,7 @@ KEYS = re.compile(
 NAMED = re.compile(r"[\"`“「]([A-Za-z_][\w.\-]{0,60})[\"`”」]\s*(?:[(\uff08]([^()\uff08\uff09\n]{1,120})[)\uff09])?")
 LISTED = re.compile(r"\b([a-z_][\w]{0,40})\b\s*(?:\(([^()\n]{1,120})\))?\s*(?:,|;|\band\b|$|\.)")
 DEEPEST = 12
+TRIED = 20  # of the places at which a template may begin
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,9 @@ def template_in(words: str) -> Template | None:
     """The template that stands in a prompt which speaks of JSON; None where there is none."""
     if not JSON_WORD.search(words):
         return None
-    for place in [match.start() for match in KEY.finditer(words)]:
-        if schema := _schema(words, place):
+    described = '"properties"' in words
+    for place in [match.start() for match in KEY.finditer(words)][:TRIED]:
+        if described and (schema := _schema(words, place)):
             return Template(schema=schema)
         try:
             found = _Reader(words, place, words).node("")
