@@ -40,6 +40,7 @@ class Service:
     env: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen | None = None
     facts: dict = field(default_factory=dict)  # service.json: port, pid, addresses
+    clients: list[OpenAI | Anthropic] = field(default_factory=list)  # made since it was empty; closed with it
 
     # ---- the process
 
@@ -71,12 +72,22 @@ class Service:
 
     def __exit__(self, *_: object) -> None:
         """Stop, if it still runs; a service that had a bug fails the test that ends here."""
+        self._close_clients()
         errors = self.stop() if self.process else self._errors.read_text()
         assert "Traceback" not in errors, errors
 
     @property
     def _errors(self) -> Path:
         return self.state / "stderr.txt"
+
+    def _kept(self, client):
+        self.clients.append(client)
+        return client
+
+    def _close_clients(self) -> None:
+        """Let go of their connections: one that is merely forgotten is collected during some other test, which then fails."""
+        while self.clients:
+            self.clients.pop().close()
 
     def _reap(self) -> None:
         self.process.wait(20)
@@ -93,6 +104,7 @@ class Service:
 
     def reset(self) -> None:
         """No file, no batch, no fault."""
+        self._close_clients()
         self.control("reset", {})
 
     def faults(self, *rules: dict) -> None:
@@ -138,16 +150,16 @@ class Service:
 
     def openai(self, key: str = "local", retries: int = 0) -> OpenAI:
         """The real SDK."""
-        return OpenAI(base_url=self.facts["openai_base_url"], api_key=key, max_retries=retries, timeout=20)
+        return self._kept(OpenAI(base_url=self.facts["openai_base_url"], api_key=key, max_retries=retries, timeout=20))
 
     def kluster(self) -> OpenAI:
         """The real OpenAI SDK on the kluster.ai profile."""
-        return OpenAI(base_url=self.facts["kluster_base_url"], api_key="local", max_retries=0, timeout=20)
+        return self._kept(OpenAI(base_url=self.facts["kluster_base_url"], api_key="local", max_retries=0, timeout=20))
 
     def anthropic(self, key: str = "local", version: str = "2023-06-01", retries: int = 0) -> Anthropic:
         """The real SDK."""
         headers = {"anthropic-version": version}
-        return Anthropic(base_url=self.base, api_key=key, max_retries=retries, timeout=20, default_headers=headers)
+        return self._kept(Anthropic(base_url=self.base, api_key=key, max_retries=retries, timeout=20, default_headers=headers))
 
     def get(self, path: str, kind: str = "openai") -> httpx2.Response:
         """A plain HTTP look at an account, without any client's code."""
