@@ -61,6 +61,7 @@ class Desk:
         self.memory: defaultdict[int, Memory] = defaultdict(Memory)
         self.fresh = False  # planned by this very command: nobody else can have sent any of it
         self.suspicious: bool | None = None  # whether somebody else seems to have sent this run; None: nobody has looked
+        self.row_of: dict[str, str] = {}  # batches that were looked into for whose they are → the id of one of their rows
         self.worst: BatchError | None = None  # what a command ends with that could not do everything
         self.halted: BatchError | None = None  # the account is turned away: nothing more is sent
         for shard in journal.shards(run):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from common.errors import BatchError, InputError, Refused, Unknown
 from common.experiment import shards
 from common.nouns import TO_SUBMIT, Batch, Shard, State
 from common.providers.base import SLACK, UNLISTED
+from common.results.raw import Problem, read_raw
 from common.runs.claims import Claimed, Holder, proves
 from common.runs.desk import Desk
 
@@ -25,6 +28,8 @@ def sent_elsewhere(desk: Desk, shard: Shard) -> bool:
         b for b in listed(desk, replace(shard, ref="", intent_at=since)) or () if not b.tag and not b.ref and b.created_at >= since - SLACK
     ]
     found, _ = desk.journal.standing(shard, seen)
+    if not shard.mark:
+        found = [b for b in found if _is_of_plan(b, shard) or not _asks_other_ids(desk, shard, b)]
     if not found:
         return False
     if not _is_of_plan(found[0], shard) and not shard.mark:  # its rows could not tell: neither taken for ours, nor bought beside it unasked
@@ -33,6 +38,19 @@ def sent_elsewhere(desk: Desk, shard: Shard) -> bool:
             f"if it is not a copy of this run's, plan anew with --run NAME"
         )
     return _adopt(desk, shard, found)
+
+
+def _asks_other_ids(desk: Desk, shard: Shard, batch: Batch) -> bool:
+    """Whether a batch that has ended shows by a row that it is not this shard's. Its file is read once a command, and not kept."""
+    if not batch.ended or not batch.output:
+        return False
+    if batch.id not in desk.row_of:
+        with TemporaryDirectory(dir=desk.run.folder) as folder:
+            files = desk.provider.download(batch, Path(folder, "output"), Path(folder, "errors"))
+            items = (item for path in files for _, item in read_raw(path, desk.provider.decode))
+            desk.row_of[batch.id] = next((item.custom_id for item in items if not isinstance(item, Problem)), "")
+    row = desk.row_of[batch.id]
+    return bool(row) and row not in shards.ids(shard)
 
 
 def _is_untouched(desk: Desk) -> bool:

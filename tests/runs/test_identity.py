@@ -114,6 +114,20 @@ def test_a_strangers_batch_since_the_plan(sure: Commands, study: Callable[..., P
     assert asked(sure, "claude", study).json["outcomes"] == {"succeeded": 4}
 
 
+@pytest.mark.parametrize("text", ["another", None], ids=["other ids", "our ids"])
+def test_a_nameless_batch_as_large(sure: Commands, study: Callable[..., Path], tmp_path: Path, text: str | None) -> None:
+    """A host that shows neither metadata nor input file, and a batch that another folder made: its rows tell, or nobody can."""
+    sure.world.control("faults", [{"call": "*", "times": -1, "action": {"without": ["metadata", "input_file_id"]}}])
+    mine, sure.env["RESULTS_DIR"] = sure.env["RESULTS_DIR"], str(tmp_path / "other")
+    before = study(text=f'[{{id = "{text or "t1"}", file = "t1.txt"}}]', trials="4")
+    assert sure("openai", "--batch", "--experiment", before, "--model", "gpt-4.1").code == 0
+    sure.env["RESULTS_DIR"] = mine
+    asked(sure, "openai", study, "--dry-run")
+    end = asked(sure, "openai", study)
+    assert (end.code, len(sure.creates())) == ((0, 2) if text else (2, 1)), end.said
+    assert text or "plan anew with --run NAME" in end.said
+
+
 def test_rehearsals_do_not_depend_on_marks() -> None:
     """The local service answers a request alike, whatever mark its id ends in."""
     context = Context("msgbatch_1", "anthropic", "/v1/messages", 0, {"odd": 0.1, "cut": 0.1, "heal": 0.1, "refuse": 0.1}, "2026-10-21")
