@@ -33,6 +33,21 @@ class OverCap(Exception):
         self.most = most
 
 
+def _connected(path: Path, patience: float = 60) -> sqlite3.Connection:
+    """The database, with a write-ahead log. Where two open a new one at once, SQLite's own patience does not hold for the switch."""
+    deadline = time.monotonic() + patience
+    while True:
+        db = sqlite3.connect(path, timeout=patience, isolation_level=None)
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            return db
+        except sqlite3.Error as error:
+            db.close()
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
 class Journal:
     """The journal of one results folder. Raises InputError when it cannot be opened or is of a newer version."""
 
@@ -44,8 +59,7 @@ class Journal:
         path = results / "journal.db"
         try:
             results.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db = _connected(path)
             self._db.execute("PRAGMA synchronous=FULL")
             if not schema.is_current(self._db):
                 with self._transaction():

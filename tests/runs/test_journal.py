@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import tarfile
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -111,3 +112,20 @@ def test_old_runs_go_on(old: Path) -> None:
     with closing(sqlite3.connect(old / "local_service" / "state.db")) as db:
         names = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         assert db.execute("SELECT count(*) FROM batches").fetchone()[0] == 3, names
+
+
+def test_a_new_journal_is_opened_by_many_at_once(tmp_path: Path) -> None:
+    """Two first runs that are started together: SQLite answers one of them "locked" at once while the other switches to its log."""
+    opener = "import sys, pathlib; from common.runs.journal import Journal; sys.stdin.readline(); Journal(pathlib.Path(sys.argv[1]))"
+    for number in range(5):
+        crowd = [
+            subprocess.Popen([sys.executable, "-c", opener, str(tmp_path / f"r{number}")], cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+            for _ in range(6)
+        ]  # fmt: skip
+        time.sleep(0.5 if number == 0 else 0.3)  # all are imported and wait at their line
+        said = []
+        for process in crowd:
+            process.stdin.write(b"\n"), process.stdin.flush()
+        for process in crowd:
+            said.append(process.communicate()[1].decode())
+        assert not any(said), said
