@@ -31,6 +31,8 @@ class Model:
     supports_temperature: bool = True
     temperature_with_effort_none: bool = False
     supports_system: bool = True
+    structured: str = ""  # how it takes a JSON Schema: "schema", as "object" (some JSON), or "" (in words only)
+    endpoint: str = ""  # where its requests go if not to the usual one of its API
     max_tokens_param: str = "max_tokens"
     long_context_over: int | None = None  # prompt tokens above which the whole request costs more, by these factors
     long_context_input_factor: float = 1.0
@@ -76,10 +78,23 @@ class Host:
     local: bool = False  # the embedded local batch service: nothing costs, everything is simulated
 
 
-class Condition(NamedTuple):
-    """One persona × text × model, provider-neutral: all its trials ask the same and differ by custom_id only.
+class Attachment(NamedTuple):
+    """An image or a PDF that goes with a prompt: `data` is base64, or "" for one that the provider fetches from `url`."""
 
-    A tuple, because a data set may make a million of them. `temperature` is what will be sent: None = left out.
+    name: str
+    media_type: str  # "image/png", "application/pdf" …
+    data: str = ""
+    url: str = ""
+    width: int = 0  # pixels; 0 = unknown
+    height: int = 0
+    pages: int = 0  # of a PDF; 0 = unknown
+
+
+class Condition(NamedTuple):
+    """One persona × text × model × further factors, provider-neutral: all its trials ask the same and differ by custom_id only.
+
+    A tuple, because a data set may make a million of them. `temperature` is what will be sent: None = left out. What is
+    asked is `system`, then the `turns` (role, text), then `user` together with the attachments.
     """
 
     model: Model
@@ -88,6 +103,9 @@ class Condition(NamedTuple):
     system: str
     user: str
     temperature: float | None
+    levels: tuple[str, ...] = ()  # ids of the levels of further factors, in the experiment's order
+    turns: tuple[tuple[str, str], ...] = ()  # ("user" or "assistant", text)
+    attachments: tuple[Attachment, ...] = ()
 
 
 class State(StrEnum):
@@ -119,10 +137,12 @@ class Pause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """How a run's conditions are asked: what all requests of one cut share beside their model and text."""
+    """How conditions are asked: what requests share beside their model, messages and temperature."""
 
     max_tokens: int
     effort: str = ""  # reasoning effort for models that reason; "" = the model's default
+    schema: str = ""  # the JSON Schema that an answer must fit, as JSON text; "" = an answer is free text
+    parameters: Mapping[str, object] = field(default_factory=dict)  # further ones of the request's body, by the API's names
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +164,7 @@ class Shard:
     tag: str  # our name for its batch, unique for ever
     mark: str = ""  # what its ids end in behind a "-", at hosts without metadata; "" where they are sent without one
     headers: Mapping[str, str] = field(default_factory=dict)  # what the create call must send along
+    endpoint: str = ""  # where its requests go if not to the usual one of its API
     ids_sha256: str = ""  # of the ids file; "" where an earlier version has not noted it
     state: State = State.PLANNED
     ref: str = ""  # what `upload` returned
