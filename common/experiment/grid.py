@@ -1,29 +1,28 @@
-"""A person's experiment, its digest, and the conditions of its grid; where it comes from is experiment_file.py's."""
+"""A person's experiment, its digest, and the conditions of its grid; where it comes from is read.py's."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
 from math import isfinite
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
 from common.errors import InputError
+from common.experiment.attachments import Attachments
+from common.experiment.factors import Factor, Level, Persona
+from common.experiment.parameters import Parameters
 from common.experiment.prompt import Prompt
 from common.experiment.questions import asked_of
-from common.nouns import Condition, Limits, Model, Question
-
-
-@dataclass(frozen=True, slots=True)
-class Persona:
-    """Who answers: `id` as in custom_id (p1_…), base temperature, and all keys that the prompt may name."""
-
-    id: str
-    name: str
-    temperature: float | None
-    keys: dict[str, str] = field(default_factory=dict)
+from common.experiment.rules import Keeps, Rules, none_left
+from common.experiment.sample import Chosen
+from common.experiment.schema import schema_of
+from common.nouns import Ask, Attachment, Condition, Host, Model, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +39,11 @@ class Texts:
     rows: Callable[[], Iterator[tuple[int, Sequence[str]]]]
     digest: str
     former_digests: tuple[str, ...] = ()  # as they were when line ends or marks still counted: a run of then is not bought again
+    chained: bool = False  # made of an earlier run's answers,
+    simulated: bool = False  # and of rehearsed ones
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Experiment:
     """An experiment as read and checked, narrowed to the personas and texts that the command names."""
 
@@ -59,12 +60,45 @@ class Experiment:
     personas: tuple[Persona, ...]
     texts: Texts
     questions: tuple[Question, ...]
+    turns: tuple[tuple[str, str], ...] = ()  # (role, prompt) between system and user
+    files: tuple[str, ...] = ()  # prompts, each of which names an image or a PDF
+    factors: tuple[Factor, ...] = ()
+    parameters: Parameters = Parameters()
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    columns: tuple[str, ...] | None = None  # names whose values become columns of the results; None: the usual ones
     only_texts: frozenset[str] | None = None
     limit: int | None = None
+    sample: int | None = None
+    seed: str = ""
 
     def cap(self, model: Model) -> int:
         """The most tokens that one answer of a model may have; models that think by themselves do so within it."""
         return self.reasoning_max_tokens if model.reasoning and not model.thinks_only_when_asked else self.max_tokens
+
+    @property
+    def sources(self) -> list[str]:
+        """All prompts with holes."""
+        return [self.system, self.user, *(text for _, text in self.turns), *self.files]
+
+    @cached_property
+    def schema(self) -> str:
+        """The JSON Schema that answers must fit, as JSON text; "" where they are text."""
+        asked = self.questions and self.questions[0].form == "json"
+        return orjson.dumps(schema_of(self.questions)).decode() if asked else ""
+
+    @cached_property
+    def rules(self) -> Rules:
+        """What leaves combinations out."""
+        keys = {f"persona.{key}": None for persona in self.personas for key in persona.keys}
+        for factor in self.factors:
+            keys[factor.name] = None
+            keys |= {f"{factor.name}.{key}": None for level in factor.levels for key in level.keys}
+
+        def fail(key: str, message: str) -> InputError:
+            return InputError(f"{self.path}: {key}: {message}")
+
+        return Rules(self.only, self.skip, ("model", "persona", *keys), self.texts.columns, fail)
 
     def digest(self, **binding: object) -> str:
         """Hex digest of everything that decides what is asked, plus what the caller binds the run to."""
@@ -78,40 +112,150 @@ class Experiment:
             "only": sorted(self.only_texts) if self.only_texts is not None else None,
             "limit": self.limit,
             "questions": [asked_of(q) for q in self.questions],
+            **self._further(),
             **binding,
         }
         return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
-    def conditions(self, model: Model, limits: Limits) -> Iterator[Condition]:
-        """All conditions of one model, texts first, then personas. Flat memory: a data set is read row by row."""
-        columns = self.texts.columns
-        readers = [
-            (
-                persona,
-                render := Prompt(self.system, persona.keys, columns, self.path, "prompt.system"),
-                render(()) if not render.columns else None,
-                Prompt(self.user, persona.keys, columns, self.path, "prompt.user"),
-                self._heat(model, persona, limits, 0.0),
-            )
-            for persona in self.personas
+    def _further(self) -> dict[str, object]:
+        """What came later, where it is used: runs of before keep their digests."""
+        levels = [
+            [f.name, [[v.id, v.temperature, v.effort, v.parameters.listed(), sorted(v.keys.items())] for v in f.levels]] for f in self.factors
         ]
-        modified = self.texts.modifier_column is not None
-        for where, row in self.texts.rows():
-            text_id = row[self.texts.id_column]
-            if self.only_texts is not None and text_id not in self.only_texts:
+        found = {
+            "turns": self.turns,
+            "files": self.files,
+            "factors": levels,
+            "request": self.parameters.listed() if self.parameters else None,
+            "rules": self.rules.identity if self.only or self.skip else None,
+            "columns": self.columns,
+            "sample": [self.sample, self.seed] if self.sample else None,
+        }
+        return {key: value for key, value in found.items() if value}
+
+
+class Asked(NamedTuple):
+    """A condition, how it is asked, the numbers of its trials, where its text's columns are kept, and why it cannot be sent."""
+
+    condition: Condition
+    ask: Ask
+    trials: Sequence[int]
+    place: int | None = None
+    problem: str = ""
+
+
+class _Way(NamedTuple):
+    """One combination of persona and levels, for one model, ready to be filled with rows."""
+
+    number: int  # over all models of a run
+    name: str
+    persona: str
+    levels: tuple[str, ...]
+    ask: Ask
+    base: float | None  # temperature before a text's modifier; None: the model takes none
+    system: Prompt
+    constant: str | None  # the system prompt where no row changes it
+    user: Prompt
+    turns: tuple[tuple[str, Prompt], ...]
+    files: tuple[Prompt, ...]
+    keeps: Keeps | None  # None: every row
+    again: bool  # asks the same as an earlier one
+
+
+class Grid:
+    """All that is asked of one model at a host. Raises InputError where a rule is wrong or leaves nothing."""
+
+    def __init__(self, experiment: Experiment, model: Model, host: Host, first: int = 0) -> None:
+        self.experiment, self.model, self._host, self.texts = experiment, model, host, experiment.texts
+        self._attachments = Attachments(experiment.path.parent)
+        self.identical = 0  # requests that ask what another one of this model asks
+        self.ways: list[_Way] = []
+        self.left_out = 0  # combinations that rules leave out whatever the text
+        seen: set[tuple] = set()
+        for persona, *levels in product(experiment.personas, *(factor.levels for factor in experiment.factors)):
+            way = self._way(persona, levels, first + len(self.ways), seen)
+            self.left_out += way is None
+            self.ways += [way] if way else []
+
+    def _way(self, persona: Persona, levels: Sequence[Level], number: int, seen: set[tuple]) -> _Way | None:
+        experiment, model, path = self.experiment, self.model, self.experiment.path
+        known = {"model": model.alias, "persona": persona.id} | {f"persona.{key}": value for key, value in persona.keys.items()}
+        parameters, effort, temperature = experiment.parameters.of(model, self._host), experiment.reasoning_effort, persona.temperature
+        for factor, level in zip(experiment.factors, levels):
+            known[factor.name] = level.id
+            known |= {f"{factor.name}.{key}": value for key, value in level.keys.items()}
+            parameters |= level.parameters.of(model, self._host)
+            effort = level.effort or effort
+            temperature = temperature if level.temperature is None else level.temperature
+        keeps = experiment.rules.of(known)
+        if keeps is False:
+            return None
+        ask = Ask(experiment.cap(model), effort, experiment.schema, parameters)
+        prompts = {name: value for name, value in known.items() if name not in ("model", "persona")}
+        make = lambda source, key: Prompt(source, prompts, self.texts.columns, path, key)  # noqa: E731
+        system, user = make(experiment.system, "prompt.system"), make(experiment.user, "prompt.user")
+        turns = tuple((role, make(text, "prompt.message")) for role, text in experiment.turns)
+        files = tuple(make(text, "prompt.files") for text in experiment.files)
+        base = temperature if self._takes_temperature(effort) else None
+        same = (system.identity, user.identity, *((r, p.identity) for r, p in turns), *(p.identity for p in files), base, orjson.dumps(ask))
+        again = same in seen
+        seen.add(same)
+        ids = tuple(level.id for level in levels)
+        return _Way(
+            number, "\x1f".join((model.alias, persona.id, *ids)), persona.id, ids, ask, base, system,
+            None if system.columns else system(()), user, turns, files, None if keeps is True else keeps, again,
+        )  # fmt: skip
+
+    def _takes_temperature(self, effort: str) -> bool:
+        model = self.model
+        return model.supports_temperature or (model.temperature_with_effort_none and effort == "none")
+
+    def allowed(self, where: object, row: Sequence[str]) -> list[int]:
+        """The numbers of the ways in which a row is asked."""
+        return [way.number for way in self.ways if way.keeps is None or way.keeps(row, where)]
+
+    def conditions(self, chosen: Chosen | None = None, places: Sequence[int] | None = None) -> Iterator[Asked]:
+        """All conditions, texts first, then personas, then further factors. Flat memory: a data set is read row by row."""
+        every, texts, model = range(1, self.experiment.trials + 1), self.texts, self.model
+        modified, only = texts.modifier_column is not None, self.experiment.only_texts
+        plain = [(way, self._heat(way.base, 0.0)) for way in self.ways]
+        at = -1
+        for where, row in texts.rows():
+            at += 1
+            text_id = row[texts.id_column]
+            if only is not None and text_id not in only:
                 continue
             modifier = self._modifier(where, row) if modified else 0.0
-            for persona, system, constant, user, temperature in readers:
+            place = places[at] if places else None
+            for way, heat in plain:
+                if way.keeps is not None and not way.keeps(row, where):
+                    continue
+                trials = every if chosen is None else chosen.trials(way.number, text_id)
+                if not trials:
+                    continue
+                if way.again:
+                    self.identical += len(trials)
                 if modifier:
-                    temperature = self._heat(model, persona, limits, modifier)
-                yield Condition(model, persona.id, text_id, system(row) if constant is None else constant, user(row), temperature)
+                    heat = self._heat(way.base, modifier)
+                system = way.constant if way.constant is not None else way.system(row)
+                if way.turns or way.files or way.levels:
+                    turns = tuple((role, prompt(row)) for role, prompt in way.turns)
+                    files, problem = self._files(way.files, row) if way.files else ((), "")
+                    condition = Condition(model, way.persona, text_id, system, way.user(row), heat, way.levels, turns, files)
+                    yield Asked(condition, way.ask, trials, place, problem)
+                else:
+                    yield Asked(Condition(model, way.persona, text_id, system, way.user(row), heat), way.ask, trials, place)
 
-    def _heat(self, model: Model, persona: Persona, limits: Limits, modifier: float) -> float | None:
+    def _files(self, prompts: Sequence[Prompt], row: Sequence[str]) -> tuple[tuple[Attachment, ...], str]:
+        """What goes with the prompt, and why it cannot; a name that is empty in a row is no file."""
+        try:
+            return tuple(self._attachments.of(name) for prompt in prompts if (name := prompt(row).strip())), ""
+        except InputError as error:
+            return (), str(error)
+
+    def _heat(self, base: float | None, modifier: float) -> float | None:
         """base + modifier, clipped to what the API takes; None where the model takes no temperature."""
-        takes = model.supports_temperature or (model.temperature_with_effort_none and self.reasoning_effort == "none")
-        if not takes or persona.temperature is None:
-            return None
-        return min(max(round(persona.temperature + modifier, 4), 0.0), limits.temperature_max)
+        return None if base is None else min(max(round(base + modifier, 4), 0.0), self._host.limits.temperature_max)
 
     def _modifier(self, where: int, row: Sequence[str]) -> float:
         value = row[self.texts.modifier_column]
@@ -124,12 +268,24 @@ class Experiment:
             raise InputError(f"{self.texts.source}, row {where}: {column} is {value!r}; expected a number") from None
 
 
+def grids(experiment: Experiment, models: Sequence[Model], host: Host) -> list[Grid]:
+    """The grid of each model. Raises InputError where rules leave nothing at all."""
+    found: list[Grid] = []
+    for model in models:
+        found.append(Grid(experiment, model, host, sum(len(grid.ways) for grid in found)))
+    if not any(grid.ways for grid in found):
+        raise none_left(experiment.path)
+    return found
+
+
 def narrow(
     experiment: Experiment,
     trials: int | None,
     limit: int | None,
     personas: Sequence[str] | None,
     texts: Sequence[str] | None,
+    sample: int | None = None,
+    seed: str = "",
 ) -> Experiment:
     """The part of an experiment that the command asks for. Raises InputError for a persona that it does not have."""
     chosen = experiment.personas
@@ -143,6 +299,8 @@ def narrow(
         experiment,
         trials=trials or experiment.trials,
         limit=limit,
+        sample=sample,
+        seed=seed,
         personas=chosen,
         only_texts=frozenset(texts) if texts else None,
     )

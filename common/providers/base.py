@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.errors import Refused
-from common.nouns import Ask, Batch, Condition, Model, Result, Shard
+from common.nouns import Ask, Attachment, Batch, Condition, Model, Result, Shard
 
 SLACK = 300.0  # seconds that a host's clock may be behind ours
 UNLISTED = (403, 404, 405, 501)  # what a host answers that does not list its batches
@@ -65,6 +65,26 @@ class Provider(ABC):
     def headers(model: Model) -> dict[str, str]:
         """What the create call of a model's batches must send along."""
         return {}
+
+    @staticmethod
+    def endpoint(model: Model) -> str:
+        return ""
+
+    @staticmethod
+    def parameter_problem(name: str, value: object, model: Model, ask: Ask) -> str:
+        return ""
+
+    @staticmethod
+    def knows_parameter(name: str) -> bool:
+        return True
+
+    @staticmethod
+    def attachment_problem(attachment: Attachment, model: Model) -> str:
+        return ""
+
+    @staticmethod
+    def attachment_tokens(attachment: Attachment, model: Model) -> int:
+        return 1000
 
     # ---- what every run does
 

@@ -88,7 +88,7 @@ def _lines(rows: Iterable[str]) -> bytes:
 def write_csv(rows: Iterable[Row], path: Path, origin: Origin | None = None) -> int:
     """Write a CSV that spreadsheets open (UTF-8 with BOM) and return its number of rows. Raises OSError."""
     questions = origin.questions if origin else ()
-    header = columns(questions)
+    header = columns(questions, origin.kept if origin else ())
     writers = [_writer(*column) for column in header]
     count = 0
     with whole_file(path) as file:
@@ -103,7 +103,7 @@ def write_csv(rows: Iterable[Row], path: Path, origin: Origin | None = None) -> 
 def write_jsonl(rows: Iterable[Row], path: Path, origin: Origin | None = None) -> int:
     """Write one JSON object per row, the same columns by name, and return their number. Raises OSError."""
     questions = origin.questions if origin else ()
-    names = [name for name, _ in columns(questions)]
+    names = [name for name, _ in columns(questions, origin.kept if origin else ())]
     count = 0
     with whole_file(path) as file:
         for block in blocks(rows):
