@@ -28,13 +28,19 @@ def check(experiment: Experiment) -> None:
                 f"{experiment.path}: factor {factor.name}: changes nothing: no prompt names {{{factor.name}}} or a key of its levels, "
                 "and no level sets anything in the request"
             )
-    texts = experiment.texts
-    if not names_in(experiment.sources) & {name for n, name in enumerate(texts.columns) if name}:
-        raise InputError(
-            f"{experiment.path}: prompt: names no column of {'the texts' if texts.source == experiment.path else texts.source.name}, "
-            f"so every text would be asked the same; expected one of {', '.join(f'{{{name}}}' for name in texts.columns if name)}"
-        )
     kept(experiment)
+
+
+def check_texts_are_asked(experiment: Experiment, count: int) -> None:
+    """Raise InputError where the prompts name nothing of several texts, which would all be asked the same."""
+    texts = experiment.texts
+    names = [name for name in texts.columns if name]
+    if count > 1 and not names_in(experiment.sources).intersection(names):
+        what = "the texts" if texts.source == experiment.path else texts.source.name
+        raise InputError(
+            f"{experiment.path}: prompt: names no column of {what}, so all {count:,} texts would be asked the same; "
+            f"expected one of {', '.join(f'{{{name}}}' for name in names)}"
+        )
 
 
 def _to_be_used(experiment: Experiment) -> Iterator[tuple[str, str]]:

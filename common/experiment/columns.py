@@ -36,7 +36,7 @@ def taken_names(experiment: Experiment) -> dict[str, str]:
     """The names that no factor may have → what they name already."""
     questions = chain.from_iterable(map(question_columns, experiment.questions))
     return {
-        **{name: "a column of the data" for name in experiment.texts.columns},
+        **dict.fromkeys(experiment.texts.columns, "a column of the data"),
         **{name: "a question's column" for name, _ in questions},
         **{name: "a column of the results" for name, _ in (*FRONT, *BACK, ("problems", str))},
     }

@@ -36,6 +36,10 @@ class Level:
         """Whether the request differs by this level, whatever the prompt says."""
         return self.temperature is not None or bool(self.effort or self.parameters)
 
+    def listed(self) -> list:
+        """All of it, for a digest."""
+        return [self.id, self.temperature, self.effort, self.parameters.listed(), sorted(self.keys.items())]
+
 
 @dataclass(frozen=True, slots=True)
 class Factor:

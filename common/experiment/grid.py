@@ -119,9 +119,7 @@ class Experiment:
 
     def _further(self) -> dict[str, object]:
         """What came later, where it is used: runs of before keep their digests."""
-        levels = [
-            [f.name, [[v.id, v.temperature, v.effort, v.parameters.listed(), sorted(v.keys.items())] for v in f.levels]] for f in self.factors
-        ]
+        levels = [[factor.name, [level.listed() for level in factor.levels]] for factor in self.factors]
         found = {
             "turns": self.turns,
             "files": self.files,

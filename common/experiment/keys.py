@@ -93,7 +93,7 @@ class Table:
             raise self.fail(key, f"is empty; expected at least one [[{name}]]")
         return (Table(self.path, row, f"{name}[{n}]") for n, row in enumerate(rows or (), 1))
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """The keys that are still to be taken."""
         return [*self._row]
 

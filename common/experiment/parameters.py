@@ -37,7 +37,7 @@ def read_parameters(table: Table | None) -> Parameters:
     if table is None:
         return Parameters()
     models = table.table("model", None)
-    by_model = {} if models is None else {name: _values(models, name) for name in models.keys()}
+    by_model = {} if models is None else {name: _values(models, name) for name in models.names()}
     names = {host.api for host in hosts().values()} | {*hosts()}
     named = {name: _values(table, name) for name in sorted(names) if table.has(name)}
     every = table.rest()

@@ -39,6 +39,7 @@ def load(path: Path, results: Path | None = None) -> Experiment:
         raise table.fail("name", f"is {name!r}; expected a short name of a-z, 0-9 and -")
     max_tokens = table.count("max_tokens")
     only, skip = read_rules(table)
+    prompts = _prompts(table.table("prompt"))
     experiment = Experiment(
         path=file,
         name=name,
@@ -49,7 +50,7 @@ def load(path: Path, results: Path | None = None) -> Experiment:
         # hidden reasoning is paid from the same cap and often takes a thousand tokens alone
         reasoning_max_tokens=table.count("reasoning_max_tokens", min(8 * max_tokens, MOST)),
         reasoning_effort=table.text("reasoning_effort", "none, minimal, low, medium, high", default=""),
-        **_prompts(table.table("prompt")),
+        **prompts,
         personas=read_personas(table),
         factors=read_factors(table),
         parameters=read_parameters(table.table("request", None)),
@@ -57,7 +58,7 @@ def load(path: Path, results: Path | None = None) -> Experiment:
         skip=skip,
         columns=table.texts("columns", 'a list of names such as ["*", "persona.age"]') if table.has("columns") else None,
         questions=_questions(table),
-        texts=_texts(table, results),
+        texts=_texts(table, results, "{text}" in prompts["user"]),
     )
     table.done()
     check(experiment)
@@ -121,13 +122,16 @@ def _questions(table: Table) -> tuple[Question, ...]:
     return found
 
 
-def _texts(table: Table, results: Path | None) -> Texts:
+def _texts(table: Table, results: Path | None, needed: bool) -> Texts:
+    """What is asked about: [data], [[text]], or where neither is there nor needed, one text "t1" of which nothing is said."""
     data = table.table("data", None)
     if data is not None:
         if table.has("text"):
             raise table.fail("data", "stands beside [[text]]; expected one of the two")
         return _data(data, results)
     path, found = table.path, []
+    if not needed and not table.has("text"):
+        return Texts(path, ("id",), 0, None, lambda: iter([(1, ("t1",))]), "")
     for row in table.tables("text"):
         identifier, title = row.identifier(), row.text("title", default="")
         file = _inside(row)

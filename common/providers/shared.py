@@ -16,14 +16,16 @@ from common.providers.http import MISSHAPEN, Http, segment
 from common.text import one_line
 
 DAY = 86400.0
+STOPPED = ("cancelled", "expired")
 
 
 def alike(batches: Iterable[Batch], shard: Shard) -> list[Batch]:
     """Batches that may be a shard's by their size alone, those made since its intent first, oldest first.
 
-    One whose counts are not there yet may be of any size; one that ended without counts and files was never tried.
+    One whose counts are not there yet may be of any size. One that was stopped without counts and files was never tried; one
+    that ended by itself was, and what it lacks is late.
     """
-    found = [b for b in batches if not b.failed and (b.total == shard.count or not (b.total or (b.ended and not b.output)))]
+    found = [b for b in batches if not b.failed and b.total in (shard.count, 0) and not (b.status in STOPPED and not (b.total or b.output))]
     return sorted(found, key=lambda b: (0 < b.created_at < shard.intent_at - SLACK, b.created_at))
 
 

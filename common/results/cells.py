@@ -15,18 +15,15 @@ def kept_of(experiment: Experiment) -> dict[str, object]:
     """What run.json notes of it: factors with their level ids, columns in order, and the values of persona and level keys."""
     columns = kept(experiment)
     wanted = {column.name for column in columns}
-    keys = {p.id: {name: value for key, value in p.keys.items() if (name := f"persona.{key}") in wanted} for p in experiment.personas}
-    levels = {
-        factor.name: {
-            level.id: {name: value for key, value in level.keys.items() if (name := f"{factor.name}.{key}") in wanted} for level in factor.levels
-        }
-        for factor in experiment.factors
-    }
+
+    def values(of: str, keys: Mapping[str, str]) -> dict[str, str]:
+        return {name: value for key, value in keys.items() if (name := f"{of}.{key}") in wanted}
+
     return {
         "factors": {factor.name: [level.id for level in factor.levels] for factor in experiment.factors},
         "kept": [list(column) for column in columns],
-        "persona_keys": {own_id: found for own_id, found in keys.items() if found},
-        "level_keys": {name: {own_id: found for own_id, found in each.items() if found} for name, each in levels.items()},
+        "persona_keys": {persona.id: values("persona", persona.keys) for persona in experiment.personas},
+        "level_keys": {f.name: {level.id: values(f.name, level.keys) for level in f.levels} for f in experiment.factors},
         "simulated_texts": experiment.texts.simulated,
     }
 

@@ -50,6 +50,7 @@ class Origin(Protocol):
     folder: Path | None
     questions: Sequence[Question]
     kept: Sequence[str]  # headers of the columns that Meta.kept fills
+    of_rehearsed: bool  # its texts are rehearsed answers of an earlier run, so all of it is simulated
     provider: str
     experiment: str
     run: str
@@ -74,6 +75,7 @@ class ForeignOrigin:
     run = ""
     attempts = 1
     kept = ()
+    of_rehearsed = False
 
     def __init__(
         self, file: Path, provider: str, providers: tuple[str, ...] = (), experiment: Experiment | None = None, mark: str = ""
@@ -181,7 +183,7 @@ class RunOrigin:
         self._host = run.host
         self._cells = Cells(manifest, run.folder)
         self.kept = self._cells.headers
-        self._simulated = bool(manifest.get("simulated_texts"))
+        self.of_rehearsed = bool(manifest.get("simulated_texts"))
 
     def of(self, shard: Shard) -> RunOrigin:
         """The same, knowing the requests of a shard. Memory: their ids. Raises OSError."""

@@ -41,7 +41,7 @@ class RowMaker:
     """Makes rows of results: `RowMaker(origin)(result, batch_id, attempts) -> Row`; the only place that does."""
 
     def __init__(self, origin: Origin) -> None:
-        self._origin = origin
+        self._origin, self._of_rehearsed = origin, origin.of_rehearsed
         kind = JsonChecker if any(q.form == "json" for q in origin.questions) else Checker
         self._check = kind(origin.questions).check if origin.questions else lambda text: None
         # not a cached method: that would be a circle, which holds the ids of a whole shard until it is looked for
@@ -49,6 +49,8 @@ class RowMaker:
         self._asked_by = origin.provider, origin.experiment, origin.run
 
     def __call__(self, result: Result, batch_id: str, attempts: int) -> Row:
+        if self._of_rehearsed:
+            result = result._replace(simulated=True)
         meta = self._origin.describe(result.custom_id)
         price = self._price(meta.model, result.model)(result.usage)
         return Row(meta, result, self._check(result.text), attempts, price, batch_id, *self._asked_by)

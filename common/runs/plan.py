@@ -14,6 +14,7 @@ import orjson
 from common.errors import InputError
 from common.experiment import cut
 from common.experiment.askable import Askable
+from common.experiment.checks import check_texts_are_asked
 from common.experiment.columns import kept
 from common.experiment.grid import Experiment, Grid, grids
 from common.experiment.ids import check_ids
@@ -37,7 +38,6 @@ class Planned:
     shards: list[Shard]
     is_new: bool
     invalid: list[tuple[str, str]] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)  # what a person should know before it is sent
 
     @property
     def ceiling(self) -> float | None:
@@ -133,9 +133,10 @@ def _write(
     askable = Askable(experiment, skip_invalid)
     experiment, host = askable.experiment, account.host
     every = grids(experiment, models, host)
-    told = check_parameters(provider, every)
+    notes = check_parameters(provider, every)
     keeper = _keeper(experiment)
     found = check_ids(keeper.watched(experiment, run.folder) if keeper else experiment, models)
+    check_texts_are_asked(experiment, found.texts)
     chosen = _chosen(experiment, every)
     secret = "" if host.metadata else _secret(run)
     ways = sum(len(grid.ways) for grid in every)
@@ -153,7 +154,7 @@ def _write(
         share = None if experiment.limit is None else (experiment.limit + len(models) - 1 - n) // len(models)
         conditions = grid.conditions(chosen, keeper.places if keeper else None)
         made += work.cut(conditions, experiment.cap(grid.model), len(made) + 1, share)
-    told += told_of(every)
+    notes += told_of(every)
     if work.invalid and not skip_invalid:
         shown = "; ".join(f"{custom_id}: {why}" for custom_id, why in work.invalid[:5])
         more = f" … and {work.skipped - 5:,} more" if work.skipped > 5 else ""
@@ -172,11 +173,11 @@ def _write(
         models,
         {
             "digest": run.digest, "address": run.address, "made_with": made_with, "run": told, "ids_differ_in_case_only": found.alike,
-            "mark": secret, "grid": grid_facts(experiment, every, found.texts), "told": told,
+            "mark": secret, "grid": grid_facts(experiment, every, found.texts), "told": notes,
         },  # fmt: skip
     )
     run = journal.plan(replace(run, skipped=work.skipped, mark=secret), made)
-    return Planned(run, tuple(models), made, is_new=True, invalid=work.invalid, told=told)
+    return Planned(run, tuple(models), made, is_new=True, invalid=work.invalid)
 
 
 def _keeper(experiment: Experiment) -> Keeper | None:

@@ -22,7 +22,7 @@ def grid_facts(experiment: Experiment, every: Sequence[Grid], texts: int) -> dic
 def grid_line(grid: Mapping, planned: int, skipped: int) -> str:
     """The grid in words: "4 personas × 3 texts × 2 wording × 2 models × 10 trials = 480"."""
     sizes, crossed = grid["factors"], grid["crossed"]
-    line = " × ".join(f"{size:,} {name}" for name, size in sizes.items()) + f" = {crossed:,}"
+    line = " × ".join(f"{size:,} {name.removesuffix('s') if size == 1 else name}" for name, size in sizes.items()) + f" = {crossed:,}"
     if planned + skipped == crossed:
         return line
     if grid.get("sample"):

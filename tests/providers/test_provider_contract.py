@@ -20,13 +20,14 @@ from common.nouns import Batch, Condition, Host, Shard
 from common.providers import APIS, connect
 from common.providers.account import Account
 from common.providers.base import Provider
+from tests.basics import asked
 from tests.support import Commands, wait_for
 
 KEY = "sk-ant-a-key-of-this-test"
 MODELS = {"openai": "gpt-4.1", "anthropic": "claude-haiku-4-5"}
 CALLS = {"openai": "{}", "anthropic": "messages.{}"}  # the service's names of the calls
 ROWS = {"openai": "files.content", "anthropic": "messages.batches.results"}
-TEXTS = ("A text.", "悲しみ \U0001f600 \"quoted\"\n\ttwice\\", "x" * 9000)
+TEXTS = ("A text.", '悲しみ \U0001f600 "quoted"\n\ttwice\\', "x" * 9000)
 
 
 @pytest.fixture(params=list(APIS))
@@ -58,7 +59,7 @@ def planned(api: str, provider: Provider, folder: Path, first: int = 1) -> Shard
     """Six requests, their trials told apart by id only."""
     model = catalog.resolve(MODELS[api], host_of(api).name)[0]
     conditions = [Condition(model, "1", f"t{n}", "You are a reader.", text, 0.7) for n, text in enumerate(TEXTS)]
-    (found,) = Plan("x/r", folder, host_of(api).limits, provider, trials=2).cut(conditions, 64, first, None)
+    (found,) = Plan("x/r", folder, host_of(api).limits, provider).cut(asked(conditions, 2), 64, first, None)
     return found
 
 
@@ -142,9 +143,7 @@ def test_texts_without_a_line(api: str) -> None:
         ({"truncate": 0.5}, Unknown),
     ],
 )
-def test_it_is_sent_once(
-    run: Commands, api: str, provider: Provider, shard: Shard, action: dict, error: type[BatchError]
-) -> None:
+def test_it_is_sent_once(run: Commands, api: str, provider: Provider, shard: Shard, action: dict, error: type[BatchError]) -> None:
     """Whatever comes back, there was one attempt; an error says what it may mean."""
     shard = uploaded(provider, shard)
     fault(run, create(api), **action)
@@ -207,9 +206,7 @@ def test_stopping(still: Commands, api: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.5, 1])
-def test_a_download_is_whole_or_not_there(
-    run: Commands, api: str, provider: Provider, shard: Shard, tmp_path: Path, share: float
-) -> None:
+def test_a_download_is_whole_or_not_there(run: Commands, api: str, provider: Provider, shard: Shard, tmp_path: Path, share: float) -> None:
     """Cut in the middle, nothing stays; asked again, everything comes."""
     batch = ended(provider, submit(provider, uploaded(provider, shard)))
     folder = tmp_path / "raw"

@@ -118,10 +118,8 @@ def test_a_new_journal_is_opened_by_many_at_once(tmp_path: Path) -> None:
     """Two first runs that are started together: SQLite answers one of them "locked" at once while the other switches to its log."""
     opener = "import sys, pathlib; from common.runs.journal import Journal; sys.stdin.readline(); Journal(pathlib.Path(sys.argv[1]))"
     for number in range(5):
-        crowd = [
-            subprocess.Popen([sys.executable, "-c", opener, str(tmp_path / f"r{number}")], cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-            for _ in range(6)
-        ]  # fmt: skip
+        words, pipes = [sys.executable, "-c", opener, str(tmp_path / f"r{number}")], {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+        crowd = [subprocess.Popen(words, cwd=ROOT, **pipes) for _ in range(6)]
         time.sleep(0.5 if number == 0 else 0.3)  # all are imported and wait at their line
         said = []
         for process in crowd:

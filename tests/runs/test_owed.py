@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Commands
+from tests.support import Commands, later
 
 ENDED = {"openai": {"status": "completed"}, "claude": {"processing_status": "ended"}}
 LOOKS = {"openai": ("batches.retrieve", "batches.list"), "claude": ("messages.batches.retrieve", "messages.batches.list")}
@@ -137,3 +137,19 @@ def test_one_bad_batch_does_not_stop_the_others(run: Commands, study: Callable[.
     run.world.control("faults", [])
     both = run("openai", "--batch", "--experiment", study(trials="4"), "--model", "gpt-4.1", "gpt-4.1-mini", "--json")
     assert "owed" not in total(both), both.said
+
+
+def test_a_lost_creation_whose_batch_shows_nothing_yet(still: Commands, study: Callable[..., Path]) -> None:
+    """A batch whose creation went unanswered and that has ended, with counts and results late: it is not bought again."""
+    lost = {"call": "messages.batches.create", "times": 1, "action": {"drop": "after"}}
+    still.world.control("faults", [lost, {"call": "messages.batches.list", "nth": 2, "times": -1, "action": {"status": 503}}])
+    asked(still, "claude", study, "--patience", "0.2", "--grace", "9")
+    assert still.world.billed() or still.creates()
+    later(still)
+    still.world.control("faults", looks("claude", {**LATE["claude"], "request_counts": None}))
+    asked(still, "claude", study, "--patience", "0.2", "--grace", "0.2")
+    still.world.control("faults", [])
+    later(still)
+    end = asked(still, "claude", study)
+    assert bought_twice(still) == 0, end.said
+    assert total(end).get("succeeded", 0) + total(end).get("truncated", 0) == 4, end.said
