@@ -76,6 +76,18 @@ def test_an_unfinished_run_is_refused_with_what_finishes_it(still: Commands, stu
     assert "is unfinished" in said and f"make status ID={folder.name}" in said, end.said
 
 
+def test_a_table_that_is_damaged_is_made_anew_as_the_message_says(run: Commands, study: Callable) -> None:
+    command = ("openai", "--batch", "--experiment", study(), "--model", "gpt-4.1-mini")
+    assert run(*command).code == 0
+    (table,) = run.results.glob("*/*/results.csv")
+    digest = of_run(run.results, table.parent.name, fail).digests()
+    table.write_bytes(b"".join(table.read_bytes().splitlines(keepends=True)[:1]))
+    assert "delete it and type the run's own command again" in refusal(run.results, table.parent.name)
+    table.unlink()
+    assert run(*command).code == 0
+    assert of_run(run.results, table.parent.name, fail).digests() == digest
+
+
 def test_only_what_succeeded_is_asked_about_and_what_came_in_passing_is_no_column(tmp_path: Path) -> None:
     made(tmp_path)
     found = of_run(tmp_path, "openai/tea-123abc", fail)
@@ -132,7 +144,7 @@ def test_names_that_are_unknown_or_of_several_providers(tmp_path: Path) -> None:
         ({"outcomes": {"succeeded": 1, "owed": 2}}, "2 of 3 answers are not there yet"),
         ({"planned": 5}, "2 of 5 answers are not there yet"),
         ({"paused": "the next batch\x1b[31m could cost more"}, "it waits (the next batch"),
-        ({"rows": 4, "planned": 4}, "has 3 rows; expected 4"),
+        ({"rows": 4, "planned": 4}, "has 3 rows, its summary.json 4; delete it"),
         (b"[]", "is garbled"), (b"{", "is garbled"), (b"{}", "is garbled"), (b'{"outcomes": 3}', "is garbled"),
         ({"rows": "many"}, "is garbled"), ({"outcomes": {"pending": "x"}}, "is garbled"), ({"rows": None}, "is garbled"),
     ],
@@ -140,7 +152,7 @@ def test_names_that_are_unknown_or_of_several_providers(tmp_path: Path) -> None:
 def test_unfinished_and_garbled_runs_are_refused(tmp_path: Path, summary: dict | bytes, why: str) -> None:
     made(tmp_path, summary=summary)
     said = refusal(tmp_path)
-    assert why in said and "make status ID=tea-123abc" in said
+    assert why in said and ("make status ID=tea-123abc" if " is unfinished" in said else "type the run's own command again") in said
 
 
 def test_a_run_in_which_nothing_succeeded(tmp_path: Path) -> None:

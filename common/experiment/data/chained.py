@@ -31,7 +31,8 @@ _PASSING = frozenset(
 )  # fmt: skip
 _NEEDED = ("custom_id", "outcome", "simulated", "answer")
 _SHOWN = 5  # runs that a message names
-_AGAIN = "type the run's own command again, or: make status ID={}"
+_AGAIN = "type the run's own command again, which makes it anew"
+_FINISH = "finish it with its own command, or collect what has ended with: make status ID={}"
 
 
 def column_name(name: str, taken: Container[str] = OURS) -> str:
@@ -52,13 +53,13 @@ class Chained(Reader):
 
     def __init__(self, folder: Path, rows: int, simulated: bool, fail: Fail) -> None:
         self.file = folder / "results.csv"
-        self._fail, self._again = fail, _AGAIN.format(folder.name)
+        self._fail = fail
         if not self.file.is_file():
-            raise fail("run", f"the table of {folder.name} is gone; {self._again}")
+            raise fail("run", f"the table of {folder.name} is gone; {_AGAIN}")
         self._table = CSV(TextFile(self.file, "", fail), ",", fail)
         columns = self._table.columns
         if missing := [name for name in _NEEDED if name not in columns]:
-            raise fail("run", f"{self.file} is no table of a run: it has no column {missing[0]}; {self._again}")
+            raise fail("run", f"{self.file} is no table of a run: it has no column {missing[0]}; delete it and {_AGAIN}")
         kept = [at for at, name in enumerate(columns) if name not in _PASSING]
         self.columns = tuple(columns[at] for at in kept)
         self._kept = itemgetter(*kept)
@@ -85,7 +86,7 @@ class Chained(Reader):
                 answers += 1
                 total += int.from_bytes(hashlib.sha256(orjson.dumps(self._kept(row))).digest(), "big")
         if count != self._rows:
-            raise self._fail("run", f"{self.file} has {count:,} rows; expected {self._rows:,} as its summary.json says; {self._again}")
+            raise self._fail("run", f"{self.file} has {count:,} rows, its summary.json {self._rows:,}; delete it and {_AGAIN}")
         if not answers:
             raise self._fail("run", f"none of the {count:,} rows of {self.file} succeeded, so there is nothing to ask about")
         self.left_out = count - answers
@@ -98,9 +99,9 @@ def of_run(results: Path, name: str, fail: Fail) -> Chained:
     Raises InputError, by `fail("run", …)`, for a run that is unknown, ambiguous, unfinished or garbled.
     """
     folder = _found(results, name, fail)
-    again = _AGAIN.format(folder.name)
+    finish = _FINISH.format(folder.name)
     if not (folder / "summary.json").is_file():
-        raise fail("run", f"{folder.name} is unfinished: nothing of it has been collected; {again}")
+        raise fail("run", f"{folder.name} is unfinished: nothing of it has been collected; {finish}")
     try:
         manifest, summary = (orjson.loads((folder / file).read_bytes()) for file in ("run.json", "summary.json"))
         open_rows = sum(summary["outcomes"].get(outcome, 0) for outcome in (PENDING, OWED))
@@ -108,11 +109,13 @@ def of_run(results: Path, name: str, fail: Fail) -> Chained:
         simulated = bool(summary["simulated"] or summary.get("simulated_rows") or manifest.get("address") == "local")
     except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         why = one_line(repr(error), 100)
-        raise fail("run", f"{folder} is garbled ({why}), or no run of this project; {again}") from None
+        raise fail("run", f"{folder} is garbled ({why}), or no run of this project; {_AGAIN}") from None
     if paused:
-        raise fail("run", f"{folder.name} is unfinished: it waits ({one_line(paused, 120)}); {again}")
+        raise fail("run", f"{folder.name} is unfinished: it waits ({one_line(paused, 120)}); {finish}")
     if open_rows or rows < planned:
-        raise fail("run", f"{folder.name} is unfinished: {open_rows or planned - rows:,} of {planned:,} answers are not there yet; {again}")
+        raise fail(
+            "run", f"{folder.name} is unfinished: {open_rows or planned - rows:,} of {planned:,} answers are not there yet; {finish}"
+        )
     return Chained(folder, rows, simulated, fail)
 
 
