@@ -136,7 +136,7 @@ def _parsed(source: str, fail: Callable[[str], InputError]) -> ast.expr:
                 return ast.parse(source.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         hint = " (one = is written ==)" if re.search(r"(?<![=!<>])=(?!=)", source) else ""
-        raise fail(f'cannot be read{hint}; expected {_TAKEN}; a column of several words is column("its name")') from None
+        raise fail(f"cannot be read{hint}; expected {_TAKEN}; a column of several words is column(\"its name\")") from None
     raise fail(f"is longer than {_LONGEST:,} characters")
 
 
