@@ -137,11 +137,14 @@ def test_many_files_take_the_memory_of_few(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(attachments, "KEPT", 10_000)
     for n in range(20):
         (tmp_path / f"{n}.png").write_bytes(png() + bytes(1_500))
+    (tmp_path / "often.png").write_bytes(png())
     many = Attachments(tmp_path)
     first = many.of("0.png")
     assert many.of("0.png") is first
+    often = many.of("often.png")
     for n in range(1, 20):
         many.of(f"{n}.png")
+        assert many.of("often.png") is often
         assert sum(len(kept.data) for kept in many._kept.values()) <= 10_000
     (tmp_path / "0.png").write_bytes(png(7, 7))
     assert many.of("0.png").width == 7  # it had been let go
