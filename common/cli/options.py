@@ -131,6 +131,7 @@ HOW = (
     flag("--skip-invalid", "leave out requests that cannot be sent and go on with the others"),
     flag("--allow-retired", "send to a model that is known to be retired"),
     flag("--allow-unknown-price", "send although no price is known, so no cap can hold"),
+    flag("--allow-simulated", "send questions about an earlier run's answers although those are simulated"),
     option("--texts", "one text file per answer beside the table", action=argparse.BooleanOptionalAction, default=True),
     RESULTS,
     option("--speed", "with --local: simulated seconds per second (default 3600)", type=seconds, metavar="X"),

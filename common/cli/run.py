@@ -14,7 +14,7 @@ from common.experiment.read import load
 from common.nouns import Pause, Run
 from common.outcomes import OWED, PAID, PENDING
 from common.reports.notify import notify
-from common.runs.choose import check_open, check_prices, choose_models
+from common.runs.choose import check_open, check_prices, check_source, choose_models
 from common.runs.overview import current_summary, grid_of, plan_facts
 from common.runs.plan import Planned, plan
 from common.runs.told import grid_line
@@ -35,6 +35,7 @@ def run(session: ScriptSession) -> int:
     models, notices = choose_models(args.model, script.group, account, args.allow_retired or not sends)
     if sends:
         check_prices(models, account, args.allow_unknown_price)
+        check_source(experiment, account, args.allow_simulated)
     session.say(*(f"note: {notice}" for notice in notices))
     planned = plan(
         session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid

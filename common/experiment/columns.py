@@ -6,6 +6,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from common.errors import InputError
+from common.experiment.data.chained import column_name
 from common.experiment.grid import Experiment
 from common.experiment.questions import Prose
 from common.experiment.questions import columns as question_columns
@@ -61,9 +62,12 @@ def kept(experiment: Experiment) -> tuple[Kept, ...]:
     taken |= {name for name, _ in (*FRONT, *BACK, ("problems", str))}
     found = []
     for name in names:
-        header = name.replace(".", "_") if known[name] != "data" else name
+        kind = known[name]
+        header = name if kind == "data" else name.replace(".", "_")
+        if kind == "data" and experiment.texts.chained:
+            header = column_name(header, taken)
         while header in taken:
-            header = f"{'source' if experiment.texts.chained else 'data'}_{header}" if known[name] == "data" else f"{known[name]}_{header}"
+            header = f"{kind}_{header}"
         taken.add(header)
         found.append(Kept(header, name, known[name]))
     return tuple(found)

@@ -39,8 +39,9 @@ class Texts:
     rows: Callable[[], Iterator[tuple[int, Sequence[str]]]]
     digest: str
     former_digests: tuple[str, ...] = ()  # as they were when line ends or marks still counted: a run of then is not bought again
-    chained: bool = False  # made of an earlier run's answers,
-    simulated: bool = False  # and of rehearsed ones
+    chained: str = ""  # the earlier run whose answers these are
+    left_out: int = 0  # of its rows, because they have no answer
+    simulated: bool = False  # its answers are rehearsed
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import orjson
 
 from common.errors import InputError
 from common.experiment.checks import check
+from common.experiment.data.chained import Chained, of_run
 from common.experiment.data.opened import reader_of
-from common.experiment.data.reader import Said
+from common.experiment.data.reader import Reader, Said
 from common.experiment.data.where import Where
 from common.experiment.factors import read_factors, read_personas
 from common.experiment.grid import Experiment, Texts
@@ -165,12 +167,33 @@ def _read(file: Path) -> str:
 
 
 def _data(table: Table, results: Path | None) -> Texts:
+    if table.has("run"):
+        return _chained(table, results)
     file = _inside(table)
     id_column, modifier = table.text("id", "the column of the text id", ""), table.text("modifier", "a column", "")
     said = Said(*(table.text(key, "a text", "") for key in ("delimiter", "encoding", "sheet")))
     condition = table.text("where", "a condition such as \"lang == 'ja'\"", "")
     table.done()
     reader = reader_of(file, said, table.fail)
+    return _rows_of(table, file, reader, id_column, modifier, condition)
+
+
+def _chained(table: Table, results: Path | None) -> Texts:
+    """The answers of an earlier run, each under its custom_id."""
+    name = table.text("run", "a run's name")
+    if table.has("file"):
+        raise table.fail("file", "stands beside run; expected one of the two")
+    if results is None:
+        raise table.fail("run", "is looked for in a results folder, and this command has none")
+    id_column, modifier = table.text("id", "the column of the text id", Chained.id_column), table.text("modifier", "a column", "")
+    condition = table.text("where", "a condition such as \"persona == '1'\"", "")
+    table.done()
+    reader = of_run(results, name, table.fail)
+    found = _rows_of(table, reader.file, reader, id_column, modifier, condition)
+    return replace(found, chained=name, left_out=reader.left_out, simulated=reader.simulated)
+
+
+def _rows_of(table: Table, file: Path, reader: Reader, id_column: str, modifier: str, condition: str) -> Texts:
     for key, column in (("id", id_column), ("modifier", modifier)):
         if column and column not in reader.columns:
             raise table.fail(key, f"no column {column!r} in {file}; it has {', '.join(reader.columns)}")

@@ -26,7 +26,7 @@ from common.providers.account import Account
 from common.providers.base import Provider
 from common.results.origin import write_manifest
 from common.runs.journal import Journal
-from common.runs.told import check_parameters, grid_facts, told_of
+from common.runs.told import check_parameters, grid_facts, told_of, told_of_texts
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _write(
     askable = Askable(experiment, skip_invalid)
     experiment, host = askable.experiment, account.host
     every = grids(experiment, models, host)
-    notes = check_parameters(provider, every)
+    notes = [*told_of_texts(experiment), *check_parameters(provider, every)]
     keeper = _keeper(experiment)
     found = check_ids(keeper.watched(experiment, run.folder) if keeper else experiment, models)
     check_texts_are_asked(experiment, found.texts)

@@ -45,6 +45,16 @@ def check_parameters(provider: Provider, every: Iterable[Grid]) -> list[str]:
     return [f"request.{name} is not known here and is sent as it stands" for name in unknown]
 
 
+def told_of_texts(experiment: Experiment) -> list[str]:
+    """What is told of texts that are an earlier run's answers."""
+    texts = experiment.texts
+    if not texts.chained:
+        return []
+    told = [f"the texts are the answers of {texts.chained}"]
+    told += [f"{texts.left_out:,} of its rows have no answer and are not asked about"] if texts.left_out else []
+    return told + ["these answers are simulated, so all that is made of them is marked as simulated"] * texts.simulated
+
+
 def told_of(every: Iterable[Grid]) -> list[str]:
     """What is told of requests that ask the same, and of temperatures that are not sent."""
     told = []
