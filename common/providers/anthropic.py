@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-import orjson
-
 from common.errors import Refused, Unknown
-from common.nouns import Ask, Batch, Condition, Host, Model, Result, Shard, Usage
+from common.nouns import Batch, Host, Model, Result, Shard, Usage
 from common.outcomes import SUCCEEDED, UNREADABLE, final_word, finish_class, row_class
+from common.providers.anthropic_attachments import attachment_problem, attachment_tokens
+from common.providers.anthropic_parameters import knows_parameter, parameter_problem
+from common.providers.anthropic_requests import encode, with_cap
 from common.providers.base import UNLISTED, Holding
 from common.providers.foreign import REASON, complaint, count, identity, natural, parsed, request_id, table, unix, word
 from common.providers.http import segment
@@ -23,23 +24,6 @@ TEMPERATURE_VERSION = "2023-06-01"  # the last API version that accepts sampling
 NONE_YET = "(no batch yet)"
 MONEY = {"enforced_spend_limit_reached"}  # codes of a 429 that no waiting ends
 OPEN, CLOSE = b'{"requests":[', b"]}"  # what stands around a create call's requests
-
-
-def encode(condition: Condition, ask: Ask) -> tuple[bytes, bytes]:
-    """The two halves of a request; see `Provider.encode`. An effort has no counterpart here and is ignored."""
-    params = {"model": condition.model.id, "max_tokens": ask.max_tokens, "messages": [{"role": "user", "content": condition.user}]}
-    if condition.system:
-        params["system"] = condition.system
-    if condition.temperature is not None:
-        params["temperature"] = condition.temperature
-    return b'{"custom_id":"', b'","params":%b}\n' % orjson.dumps(params)
-
-
-def with_cap(line: bytes, cap: int) -> bytes:
-    """A request with another max_tokens; see `Provider.with_cap`."""
-    row = orjson.loads(line)
-    row["params"]["max_tokens"] = cap
-    return orjson.dumps(row) + b"\n"
 
 
 def line_of(message: str) -> int:
@@ -170,6 +154,10 @@ class Anthropic(SdkProvider):
     decode = staticmethod(decode)
     claims = staticmethod(claims)
     with_cap = staticmethod(with_cap)
+    knows_parameter = staticmethod(knows_parameter)
+    parameter_problem = staticmethod(parameter_problem)
+    attachment_problem = staticmethod(attachment_problem)
+    attachment_tokens = staticmethod(attachment_tokens)
     line_of = staticmethod(line_of)
     headers = staticmethod(headers)
     to_batch = staticmethod(to_batch)
