@@ -13,7 +13,7 @@ from common.providers.anthropic_attachments import attachment_problem, attachmen
 from common.providers.anthropic_parameters import knows_parameter, parameter_problem
 from common.providers.anthropic_requests import encode, with_cap
 from common.providers.base import UNLISTED, Holding
-from common.providers.foreign import REASON, complaint, count, identity, natural, parsed, request_id, table, unix, word
+from common.providers.foreign import REASON, as_text, complaint, count, identity, natural, parsed, request_id, table, unix, word
 from common.providers.http import segment
 from common.providers.sealed import Sealed
 from common.providers.shared import SdkProvider, alike
@@ -81,6 +81,8 @@ def _answer(custom_id: str, message: object) -> Result:
         return _unreadable(custom_id, "a succeeded result without message.content", usage)
     blocks = content if isinstance(content, list) else [{"text": content}]
     text = "".join(b["text"] for b in blocks if isinstance(b, dict) and isinstance(b.get("text"), str))
+    calls = [] if text else [b["input"] for b in blocks if isinstance(b, dict) and b.get("type") == "tool_use" and b.get("input")]
+    text = text or next(map(as_text, calls), "")  # what a tool was called with is the answer, where there is no text
     stop = word(message.get("stop_reason"))
     outcome = finish_class(stop, bool(text))
     return Result(
@@ -90,7 +92,7 @@ def _answer(custom_id: str, message: object) -> Result:
         word(message.get("model")),
         stop,
         usage,
-        message="" if outcome == SUCCEEDED else f"stop_reason {stop}",
+        message="; ".join(["further tool calls left out"] * (len(calls) > 1) + [f"stop_reason {stop}"] * (outcome != SUCCEEDED)),
         simulated=bool(message.get("simulated")),
     )
 
