@@ -19,7 +19,8 @@ def encode(condition: Condition, ask: Ask) -> tuple[bytes, bytes]:
     if temperature is not None:
         params["temperature"] = temperature
     if ask.schema or ask.parameters or condition.turns or condition.attachments:
-        params = merged(ask.parameters, {**params, **_further(condition, ask)})
+        params |= _further(condition, ask)
+        params = merged(ask.parameters, params) if ask.parameters else params
     return b'{"custom_id":"', b'","params":%b}\n' % orjson.dumps(params)
 
 

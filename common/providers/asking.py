@@ -76,22 +76,24 @@ def _within(schema: object) -> Iterator[object]:
 
 
 @lru_cache(64)
-def for_claude(text: str) -> dict | None:
-    """A schema in the narrower form that Claude takes; None where that would ask for something else.
+def for_claude(text: str) -> orjson.Fragment | None:
+    """A schema, written out, in the narrower form that Claude takes; None where that would ask for something else.
 
     Open objects and definitions that contain themselves have no such form. What is left out of it stands in the descriptions.
     """
     schema = schema_of(text)
     if not is_object(text) or not _is_flat(schema) or not all(map(_can_close, _within(schema))):
         return None
-    return _narrowed(schema)
+    return orjson.Fragment(orjson.dumps(_narrowed(schema)))
 
 
 def _can_close(schema: object) -> bool:
     if not isinstance(schema, dict):
         return False
-    if schema.get("type") != "object":
-        return "object" not in (schema.get("type") or ()) and schema.keys().isdisjoint(("properties", "patternProperties"))
+    kind = schema.get("type")
+    if kind != "object":
+        several = isinstance(kind, list) and not {"object", "array"}.isdisjoint(kind)
+        return not several and schema.keys().isdisjoint(("properties", "patternProperties"))
     return bool(schema.get("properties")) and schema.get("additionalProperties") in (None, False)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import orjson
 
 from common.nouns import Ask, Attachment, Condition, Model
@@ -38,7 +40,9 @@ def encode(condition: Condition, ask: Ask) -> tuple[bytes, bytes]:
         body["reasoning_effort"] = ask.effort
     body[model.max_tokens_param] = ask.max_tokens
     if more:
-        body = merged(ask.parameters, {**body, **_chat_form(model, ask.schema)})
+        if (form := _form(model.structured, ask.schema, "json_schema")) is not None:
+            body["response_format"] = form
+        body = merged(ask.parameters, body) if ask.parameters else body
     return HEAD, _CHAT + orjson.dumps(body) + b"}\n"
 
 
@@ -63,21 +67,18 @@ def _told(user: str, model: Model, schema: str) -> str:
     return f"{user}\n\n{in_words(schema)}"
 
 
-def _form(model: Model, schema: str) -> dict | None:
-    """The form that an answer must have, as /v1/responses writes it; None for any."""
-    if not schema or not model.structured or not is_object(schema):
+@lru_cache(64)
+def _form(structured: str, schema: str, inside: str) -> orjson.Fragment | None:
+    """The form that an answer must have, written out once for all requests; None for any.
+
+    Chat completions have its details `inside` a key of their own, /v1/responses has them beside its type.
+    """
+    if not schema or not structured or not is_object(schema):
         return None
-    if model.structured == "object":
-        return {"type": "json_object"}
-    return {"type": "json_schema", "name": "answer", "strict": is_strict(schema), "schema": schema_of(schema)}
-
-
-def _chat_form(model: Model, schema: str) -> dict:
-    form = _form(model, schema)
-    if form is None:
-        return {}
-    kind = form.pop("type")
-    return {"response_format": {"type": kind, kind: form} if form else {"type": kind}}
+    if structured == "object":
+        return orjson.Fragment(b'{"type":"json_object"}')
+    details = {"name": "answer", "strict": is_strict(schema), "schema": schema_of(schema)}
+    return orjson.Fragment(orjson.dumps({"type": "json_schema", **({inside: details} if inside else details)}))
 
 
 def _parts(user: str, attachments: tuple[Attachment, ...]) -> list[dict]:
@@ -112,7 +113,7 @@ def _response(condition: Condition, ask: Ask) -> dict:
     if ask.effort and model.reasoning:
         body["reasoning"] = {"effort": ask.effort}
     body["max_output_tokens"] = ask.max_tokens
-    if (form := _form(model, ask.schema)) is not None:
+    if (form := _form(model.structured, ask.schema, "")) is not None:
         body["text"] = {"format": form}
     return merged(ask.parameters, body) if ask.parameters else body
 

@@ -178,7 +178,7 @@ def test_a_schema_for_claude() -> None:
         },
         "$defs": {"B": {"type": "object", "properties": {"x": {"type": "string"}}}},
     }
-    found = for_claude(json.dumps(schema))
+    found = body(CLAUDE, Ask(64, schema=json.dumps(schema)))["output_config"]["format"]["schema"]
     assert found["properties"] == {
         "a": {"anyOf": [{"type": "integer"}, {"type": "null"}], "description": "(at least 0)"},
         "b": {"$ref": "#/$defs/B"},
@@ -192,7 +192,7 @@ def test_a_schema_for_claude() -> None:
 @pytest.mark.parametrize(
     "inner",
     [{"type": "object"}, {"type": "object", "properties": {"a": {}}, "additionalProperties": {}}, {"$ref": "#"}, {"$ref": "#/$defs/A"},
-     {"$ref": "https://example.org/s"}, True, {"type": ["object", "null"]}, {"properties": {"a": {}}}],
+     {"$ref": "https://example.org/s"}, True, {"type": ["object", "null"]}, {"type": ["array", "null"], "items": {}}, {"properties": {"a": {}}}],
 )  # fmt: skip
 def test_what_claude_cannot_be_bound_to(inner: object) -> None:
     """Open objects, and definitions without end, are asked for in words."""
