@@ -81,7 +81,11 @@ def _answer(custom_id: str, message: object) -> Result:
         return _unreadable(custom_id, "a succeeded result without message.content", usage)
     blocks = content if isinstance(content, list) else [{"text": content}]
     text = "".join(b["text"] for b in blocks if isinstance(b, dict) and isinstance(b.get("text"), str))
-    calls = [] if text else [b["input"] for b in blocks if isinstance(b, dict) and b.get("type") == "tool_use" and b.get("input")]
+    calls = (
+        []
+        if text
+        else [b["input"] for b in blocks if isinstance(b, dict) and b.get("type") == "tool_use" and isinstance(b.get("input"), dict)]
+    )
     text = text or next(map(as_text, calls), "")  # what a tool was called with is the answer, where there is no text
     stop = word(message.get("stop_reason"))
     outcome = finish_class(stop, bool(text))

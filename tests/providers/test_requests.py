@@ -192,7 +192,8 @@ def test_a_schema_for_claude() -> None:
 @pytest.mark.parametrize(
     "inner",
     [{"type": "object"}, {"type": "object", "properties": {"a": {}}, "additionalProperties": {}}, {"$ref": "#"}, {"$ref": "#/$defs/A"},
-     {"$ref": "https://example.org/s"}, True, {"type": ["object", "null"]}, {"type": ["array", "null"], "items": {}}, {"properties": {"a": {}}}],
+     {"$ref": "https://example.org/s"}, True, {"type": ["object", "null"]}, {"type": ["array", "null"], "items": {}},
+     {"properties": {"a": {}}}],
 )  # fmt: skip
 def test_what_claude_cannot_be_bound_to(inner: object) -> None:
     """Open objects, and definitions without end, are asked for in words."""

@@ -21,6 +21,7 @@ from common.providers import connect
 from common.providers.account import Account
 from common.providers.base import Provider
 from tests.basics import wait_for
+from tests.providers.test_parameters import RIGHT
 from tests.support import World
 
 MODELS = {  # where they are asked → a model, and its endpoint as we note it
@@ -169,3 +170,24 @@ def test_a_nameless_batch_is_known_by_its_endpoint(calm: World, tmp_path: Path) 
             made[provider.submit(shard, name)] = shard
         calm.service.fault("*", {"without": ["metadata", "input_file_id"]})
         assert [[batch.id for batch in provider.find(shard)] for shard in made.values()] == [[batch_id] for batch_id in made]
+
+
+@pytest.mark.parametrize("of", sorted({name for name, *_ in RIGHT} - {"some/model-7", "deepseekv4-flash"}))
+def test_parameters_that_we_let_through_are_taken(calm: World, tmp_path: Path, of: str) -> None:
+    """The service, which knows the APIs' rules by its own tables, refuses none of them."""
+    calm.reset()
+    model = next(m for m in catalog.models() if m.alias == of)
+    account = Account(catalog.hosts()[model.provider], calm.service.facts[f"{model.provider}_base_url"], "sk-key")
+    with closing(connect(account)) as provider:
+        lines = []
+        for n, (_, name, value, beside) in enumerate(one for one in RIGHT if one[0] == of and one[1] != "nobody_knows"):
+            more = dict(beside)
+            more.pop("schema", None)
+            ask = Ask(2000, more.pop("effort", ""), parameters={**more, name: value})
+            head, tail = provider.encode(Condition(model, "1", "t", "", "Read this as JSON.", None), ask)
+            lines.append(head + b"r%d" % n + tail)
+        path = tmp_path / "shard.jsonl"
+        path.write_bytes(b"".join(lines))
+        shard = replace(shard_of(path, of, provider.endpoint(model)), headers=provider.headers(model))
+        found = collected(provider, shard, model.id).values()
+    assert len(found) == len(lines) and {(row.outcome, row.message) for row in found} == {("succeeded", "")}
