@@ -39,6 +39,18 @@ OURS = {
     "betas": "beta features belong to a whole batch; leave it out",
     "output_format": "it has become output_config = { format = … }",
 }
+# What only other APIs have, and what comes nearest here; Anthropic refuses every request with a name that it does not know.
+OTHERS = {
+    "stop": "write stop_sequences",
+    "reasoning_effort": "write output_config = { effort = … }",
+    "response_format": "write [answer] format",
+    "user": "write metadata = { user_id = … }",
+    "parallel_tool_calls": "write disable_parallel_tool_use in tool_choice",
+    **dict.fromkeys(
+        ("seed", "n", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty", "logit_bias", "verbosity", "reasoning", "text"),
+        "leave it out",
+    ),
+}
 TABLE: dict[str, Check] = {
     "cache_control": with_keys(type=one_of("ephemeral"), ttl=one_of("5m", "1h")),
     "container": either(text, table),
@@ -65,14 +77,16 @@ TABLE: dict[str, Check] = {
 
 
 def knows_parameter(name: str) -> bool:
-    """Whether it is in the table; see `Provider.knows_parameter`."""
-    return name in TABLE or name in OURS
+    """Whether it is in one of the tables; see `Provider.knows_parameter`."""
+    return name in TABLE or name in OURS or name in OTHERS
 
 
 def parameter_problem(name: str, value: object, model: Model, ask: Ask) -> str:
     """Why a model's requests cannot have this parameter; see `Provider.parameter_problem`."""
     if name in OURS:
         return f"{name} is not for the request's parameters: {OURS[name]}"
+    if name in OTHERS:
+        return f"{model.alias} takes no {name}; {OTHERS[name]}"
     if name not in TABLE:
         return ""
     return complaint(name, value, TABLE[name]) or _clash(name, value, model, ask)

@@ -1,7 +1,7 @@
 """Which request parameters the OpenAI shape has, what each may be, and which ones a model refuses.
 
 Sources: openai 3.54.0 types/chat/completion_create_params.py and types/responses/response_create_params.py; OpenAI's guides
-reasoning and structured-outputs; for TABLE_OF_OTHERS vLLM's "extra parameters". Read 2026-11-28.
+reasoning and structured-outputs; for OPEN_WEIGHTS vLLM's "extra parameters". Read 2026-11-28.
 """
 
 from __future__ import annotations
@@ -94,7 +94,14 @@ RESPONSES: dict[str, Check] = BOTH | {
     "tool_choice": either(one_of("none", "auto", "required"), table),
     "truncation": one_of("auto", "disabled"),
 }
-TABLE_OF_OTHERS: dict[str, Check] = {"min_p": number(0, 1), "repetition_penalty": number(0, 2), "top_k": whole(-1)}
+OPEN_WEIGHTS: dict[str, Check] = {"min_p": number(0, 1), "repetition_penalty": number(0, 2), "top_k": whole(-1)}
+# What only Claude has, and what comes nearest here.
+OTHERS = {
+    "stop_sequences": "write stop",
+    "thinking": "write reasoning_effort",
+    "output_config": "write reasoning_effort",
+    "system": "write [prompt] system",
+}
 MOVED = {
     "reasoning_effort": "reasoning = { effort = … }",
     "response_format": "text = { format = … }",
@@ -106,7 +113,7 @@ TOOLS_NEED_NO_EFFORT = re.compile(r"gpt-(5\.[6-9]|[6-9])")  # in chat completion
 
 def knows_parameter(name: str) -> bool:
     """Whether it is in one of the tables; see `Provider.knows_parameter`."""
-    return name in CHAT or name in RESPONSES or name in TABLE_OF_OTHERS or name in OURS
+    return name in CHAT or name in RESPONSES or name in OPEN_WEIGHTS or name in OURS or name in OTHERS
 
 
 def parameter_problem(name: str, value: object, model: Model, ask: Ask) -> str:
@@ -114,8 +121,10 @@ def parameter_problem(name: str, value: object, model: Model, ask: Ask) -> str:
     known = RESPONSES if model.endpoint else CHAT
     if name in OURS and not (name in known and not complaint(name, value, known[name])):
         return f"{name} is not for the request's parameters: {OURS[name]}"
-    if name in TABLE_OF_OTHERS:
-        return refused(name, model) if model.provider == "openai" else complaint(name, value, TABLE_OF_OTHERS[name])
+    if name in OTHERS:
+        return f"{model.alias} takes no {name}; {OTHERS[name]}" if model.provider == "openai" else ""
+    if name in OPEN_WEIGHTS:
+        return refused(name, model) if model.provider == "openai" else complaint(name, value, OPEN_WEIGHTS[name])
     if name not in known:
         return _elsewhere(name, model)
     return complaint(name, value, known[name]) or _clash(name, value, model, ask)
@@ -135,7 +144,7 @@ def _clash(name: str, value: object, model: Model, ask: Ask) -> str:
     given = ask.parameters
     if name in SAMPLING and value not in (False, None) and not samples(model, ask):
         return refused(name, model) + _unless(model)
-    if name in ("stop", "top_k") and model.provider == "openai" and _only_reasons(model):
+    if name == "stop" and model.provider == "openai" and _only_reasons(model):
         return refused(name, model)
     if name in ("reasoning_effort", "reasoning"):
         return _effort(name, value, model, ask)
