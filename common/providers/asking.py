@@ -23,7 +23,8 @@ _CLAUDE = {"type", "enum", "const", "required", "$ref", "title", "description"}
 _CLAUDE_FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
 _SILENT = {"$schema", "$id", "$comment", "additionalProperties", "minimum", "maximum"}  # said otherwise, or to nobody
 _REF = re.compile(rb'"\$ref":"([^"]*)"')
-_OWN = re.compile(rb"#/(?:\$defs|definitions)/(.+)")
+_OWN = re.compile(rb"#/(?:\$defs|definitions)/([^/]+)")
+_SAYS = {"type", "enum", "const", "anyOf", "oneOf", "allOf", "$ref"}  # one of these must be there: neither API takes a schema of anything
 
 
 @lru_cache(64)
@@ -52,7 +53,7 @@ def is_strict(text: str) -> bool:
 
 
 def _is_strict(schema: object) -> bool:
-    if not isinstance(schema, dict) or not schema.keys() <= _STRICT or not isinstance(schema.get("items", {}), dict):
+    if not isinstance(schema, dict) or not schema.keys() <= _STRICT or not schema.keys() & _SAYS:
         return False
     fields = schema.get("properties")
     if fields is None and schema.get("type") != "object":
@@ -88,7 +89,7 @@ def for_claude(text: str) -> orjson.Fragment | None:
 
 
 def _can_close(schema: object) -> bool:
-    if not isinstance(schema, dict):
+    if not isinstance(schema, dict) or not schema.keys() & _SAYS:
         return False
     kind = schema.get("type")
     if kind != "object":

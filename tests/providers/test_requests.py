@@ -16,7 +16,8 @@ from openai.types.responses.response_create_params import ResponseCreateParamsNo
 from pydantic import TypeAdapter, ValidationError
 
 from common import catalog
-from common.nouns import Ask, Attachment, Condition, Model
+from common.experiment.schema import schema_of
+from common.nouns import Ask, Attachment, Condition, Model, Question
 from common.providers import anthropic_requests, openai_requests
 from common.providers.asking import for_claude, in_words, is_strict, merged
 
@@ -157,12 +158,26 @@ def test_a_list_as_answer_is_asked_for_in_words() -> None:
         ({"properties": {"score": OPEN, "why": {}}}, False),
         ({"properties": {"score": {"type": "array", "items": OPEN}, "why": {}}}, False),
         ({"properties": {"score": {"anyOf": [CLOSED, {"type": "null"}]}, "why": {"type": "string"}}}, True),
-        ({"$defs": {"a": OPEN}}, False), ({"properties": {"score": True, "why": {}}}, False),
+        ({"$defs": {"a": OPEN}}, False), ({"properties": {"score": True, "why": {"type": "string"}}}, False),
+        ({"properties": {"score": {"type": "null"}, "why": {}}}, False),
     ],
 )  # fmt: skip
 def test_strict(change: dict, strict: bool) -> None:
     """Only closed objects whose properties are all required, at every depth."""
     assert is_strict(json.dumps({**CLOSED, **change})) is strict
+
+
+def test_the_schema_of_questions_binds_both() -> None:
+    """What an experiment's questions make is kept to the letter by OpenAI, and is a form of Claude's as it is."""
+    own = (
+        '{"type":"object","properties":{"x":{"$ref":"#/$defs/X"}},"required":["x"],"additionalProperties":false,"$defs":{"X":{"enum":[1]}}}'
+    )
+    kinds = ("number", "integer", "choice", "choices", "yes_no", "text", "json")
+    choices = (("yes", ()), ("no", ()))
+    made = schema_of([Question(f"Q{n}", "Joy", type=kind, choices=choices, reason="optional", schema=own) for n, kind in enumerate(kinds)])
+    assert is_strict(json.dumps(made))
+    claude = body(CLAUDE, Ask(64, schema=json.dumps(made)))["output_config"]["format"]["schema"]
+    assert claude["properties"]["Q6"] == made["properties"]["Q6"] and claude["required"] == made["required"]
 
 
 def test_a_schema_for_claude() -> None:
@@ -191,9 +206,10 @@ def test_a_schema_for_claude() -> None:
 
 @pytest.mark.parametrize(
     "inner",
-    [{"type": "object"}, {"type": "object", "properties": {"a": {}}, "additionalProperties": {}}, {"$ref": "#"}, {"$ref": "#/$defs/A"},
+    [{"type": "object"}, {"type": "object", "properties": {"a": {"type": "null"}}, "additionalProperties": {}},
+     {"$ref": "#"}, {"$ref": "#/$defs/A"},
      {"$ref": "https://example.org/s"}, True, {"type": ["object", "null"]}, {"type": ["array", "null"], "items": {}},
-     {"properties": {"a": {}}}],
+     {"properties": {"a": {}}}, {}],
 )  # fmt: skip
 def test_what_claude_cannot_be_bound_to(inner: object) -> None:
     """Open objects, and definitions without end, are asked for in words."""
