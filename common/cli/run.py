@@ -9,7 +9,7 @@ from common.cli.progress import Progress
 from common.cli.session import ScriptSession
 from common.cli.text import HEADER, SIMULATED, answers_checked, failures, run_rows, the_sum
 from common.errors import BatchError, InputError
-from common.experiment.grid import narrow
+from common.experiment.experiment import narrow
 from common.experiment.read import load
 from common.nouns import Pause, Run
 from common.outcomes import OWED, PAID, PENDING

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from common.experiment.data.reader import Row, bad_rows
-from common.experiment.grid import Experiment
+from common.experiment.experiment import Experiment
 from common.experiment.prompt import names_in
 
 _KEPT = 1000  # rows that are remembered by name

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from common.errors import InputError
 from common.experiment.columns import kept, taken_names
+from common.experiment.experiment import Experiment
 from common.experiment.factors import check_names
-from common.experiment.grid import Experiment
 from common.experiment.prompt import Prompt, names_in
 
 _HINT = "name it in a prompt, in only or skip, or in columns = [\"*\", …]; request parameters stand in [request]"

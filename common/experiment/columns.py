@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from common.errors import InputError
 from common.experiment.data.chained import column_name
-from common.experiment.grid import Experiment
+from common.experiment.experiment import Experiment
 from common.experiment.questions import Prose
 from common.experiment.questions import columns as question_columns
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from common.errors import InputError
 from common.experiment.duplicates import Repeats
-from common.experiment.grid import Experiment, Texts
+from common.experiment.experiment import Experiment, Texts
 from common.nouns import Model
 
 

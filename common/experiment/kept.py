@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 
-from common.experiment.grid import Experiment
+from common.experiment.experiment import Experiment
 from common.files import whole_file
 
 NAME = "texts.jsonl"

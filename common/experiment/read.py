@@ -17,8 +17,8 @@ from common.experiment.data.chained import Chained, of_run
 from common.experiment.data.opened import reader_of
 from common.experiment.data.reader import Reader, Said
 from common.experiment.data.where import Where
+from common.experiment.experiment import Experiment, Texts
 from common.experiment.factors import read_factors, read_personas
-from common.experiment.grid import Experiment, Texts
 from common.experiment.keys import MOST, Table, distinct, keyed
 from common.experiment.parameters import read_parameters
 from common.experiment.questions import read_questions

@@ -68,23 +68,30 @@ class Provider(ABC):
 
     @staticmethod
     def endpoint(model: Model) -> str:
+        """Where a model's requests go, for `Shard.endpoint`; "" for the usual place."""
         return ""
 
-    @staticmethod
-    def parameter_problem(name: str, value: object, model: Model, ask: Ask) -> str:
-        return ""
+    # ---- what may be asked: why not, as one line without the place where it stands; "" where nothing is against it
 
     @staticmethod
     def knows_parameter(name: str) -> bool:
-        return True
+        """Whether a request parameter is one that we can check. Others are sent as they are."""
+        return False
 
     @staticmethod
-    def attachment_problem(attachment: Attachment, model: Model) -> str:
+    def parameter_problem(name: str, value: object, model: Model, ask: Ask) -> str:
+        """Why a model's requests cannot have this parameter; `ask` holds the others."""
         return ""
 
     @staticmethod
+    def attachment_problem(attachment: Attachment, model: Model) -> str:
+        """Why a model cannot be shown this image or PDF."""
+        return f"{attachment.name}: this host takes text only"
+
+    @staticmethod
     def attachment_tokens(attachment: Attachment, model: Model) -> int:
-        return 1000
+        """At most so many prompt tokens are an image or PDF to a model; one of unknown size is the largest that there is."""
+        return 0
 
     # ---- what every run does
 

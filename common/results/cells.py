@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from common.experiment.columns import kept
-from common.experiment.grid import Experiment
+from common.experiment.experiment import Experiment
 from common.experiment.kept import Kept
 
 

@@ -15,7 +15,7 @@ import orjson
 
 from common import catalog
 from common.errors import InputError
-from common.experiment.grid import Experiment
+from common.experiment.experiment import Experiment
 from common.experiment.ids import id_parser
 from common.experiment.marks import suffix
 from common.experiment.shards import ids

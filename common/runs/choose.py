@@ -7,7 +7,7 @@ from datetime import date
 
 from common import catalog
 from common.errors import InputError
-from common.experiment.grid import Experiment
+from common.experiment.experiment import Experiment
 from common.nouns import Model, Run
 from common.providers.account import Account
 from common.settings import is_loopback

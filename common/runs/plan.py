@@ -16,7 +16,8 @@ from common.experiment import cut
 from common.experiment.askable import Askable
 from common.experiment.checks import check_texts_are_asked
 from common.experiment.columns import kept
-from common.experiment.grid import Experiment, Grid, grids
+from common.experiment.experiment import Experiment
+from common.experiment.grid import Grid, grids
 from common.experiment.ids import check_ids
 from common.experiment.kept import Keeper
 from common.experiment.marks import new_secret

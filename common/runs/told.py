@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from common.errors import InputError
-from common.experiment.grid import Experiment, Grid
+from common.experiment.experiment import Experiment
+from common.experiment.grid import Grid
 from common.providers.base import Provider
 
 
@@ -37,7 +38,10 @@ def check_parameters(provider: Provider, every: Iterable[Grid]) -> list[str]:
     unknown: dict[str, None] = {}
     for grid in every:
         for way in grid.ways:
-            for name, value in way.ask.parameters.items():
+            given = dict(way.ask.parameters)
+            if way.ask.effort and grid.model.reasoning and provider.knows_parameter("reasoning_effort"):
+                given["reasoning_effort"] = way.ask.effort
+            for name, value in given.items():
                 if problem := provider.parameter_problem(name, value, grid.model, way.ask):
                     raise InputError(f"{grid.experiment.path}: request.{name}: {problem}")
                 if not provider.knows_parameter(name):

@@ -16,7 +16,8 @@ from common import catalog
 from common.errors import InputError
 from common.experiment import cut
 from common.experiment.duplicates import BLOCK, Repeats
-from common.experiment.grid import Experiment, Grid, narrow
+from common.experiment.experiment import Experiment, narrow
+from common.experiment.grid import Grid
 from common.experiment.ids import check_ids, id_parser, make_id
 from common.experiment.marks import moved
 from common.experiment.read import load

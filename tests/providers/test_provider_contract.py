@@ -16,7 +16,7 @@ from common import catalog
 from common.errors import BatchError, Busy, Denied, InputError, Unknown, Unreached
 from common.experiment import shards
 from common.experiment.cut import Plan
-from common.nouns import Batch, Condition, Host, Shard
+from common.nouns import Ask, Attachment, Batch, Condition, Host, Shard
 from common.providers import APIS, connect
 from common.providers.account import Account
 from common.providers.base import Provider
@@ -120,6 +120,35 @@ def test_a_cap_is_changed_and_nothing_else(provider: Provider, shard: Shard) -> 
         assert higher.endswith(b"\n") and higher.count(b"\n") == 1
         assert json.loads(provider.with_cap(higher, 64)) == json.loads(line) != json.loads(higher)
         assert b"4242" in higher
+
+
+def test_what_may_be_asked_is_judged(api: str, provider: Provider) -> None:
+    """Ours and wrong parameters are refused, unknown ones are let through; each problem is one line."""
+    model = catalog.resolve(MODELS[api], host_of(api).name)[0]
+    ask = Ask(64)
+    assert all(map(provider.knows_parameter, ("top_p", "tools", "tool_choice", "max_tokens", "temperature", "model", "messages")))
+    assert not provider.knows_parameter("temprature")
+    assert provider.parameter_problem("temprature", 1, model, ask) == provider.parameter_problem("top_p", 0.5, model, ask) == ""
+    for name, value in (("top_p", "much"), ("max_tokens", 7), ("messages", []), ("tools", "all"), ("service_tier", 1)):
+        assert name in (said := provider.parameter_problem(name, value, model, ask)) and said.isprintable()
+
+
+def test_what_may_be_shown_is_judged(api: str, provider: Provider) -> None:
+    """A small picture and a PDF may be, other files not; both cost tokens, more for more."""
+    model = catalog.resolve(MODELS[api], host_of(api).name)[0]
+    picture, paper = Attachment("a", "image/png", "AAAA", width=9, height=9), Attachment("b", "application/pdf", "AAAA", pages=2)
+    assert provider.attachment_problem(picture, model) == provider.attachment_problem(paper, model) == ""
+    assert "a is audio/wav" in provider.attachment_problem(picture._replace(media_type="audio/wav"), model)
+    sizes = [picture, picture._replace(width=2000, height=2000), paper, paper._replace(pages=3)]
+    tokens = [provider.attachment_tokens(one, model) for one in sizes]
+    assert 0 < tokens[0] < tokens[1] < tokens[2] < tokens[3]
+
+
+def test_where_requests_go(api: str) -> None:
+    """To the usual place, but for models whose row says another; only places that we can write requests for."""
+    hosts = {name for name, host in catalog.hosts().items() if host.api == api}
+    ends = {APIS[api].endpoint(model) for model in catalog.models() if model.provider in hosts}
+    assert ends == {"openai": {"", "/v1/responses"}, "anthropic": {""}}[api]
 
 
 def test_texts_without_a_line(api: str) -> None:
