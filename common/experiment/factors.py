@@ -49,14 +49,16 @@ class Factor:
     levels: tuple[Level, ...]
 
 
-def read_personas(table: Table) -> tuple[Persona, ...]:
-    """The [[persona]] tables; without any, one persona "1" of whom nothing is said. Raises InputError."""
+def read_personas(table: Table, needed: bool) -> tuple[Persona, ...]:
+    """The [[persona]] tables; where there are none and none is needed, one persona "1" of whom nothing is said. Raises InputError."""
+    if not needed and not table.has("persona"):
+        return (Persona("1", "", None),)
     found = []
-    for row in table.tables("persona", ()):
+    for row in table.tables("persona"):
         own_id, name, temperature = row.identifier(), row.text("name"), row.temperature()
         found.append(Persona(own_id, name, temperature, {"id": own_id, "name": name, **keyed(row)}))
     distinct(table.path, "persona", (p.id for p in found))
-    return tuple(found) or (Persona("1", "", None),)
+    return tuple(found)
 
 
 def read_factors(table: Table) -> tuple[Factor, ...]:

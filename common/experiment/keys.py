@@ -80,9 +80,9 @@ class Table:
             raise self.fail(key, f"is {value!r}; expected visible characters")
         return value
 
-    def table(self, key: str, default: object = ...) -> Table | None:
+    def table(self, key: str, default: object = ..., expected: str = "a table") -> Table | None:
         """A table within this one; None where it is not there and need not be."""
-        value = self.take(key, dict, "a table", default)
+        value = self.take(key, dict, expected, default)
         return None if value is None else Table(self.path, value, f"{self._where}{'.' if self._where else ''}{key}")
 
     def tables(self, key: str, default: object = ...) -> Iterator[Table]:

@@ -41,7 +41,8 @@ def load(path: Path, results: Path | None = None) -> Experiment:
         raise table.fail("name", f"is {name!r}; expected a short name of a-z, 0-9 and -")
     max_tokens = table.count("max_tokens")
     only, skip = read_rules(table)
-    prompts = _prompts(table.table("prompt"))
+    prompts = _prompts(table.table("prompt", expected="a table with system and user"))
+    sources = [prompts["system"], prompts["user"], *prompts["files"], *(text for _, text in prompts["turns"])]
     experiment = Experiment(
         path=file,
         name=name,
@@ -53,14 +54,14 @@ def load(path: Path, results: Path | None = None) -> Experiment:
         reasoning_max_tokens=table.count("reasoning_max_tokens", min(8 * max_tokens, MOST)),
         reasoning_effort=table.text("reasoning_effort", "none, minimal, low, medium, high", default=""),
         **prompts,
-        personas=read_personas(table),
+        personas=read_personas(table, needed=any("{persona." in text for text in sources)),
         factors=read_factors(table),
         parameters=read_parameters(table.table("request", None)),
         only=only,
         skip=skip,
         columns=table.texts("columns", 'a list of names such as ["*", "persona.age"]') if table.has("columns") else None,
         questions=_questions(table),
-        texts=_texts(table, results, "{text}" in prompts["user"]),
+        texts=_texts(table, results, needed=any("{text}" in text for text in sources)),
     )
     table.done()
     check(experiment)
@@ -89,7 +90,7 @@ def _factor(table: Table) -> float | None:
 
 def _prompts(table: Table) -> dict[str, object]:
     """system, turns, user and files of [prompt]; without a user prompt, the last message is it."""
-    system, user = _prompt(table, "system", ""), _prompt(table, "user", "")
+    system, user = _prompt(table, "system", ""), _prompt(table, "user") if table.has("user") else _prompt(table, "user", "")
     turns = [_turn(row) for row in table.tables("message", ())]
     if not user and turns and turns[-1][0] == "user":
         user = turns.pop()[1]
