@@ -5,8 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from common.experiment.grid import Asked
+from common.nouns import Ask, Condition
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = {
@@ -31,3 +34,8 @@ def python(*words: object, **more: object) -> subprocess.CompletedProcess:
     """Run `python words…` from the project's folder to its end, with what it wrote as text; more goes to subprocess.run."""
     asked = {"cwd": ROOT, "capture_output": True, "text": True, "timeout": 60, **more}
     return subprocess.run([sys.executable, *map(str, words)], check=False, **asked)
+
+
+def asked(conditions: Iterable[Condition], trials: int = 1, cap: int = 64) -> list[Asked]:
+    """Conditions as a grid gives them, each with its trials."""
+    return [Asked(condition, Ask(cap), range(1, trials + 1)) for condition in conditions]

@@ -111,6 +111,8 @@ ASK = (
     ),  # fmt: skip
     option("--trials", "trials of each condition instead of the experiment's", type=count, metavar="N"),
     option("--limit", "at most N requests in all, shared evenly among the models", type=count, metavar="N"),
+    option("--sample", "N requests, chosen at random and evenly over all factors", type=count, metavar="N"),
+    option("--seed", "with --sample: another choice (default 1)", default="1", metavar="S"),
     several("--persona", "ID", "only these personas"),
     several("--text", "ID", "only these texts"),
     option("--run", "a name of your own; a new one repeats the experiment afresh", type=_run_name, metavar="NAME"),
@@ -129,6 +131,7 @@ HOW = (
     flag("--skip-invalid", "leave out requests that cannot be sent and go on with the others"),
     flag("--allow-retired", "send to a model that is known to be retired"),
     flag("--allow-unknown-price", "send although no price is known, so no cap can hold"),
+    flag("--allow-simulated", "send questions about an earlier run's answers although those are simulated"),
     option("--texts", "one text file per answer beside the table", action=argparse.BooleanOptionalAction, default=True),
     RESULTS,
     option("--speed", "with --local: simulated seconds per second (default 3600)", type=seconds, metavar="X"),

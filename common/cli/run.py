@@ -9,14 +9,15 @@ from common.cli.progress import Progress
 from common.cli.session import ScriptSession
 from common.cli.text import HEADER, SIMULATED, answers_checked, failures, run_rows, the_sum
 from common.errors import BatchError, InputError
-from common.experiment.grid import narrow
+from common.experiment.experiment import narrow
 from common.experiment.read import load
 from common.nouns import Pause, Run
 from common.outcomes import OWED, PAID, PENDING
 from common.reports.notify import notify
-from common.runs.choose import check_open, check_prices, choose_models
-from common.runs.overview import current_summary, plan_facts
+from common.runs.choose import check_open, check_prices, check_source, choose_models
+from common.runs.overview import current_summary, grid_of, plan_facts
 from common.runs.plan import Planned, plan
+from common.runs.told import grid_line
 from common.text import size, usd
 
 
@@ -27,10 +28,14 @@ def run(session: ScriptSession) -> int:
     if sends:
         check_open(account)
         session.check_key()
-    experiment = narrow(load(args.experiment), args.trials, args.limit, args.persona, args.text)
+    if args.sample and args.limit:
+        raise InputError("--sample and --limit say different things; name one of them")
+    whole = load(args.experiment, session.results)
+    experiment = narrow(whole, args.trials, args.limit, args.persona, args.text, args.sample, args.seed)
     models, notices = choose_models(args.model, script.group, account, args.allow_retired or not sends)
     if sends:
         check_prices(models, account, args.allow_unknown_price)
+        check_source(experiment, account, args.allow_simulated)
     session.say(*(f"note: {notice}" for notice in notices))
     planned = plan(
         session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid
@@ -71,6 +76,7 @@ def _plan_facts(session: ScriptSession, planned: Planned) -> dict:
         "simulated": host.local,
         "new": planned.is_new,
         "invalid": [{"custom_id": custom_id, "why": why} for custom_id, why in planned.invalid],
+        **grid_of(planned.run),
     }
 
 
@@ -80,6 +86,8 @@ def _print_plan(session: ScriptSession, planned: Planned) -> None:
         f"run {found['run']} at {found['host']}: {found['requests']:,} requests in {len(found['shards'])} batches, "
         f"{size(found['bytes'])}, about {found['estimated_prompt_tokens']:,} prompt tokens",
         f"models: {', '.join(found['models'])}",
+        *([grid_line(found["grid"], found["requests"], found["skipped"])] if found["grid"] else ()),
+        *(f"note: {line}" for line in found["told"]),
     )
     if found["skipped"]:
         example = f", e.g. {planned.invalid[0][0]}: {planned.invalid[0][1]}" if planned.invalid else ""

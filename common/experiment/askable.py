@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from common.experiment.data.reader import Row, bad_rows
-from common.experiment.grid import Experiment
-from common.experiment.prompt import PLACEHOLDER
+from common.experiment.experiment import Experiment
+from common.experiment.prompt import names_in
 
 _KEPT = 1000  # rows that are remembered by name
 
@@ -24,7 +24,7 @@ class Askable:
         self.left_out: list[tuple[str, str]] = []
         self.count = 0
         columns = self._texts.columns
-        named = {found[1] for found in PLACEHOLDER.finditer(f"{experiment.system} {experiment.user}")}
+        named = names_in(experiment.sources)
         used = [n for n, column in enumerate(columns) if column in named]
         self._used = [n for n in used if n != self._texts.id_column] or used
         self.experiment = replace(experiment, texts=replace(self._texts, rows=self._rows))

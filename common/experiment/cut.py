@@ -14,6 +14,7 @@ import orjson
 
 from common.catalog.prices import ceiling
 from common.catalog.tokens import PER_MESSAGE, estimate
+from common.experiment.grid import Asked
 from common.experiment.ids import id_parts
 from common.experiment.marks import mark_of, suffix
 from common.experiment.shards import BLOCK, Request, Writer, ids_rest, new_tag, with_mark
@@ -48,19 +49,17 @@ class Plan:
     folder: Path
     limits: Limits
     provider: Provider
-    trials: int
-    effort: str = ""
     secret: str = ""  # of which the marks of its shards follow; "": ids are sent without one
     invalid: list[tuple[str, str]] = field(default_factory=list)  # (custom_id, why), the first 1,000
     skipped: int = 0
     _mark: str = ""  # of the shard that is open
 
-    def cut(self, conditions: Iterable[Condition], cap: int, first: int, at_most: int | None) -> Iterator[Shard]:
+    def cut(self, conditions: Iterable[Asked], cap: int, first: int, at_most: int | None) -> Iterator[Shard]:
         """Shards of one model's conditions, numbered from `first`; at most `at_most` requests. One shard is open at a time."""
         writer, model = None, None
         self._mark = mark_of(self.secret, first, 1)
         try:
-            for model, requests in self._groups(conditions, cap, at_most):
+            for model, requests in self._groups(conditions, at_most):
                 while requests:
                     writer = writer or Writer(self.folder, first, self.limits)
                     requests = writer.add(requests)
@@ -80,30 +79,36 @@ class Plan:
         before, self._mark = self._mark, mark_of(self.secret, n, 1)
         return [(*with_mark(line, row, before, self._mark), tokens, most) for line, row, tokens, most in requests]
 
-    def _groups(self, conditions: Iterable[Condition], cap: int, at_most: int | None) -> Iterator[tuple[Model, list[Request]]]:
+    def _groups(self, conditions: Iterable[Asked], at_most: int | None) -> Iterator[tuple[Model, list[Request]]]:
         """The requests of one model's conditions that fit into a batch at all, at most GROUP and about BLOCK bytes at a time."""
         left = math.inf if at_most is None else at_most
         most_bytes = math.inf if self.limits.bytes is None else self.limits.bytes
         legal, encode, escaped = _legal(self.limits.custom_id), self.provider.encode, orjson.dumps
-        count = lru_cache(64)(estimate)  # of system prompts, which a data set repeats
+        count = lru_cache(64)(estimate)  # of system prompts and schemas, which a data set repeats
         rest_of = lru_cache(64)(ids_rest)
-        ask = Ask(cap, self.effort)
         model, group, size, end = None, [], 0, suffix(self._mark)
-        for condition in conditions:
+        for condition, ask, trials, place, problem in conditions:
             if left <= 0:
                 break
-            of_model, persona, text, system, user, temperature, *_ = condition
+            of_model, persona, text, system, user, temperature, levels, turns, attachments = condition
             if of_model is not model:
                 model = of_model
-                most_of = lru_cache(4096)(partial(ceiling, model, max_tokens=cap))
-            trials = min(self.trials, left)
-            left -= trials
+                most_of = lru_cache(4096)(partial(ceiling, model, max_tokens=ask.max_tokens))
+            if len(trials) > left:
+                trials = trials[: int(left)]
+            left -= len(trials)
+            before, after = id_parts(persona, model.alias, text, levels)
+            problem = problem or self._problem(condition)
+            if problem:
+                self._reject(f"{before}{trials[0]:02d}{after}", problem, len(trials))
+                continue
             head, tail = encode(condition, ask)  # all trials ask the same
             tokens = count(system) + estimate(user) + 2 * PER_MESSAGE
+            if turns or attachments or ask.schema or ask.parameters:
+                tokens += self._further_tokens(condition, ask, count)
             most = most_of(tokens)
-            before, after = id_parts(persona, model.alias, text)
-            rest = rest_of(temperature, tokens, most)
-            for trial in range(1, trials + 1):
+            rest = rest_of(temperature, tokens, most, place)
+            for trial in trials:
                 custom_id = f"{before}{trial:02d}{after}"
                 request_id = custom_id + end
                 if not end and legal(request_id):
@@ -123,8 +128,23 @@ class Plan:
         if group:
             yield model, group
 
-    def _reject(self, custom_id: str, why: str) -> None:
-        self.skipped += 1
+    def _problem(self, condition: Condition) -> str:
+        """Why a condition cannot be sent; "" if it can."""
+        if not condition.user or condition.user.isspace():
+            return "" if condition.attachments else "the prompt is empty"
+        for attachment in condition.attachments:
+            if problem := self.provider.attachment_problem(attachment, condition.model):
+                return problem
+        return ""
+
+    def _further_tokens(self, condition: Condition, ask: Ask, count: Callable[[str], int]) -> int:
+        """Tokens of what most requests do not have."""
+        texts = sum(count(text) + PER_MESSAGE for _, text in condition.turns)
+        files = sum(self.provider.attachment_tokens(attachment, condition.model) for attachment in condition.attachments)
+        return texts + files + count(ask.schema) + (count(orjson.dumps(ask.parameters).decode()) if ask.parameters else 0)
+
+    def _reject(self, custom_id: str, why: str, count: int = 1) -> None:
+        self.skipped += count
         if len(self.invalid) < 1000:
             self.invalid.append((custom_id, why))
 
@@ -146,4 +166,5 @@ class Plan:
             tag=new_tag(self.run, writer.n),
             mark=mark_of(self.secret, writer.n, 1),
             headers=self.provider.headers(model),
+            endpoint=self.provider.endpoint(model),
         )

@@ -1,117 +1,149 @@
-"""A person's experiment, its digest, and the conditions of its grid; where it comes from is experiment_file.py's."""
+"""The grid of an experiment: all conditions of one model, each with how it is asked and which of its trials."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from itertools import product
 from math import isfinite
-from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
 from common.errors import InputError
+from common.experiment.attachments import Attachments
+from common.experiment.experiment import Experiment
+from common.experiment.factors import Level, Persona
 from common.experiment.prompt import Prompt
-from common.experiment.questions import asked_of
-from common.nouns import Condition, Limits, Model, Question
+from common.experiment.rules import Keeps, none_left
+from common.experiment.sample import Chosen
+from common.nouns import Ask, Attachment, Condition, Host, Model
 
 
-@dataclass(frozen=True, slots=True)
-class Persona:
-    """Who answers: `id` as in custom_id (p1_…), base temperature, and all keys that the prompt may name."""
+class Asked(NamedTuple):
+    """A condition, how it is asked, the numbers of its trials, where its text's columns are kept, and why it cannot be sent."""
 
-    id: str
+    condition: Condition
+    ask: Ask
+    trials: Sequence[int]
+    place: int | None = None
+    problem: str = ""
+
+
+class _Way(NamedTuple):
+    """One combination of persona and levels, for one model, ready to be filled with rows."""
+
+    number: int  # over all models of a run
     name: str
-    temperature: float | None
-    keys: dict[str, str] = field(default_factory=dict)
+    persona: str
+    levels: tuple[str, ...]
+    ask: Ask
+    base: float | None  # temperature before a text's modifier; None: the model takes none
+    system: Prompt
+    constant: str | None  # the system prompt where no row changes it
+    user: Prompt
+    turns: tuple[tuple[str, Prompt], ...]
+    files: tuple[Prompt, ...]
+    keeps: Keeps | None  # None: every row
+    again: bool  # asks the same as an earlier one
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """What is answered about: columns, and a way to read the rows again and again.
+class Grid:
+    """All that is asked of one model at a host. Raises InputError where a rule is wrong or leaves nothing."""
 
-    `rows()` yields (where, values in the order of `columns`); the id is the value at `id_column`.
-    """
+    def __init__(self, experiment: Experiment, model: Model, host: Host, first: int = 0) -> None:
+        self.experiment, self.model, self._host, self.texts = experiment, model, host, experiment.texts
+        self._attachments = Attachments(experiment.path.parent)
+        self.identical = 0  # requests that ask what another one of this model asks
+        self.ways: list[_Way] = []
+        self.left_out = 0  # combinations that rules leave out whatever the text
+        seen: set[tuple] = set()
+        for persona, *levels in product(experiment.personas, *(factor.levels for factor in experiment.factors)):
+            way = self._way(persona, levels, first + len(self.ways), seen)
+            self.left_out += way is None
+            self.ways += [way] if way else []
 
-    source: Path
-    columns: tuple[str, ...]
-    id_column: int
-    modifier_column: int | None
-    rows: Callable[[], Iterator[tuple[int, Sequence[str]]]]
-    digest: str
-    former_digests: tuple[str, ...] = ()  # as they were when line ends or marks still counted: a run of then is not bought again
+    def _way(self, persona: Persona, levels: Sequence[Level], number: int, seen: set[tuple]) -> _Way | None:
+        experiment, model, path = self.experiment, self.model, self.experiment.path
+        known = {"model": model.alias, "persona": persona.id} | {f"persona.{key}": value for key, value in persona.keys.items()}
+        parameters, effort, temperature = experiment.parameters.of(model, self._host), experiment.reasoning_effort, persona.temperature
+        for factor, level in zip(experiment.factors, levels):
+            known[factor.name] = level.id
+            known |= {f"{factor.name}.{key}": value for key, value in level.keys.items()}
+            parameters |= level.parameters.of(model, self._host)
+            effort = level.effort or effort
+            temperature = temperature if level.temperature is None else level.temperature
+        if isinstance(given := parameters.get("reasoning_effort"), str):
+            effort = given  # it may bring a temperature with it
+            del parameters["reasoning_effort"]
+        keeps = experiment.rules.of(known)
+        if keeps is False:
+            return None
+        ask = Ask(experiment.cap(model), effort, experiment.schema, parameters)
+        prompts = {name: value for name, value in known.items() if name not in ("model", "persona")}
+        make = lambda source, key: Prompt(source, prompts, self.texts.columns, path, key)  # noqa: E731
+        system, user = make(experiment.system, "prompt.system"), make(experiment.user, "prompt.user")
+        turns = tuple((role, make(text, "prompt.message")) for role, text in experiment.turns)
+        files = tuple(make(text, "prompt.files") for text in experiment.files)
+        base = temperature if self._takes_temperature(effort) else None
+        same = (system.identity, user.identity, *((r, p.identity) for r, p in turns), *(p.identity for p in files), base, orjson.dumps(ask))
+        again = same in seen
+        seen.add(same)
+        ids = tuple(level.id for level in levels)
+        return _Way(
+            number, "\x1f".join((model.alias, persona.id, *ids)), persona.id, ids, ask, base, system,
+            None if system.columns else system(()), user, turns, files, None if keeps is True else keeps, again,
+        )  # fmt: skip
 
+    def _takes_temperature(self, effort: str) -> bool:
+        model = self.model
+        return model.supports_temperature or (model.temperature_with_effort_none and effort == "none")
 
-@dataclass(frozen=True, slots=True)
-class Experiment:
-    """An experiment as read and checked, narrowed to the personas and texts that the command names."""
+    def allowed(self, where: object, row: Sequence[str]) -> list[int]:
+        """The numbers of the ways in which a row is asked."""
+        return [way.number for way in self.ways if way.keeps is None or way.keeps(row, where)]
 
-    path: Path
-    name: str
-    title: str
-    trials: int
-    max_tokens: int
-    cut_off_factor: float | None
-    reasoning_max_tokens: int
-    reasoning_effort: str
-    system: str
-    user: str
-    personas: tuple[Persona, ...]
-    texts: Texts
-    questions: tuple[Question, ...]
-    only_texts: frozenset[str] | None = None
-    limit: int | None = None
-
-    def cap(self, model: Model) -> int:
-        """The most tokens that one answer of a model may have; models that think by themselves do so within it."""
-        return self.reasoning_max_tokens if model.reasoning and not model.thinks_only_when_asked else self.max_tokens
-
-    def digest(self, **binding: object) -> str:
-        """Hex digest of everything that decides what is asked, plus what the caller binds the run to."""
-        asked = {
-            "name": self.name,
-            "trials": self.trials,
-            "caps": [self.max_tokens, self.cut_off_factor, self.reasoning_max_tokens, self.reasoning_effort],
-            "prompt": [self.system, self.user],
-            "personas": [[p.id, p.temperature, sorted(p.keys.items())] for p in self.personas],
-            "texts": self.texts.digest,
-            "only": sorted(self.only_texts) if self.only_texts is not None else None,
-            "limit": self.limit,
-            "questions": [asked_of(q) for q in self.questions],
-            **binding,
-        }
-        return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-    def conditions(self, model: Model, limits: Limits) -> Iterator[Condition]:
-        """All conditions of one model, texts first, then personas. Flat memory: a data set is read row by row."""
-        columns = self.texts.columns
-        readers = [
-            (
-                persona,
-                render := Prompt(self.system, persona.keys, columns, self.path, "prompt.system"),
-                render(()) if not render.columns else None,
-                Prompt(self.user, persona.keys, columns, self.path, "prompt.user"),
-                self._heat(model, persona, limits, 0.0),
-            )
-            for persona in self.personas
-        ]
-        modified = self.texts.modifier_column is not None
-        for where, row in self.texts.rows():
-            text_id = row[self.texts.id_column]
-            if self.only_texts is not None and text_id not in self.only_texts:
+    def conditions(self, chosen: Chosen | None = None, places: Sequence[int] | None = None) -> Iterator[Asked]:
+        """All conditions, texts first, then personas, then further factors. Flat memory: a data set is read row by row."""
+        every, texts, model = range(1, self.experiment.trials + 1), self.texts, self.model
+        modified, only = texts.modifier_column is not None, self.experiment.only_texts
+        plain = [(way, self._heat(way.base, 0.0)) for way in self.ways]
+        at = -1
+        for where, row in texts.rows():
+            at += 1
+            text_id = row[texts.id_column]
+            if only is not None and text_id not in only:
                 continue
             modifier = self._modifier(where, row) if modified else 0.0
-            for persona, system, constant, user, temperature in readers:
+            place = places[at] if places else None
+            for way, heat in plain:
+                if way.keeps is not None and not way.keeps(row, where):
+                    continue
+                trials = every if chosen is None else chosen.trials(way.number, text_id)
+                if not trials:
+                    continue
+                if way.again:
+                    self.identical += len(trials)
                 if modifier:
-                    temperature = self._heat(model, persona, limits, modifier)
-                yield Condition(model, persona.id, text_id, system(row) if constant is None else constant, user(row), temperature)
+                    heat = self._heat(way.base, modifier)
+                system = way.constant if way.constant is not None else way.system(row)
+                if way.turns or way.files or way.levels:
+                    turns = tuple((role, prompt(row)) for role, prompt in way.turns)
+                    files, problem = self._files(way.files, row) if way.files else ((), "")
+                    condition = Condition(model, way.persona, text_id, system, way.user(row), heat, way.levels, turns, files)
+                    yield Asked(condition, way.ask, trials, place, problem)
+                else:
+                    yield Asked(Condition(model, way.persona, text_id, system, way.user(row), heat), way.ask, trials, place)
 
-    def _heat(self, model: Model, persona: Persona, limits: Limits, modifier: float) -> float | None:
+    def _files(self, prompts: Sequence[Prompt], row: Sequence[str]) -> tuple[tuple[Attachment, ...], str]:
+        """What goes with the prompt, and why it cannot; a name that is empty in a row is no file."""
+        try:
+            return tuple(self._attachments.of(name) for prompt in prompts if (name := prompt(row).strip())), ""
+        except InputError as error:
+            return (), str(error)
+
+    def _heat(self, base: float | None, modifier: float) -> float | None:
         """base + modifier, clipped to what the API takes; None where the model takes no temperature."""
-        takes = model.supports_temperature or (model.temperature_with_effort_none and self.reasoning_effort == "none")
-        if not takes or persona.temperature is None:
-            return None
-        return min(max(round(persona.temperature + modifier, 4), 0.0), limits.temperature_max)
+        return None if base is None else min(max(round(base + modifier, 4), 0.0), self._host.limits.temperature_max)
 
     def _modifier(self, where: int, row: Sequence[str]) -> float:
         value = row[self.texts.modifier_column]
@@ -124,25 +156,11 @@ class Experiment:
             raise InputError(f"{self.texts.source}, row {where}: {column} is {value!r}; expected a number") from None
 
 
-def narrow(
-    experiment: Experiment,
-    trials: int | None,
-    limit: int | None,
-    personas: Sequence[str] | None,
-    texts: Sequence[str] | None,
-) -> Experiment:
-    """The part of an experiment that the command asks for. Raises InputError for a persona that it does not have."""
-    chosen = experiment.personas
-    if personas:
-        known = [p.id for p in chosen]
-        for name in personas:
-            if name not in known:
-                raise InputError(f"{experiment.path}: no persona {name!r}; --persona names ids of {', '.join(known)}")
-        chosen = tuple(p for p in chosen if p.id in personas)
-    return replace(
-        experiment,
-        trials=trials or experiment.trials,
-        limit=limit,
-        personas=chosen,
-        only_texts=frozenset(texts) if texts else None,
-    )
+def grids(experiment: Experiment, models: Sequence[Model], host: Host) -> list[Grid]:
+    """The grid of each model. Raises InputError where rules leave nothing at all."""
+    found: list[Grid] = []
+    for model in models:
+        found.append(Grid(experiment, model, host, sum(len(grid.ways) for grid in found)))
+    if not any(grid.ways for grid in found):
+        raise none_left(experiment.path)
+    return found

@@ -5,52 +5,63 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from common.errors import InputError
 from common.experiment.duplicates import Repeats
-from common.experiment.grid import Experiment, Texts
+from common.experiment.experiment import Experiment, Texts
 from common.nouns import Model
 
 
-def id_parts(persona: str, model: str, text: str) -> tuple[str, str]:
+def id_parts(persona: str, model: str, text: str, levels: Sequence[str] = ()) -> tuple[str, str]:
     """What stands before and after the trial number in the custom_ids of a condition."""
-    return f"p{persona}_{model}_n", f"_{text}"
+    return f"p{persona}_{model}_n", "_".join(("", text, *levels))
 
 
-def make_id(persona: str, model: str, trial: int, text: str) -> str:
-    """The custom_id of a request: `p{persona}_{model}_n{trial}_{text}`, e.g. `p1_gpt-4.1_n01_t1`."""
-    before, after = id_parts(persona, model, text)
+def make_id(persona: str, model: str, trial: int, text: str, levels: Sequence[str] = ()) -> str:
+    """The custom_id of a request: `p{persona}_{model}_n{trial}_{text}` and the levels of further factors, e.g. `p1_gpt-4.1_n01_t1`."""
+    before, after = id_parts(persona, model, text, levels)
     return f"{before}{trial:02d}{after}"
 
 
-def id_parser(pairs: Iterable[tuple[str, str]]) -> Callable[[str], tuple[str, str, int, str] | None]:
-    """A function custom_id → (persona, model, trial, text), against the experiment's own (persona, model) pairs.
+Parts = tuple[str, str, int, str, tuple[str, ...]]
+
+
+def id_parser(pairs: Iterable[tuple[str, str]], factors: Iterable[Iterable[str]] = ()) -> Callable[[str], Parts | None]:
+    """A function custom_id → (persona, model, trial, text, levels), against the experiment's own (persona, model) pairs and
+    the level ids of each further factor.
 
     It answers None for an id that none of them made. Unambiguous because `check_ids` refuses pairs whose beginnings
-    collide.
+    collide, and a factor is refused when one of its levels ends like another.
     """
     starts = {f"p{persona}_{model}_n": (persona, model) for persona, model in pairs}
-    matches = re.compile(f"({'|'.join(map(re.escape, starts))})([0-9]+)_(.+)", re.DOTALL).fullmatch
+    levels = "".join(f"_({'|'.join(map(re.escape, ids))})" for ids in factors)
+    matches = re.compile(f"({'|'.join(map(re.escape, starts))})([0-9]+)_(.+){levels}", re.DOTALL).fullmatch
 
-    def parse(custom_id: str) -> tuple[str, str, int, str] | None:
+    def parse(custom_id: str) -> Parts | None:
         found = matches(custom_id)
-        return found and (*starts[found[1]], int(found[2]), found[3])
+        return found and (*starts[found[1]], int(found[2]), found[3], found.groups()[3:])
 
     return parse
 
 
-def check_ids(experiment: Experiment, models: Sequence[Model]) -> bool:
-    """Refuse what could give two requests the same custom_id. Reads a data set once, at flat memory. Raises InputError.
+class Ids(NamedTuple):
+    """What `check_ids` found: whether some ids may differ in case only (some file systems cannot tell them apart), and how
+    many texts are asked about."""
 
-    Returns whether some ids may differ in case only, which some file systems cannot tell apart.
-    """
+    alike: bool
+    texts: int
+
+
+def check_ids(experiment: Experiment, models: Sequence[Model]) -> Ids:
+    """Refuse what could give two requests the same custom_id. Reads a data set once, at flat memory. Raises InputError."""
     starts = sorted(id_parts(p.id, m.alias, "")[0] for p in experiment.personas for m in models)
     for one, other in zip(starts, starts[1:], strict=False):
         if other.startswith(one):
             raise InputError(
                 f"{experiment.path}: personas and models make ids that begin alike ({one}…, {other}…); rename one"
             )
-    folded, texts = Repeats(), experiment.texts
+    folded, texts, count = Repeats(), experiment.texts, 0
     seen: set[str] = set()
     rows = texts.rows()
     while block := list(islice(rows, 1000)):
@@ -59,12 +70,15 @@ def check_ids(experiment: Experiment, models: Sequence[Model]) -> bool:
             where, bad = next((where, i) for (where, _), i in zip(block, ids) if not i or not i.isprintable() or i != i.strip())
             raise InputError(f"{texts.source}, row {where}: the text id is {bad!r}; expected visible characters")
         folded.add(map(str.casefold, ids))
+        count += len(ids)
         seen.update((experiment.only_texts or frozenset()).intersection(ids))
     if missing := (experiment.only_texts or frozenset()) - seen:
         raise InputError(f"{texts.source}: no text {', '.join(sorted(missing))}; --text names ids of {_some_ids(texts)}")
     if alike := folded.found():
         _complain_of_repeats(texts, alike)
-    return bool(alike) or len({start.casefold() for start in starts}) < len(starts)
+    levels = [level.id for factor in experiment.factors for level in factor.levels]
+    some = bool(alike) or any(len({one.casefold() for one in ids}) < len({*ids}) for ids in (starts, levels))
+    return Ids(some, len(experiment.only_texts) if experiment.only_texts is not None else count)
 
 
 def _some_ids(texts: Texts) -> str:

@@ -1,9 +1,9 @@
-"""Prompts with holes: `{column}` of a row and `{persona.key}`; `{{` and `}}` are literal braces."""
+"""Prompts with holes: `{column}` of a row, `{persona.key}`, `{factor}` and `{factor.key}`; `{{` and `}}` are literal braces."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from common.errors import InputError
@@ -22,13 +22,17 @@ def _refuse_doubled(source: str, names: Container[str], path: Path, key: str) ->
             )
 
 
-class Prompt:
-    """A prompt with its persona filled in: call it with a row to get the text."""
+def names_in(sources: Iterable[str]) -> set[str]:
+    """The names that stand in the holes of prompts."""
+    return {found[1] for source in sources for found in PLACEHOLDER.finditer(source) if found[1]}
 
-    def __init__(self, source: str, persona: Mapping[str, str], columns: Sequence[str], path: Path, key: str) -> None:
+
+class Prompt:
+    """A prompt with the values of `known` names filled in (persona and levels): call it with a row to get the text."""
+
+    def __init__(self, source: str, known: Mapping[str, str], columns: Sequence[str], path: Path, key: str) -> None:
         self._parts: list[str] = []
         self._holes: list[tuple[int, int]] = []  # (index in parts, column)
-        known = {f"persona.{name}": value for name, value in persona.items()}
         _refuse_doubled(source, {*known, *columns}, path, key)
         end = 0
         for found in PLACEHOLDER.finditer(source):
@@ -52,6 +56,11 @@ class Prompt:
     def columns(self) -> bool:
         """Whether the text depends on the row."""
         return bool(self._holes)
+
+    @property
+    def identity(self) -> tuple:
+        """The same for prompts that give the same text for every row."""
+        return tuple(self._parts), tuple(self._holes)
 
     def __call__(self, row: Sequence[str]) -> str:
         parts = self._parts

@@ -1,7 +1,7 @@
 """Requests → shard files within a host's limits, and failed rows → new shards. A shard never changes once it is there.
 
 Beside each `shard-00001.jsonl` lies `shard-00001.ids`: one line per request, `request id TAB custom_id TAB
-temperature`, the custom_id empty where it is the same. So what comes back can be matched without the prompts. A shard
+temperature …`, the custom_id empty where it is the same. So what comes back can be matched without the prompts. A shard
 with a mark sends each id with it.
 """
 
@@ -193,9 +193,11 @@ def _above_first(shard: Shard) -> float:
     return max(1.0, shard.reserve / first) if first else 1.0
 
 
-def ids_rest(temperature: float | None, tokens: int, most: float | None) -> str:
-    """What stands behind the ids in a line of an ids file: temperature, prompt tokens, USD at most ("" = unknown)."""
-    return f"{temperature}\t{tokens}\t{'' if most is None else f'{most:.9g}'}\n"
+def ids_rest(temperature: float | None, tokens: int, most: float | None, place: int | None = None) -> str:
+    """What stands behind the ids in a line of an ids file: temperature, prompt tokens, USD at most ("" = unknown), and where
+    in texts.jsonl the text's own columns are, if any are kept."""
+    cells = (str(temperature), str(tokens), "" if most is None else f"{most:.9g}", *([] if place is None else [str(place)]))
+    return "\t".join(cells) + "\n"
 
 
 def _bounds(row: str, shard: Shard) -> tuple[int, float | None]:
@@ -225,7 +227,8 @@ def ceiling_of(shard: Shard, wanted: Container[str]) -> float | None:
 
 
 def ids(shard: Shard) -> dict[str, str]:
-    """A shard's request ids → `custom_id TAB temperature`; the custom_id is empty where it is the id without the shard's mark.
+    """A shard's request ids → `custom_id TAB temperature`, and a place in texts.jsonl if it has one; the custom_id is empty
+    where it is the id without the shard's mark.
 
     Memory: one shard's worth. Raises InputError where the file is not what was planned, OSError where it cannot be read.
     """
@@ -234,8 +237,9 @@ def ids(shard: Shard) -> dict[str, str]:
     try:
         with open(path, encoding="utf-8", newline="\n") as lines:
             for line in lines:
-                request_id, custom_id, temperature, *_ = line.rstrip("\n").split("\t")
-                rest = f"{'' if end and custom_id + end == request_id else custom_id}\t{temperature}"
+                request_id, custom_id, temperature, *more = line.rstrip("\n").split("\t")
+                place = f"\t{more[2]}" if len(more) > 2 else ""
+                rest = f"{'' if end and custom_id + end == request_id else custom_id}\t{temperature}{place}"
                 found[request_id] = share(rest, rest)
     except ValueError:
         raise _garbled(path) from None

@@ -124,7 +124,7 @@ def _planned(run: Run, provider: Provider, path: Path, n: int) -> Shard:
         raise InputError(f"{path}: cannot be read as a shard ({one_line(error, 100)}); restore it from a backup") from None
     if model is None:
         raise InputError(f"{path}: no model of the catalog is asked in it ({one_line(alias, 60)!r})")
-    return replace(shard, model=alias, headers=provider.headers(model))
+    return replace(shard, model=alias, headers=provider.headers(model), endpoint=provider.endpoint(model))
 
 
 def _figures(rows: Iterable[str]) -> tuple[int, float | None, int]:
@@ -141,4 +141,4 @@ def _figures(rows: Iterable[str]) -> tuple[int, float | None, int]:
 def _cap(line: dict) -> int:
     """The cap on tokens in an input line of any shape."""
     body = line.get("params") or line["body"]
-    return int(body.get("max_completion_tokens") or body["max_tokens"])
+    return int(body.get("max_output_tokens") or body.get("max_completion_tokens") or body["max_tokens"])

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-import orjson
-
 from common.errors import Refused, Unknown
-from common.nouns import Ask, Batch, Condition, Host, Model, Result, Shard, Usage
+from common.nouns import Batch, Host, Model, Result, Shard, Usage
 from common.outcomes import SUCCEEDED, UNREADABLE, final_word, finish_class, row_class
+from common.providers.anthropic_attachments import attachment_problem, attachment_tokens
+from common.providers.anthropic_parameters import knows_parameter, parameter_problem
+from common.providers.anthropic_requests import encode, with_cap
 from common.providers.base import UNLISTED, Holding
-from common.providers.foreign import REASON, complaint, count, identity, natural, parsed, request_id, table, unix, word
+from common.providers.foreign import REASON, as_text, complaint, count, identity, natural, parsed, request_id, table, unix, word
 from common.providers.http import segment
 from common.providers.sealed import Sealed
 from common.providers.shared import SdkProvider, alike
@@ -23,23 +24,6 @@ TEMPERATURE_VERSION = "2023-06-01"  # the last API version that accepts sampling
 NONE_YET = "(no batch yet)"
 MONEY = {"enforced_spend_limit_reached"}  # codes of a 429 that no waiting ends
 OPEN, CLOSE = b'{"requests":[', b"]}"  # what stands around a create call's requests
-
-
-def encode(condition: Condition, ask: Ask) -> tuple[bytes, bytes]:
-    """The two halves of a request; see `Provider.encode`. An effort has no counterpart here and is ignored."""
-    params = {"model": condition.model.id, "max_tokens": ask.max_tokens, "messages": [{"role": "user", "content": condition.user}]}
-    if condition.system:
-        params["system"] = condition.system
-    if condition.temperature is not None:
-        params["temperature"] = condition.temperature
-    return b'{"custom_id":"', b'","params":%b}\n' % orjson.dumps(params)
-
-
-def with_cap(line: bytes, cap: int) -> bytes:
-    """A request with another max_tokens; see `Provider.with_cap`."""
-    row = orjson.loads(line)
-    row["params"]["max_tokens"] = cap
-    return orjson.dumps(row) + b"\n"
 
 
 def line_of(message: str) -> int:
@@ -97,6 +81,12 @@ def _answer(custom_id: str, message: object) -> Result:
         return _unreadable(custom_id, "a succeeded result without message.content", usage)
     blocks = content if isinstance(content, list) else [{"text": content}]
     text = "".join(b["text"] for b in blocks if isinstance(b, dict) and isinstance(b.get("text"), str))
+    calls = (
+        []
+        if text
+        else [b["input"] for b in blocks if isinstance(b, dict) and b.get("type") == "tool_use" and isinstance(b.get("input"), dict)]
+    )
+    text = text or next(map(as_text, calls), "")  # what a tool was called with is the answer, where there is no text
     stop = word(message.get("stop_reason"))
     outcome = finish_class(stop, bool(text))
     return Result(
@@ -106,7 +96,7 @@ def _answer(custom_id: str, message: object) -> Result:
         word(message.get("model")),
         stop,
         usage,
-        message="" if outcome == SUCCEEDED else f"stop_reason {stop}",
+        message="; ".join(["further tool calls left out"] * (len(calls) > 1) + [f"stop_reason {stop}"] * (outcome != SUCCEEDED)),
         simulated=bool(message.get("simulated")),
     )
 
@@ -170,6 +160,10 @@ class Anthropic(SdkProvider):
     decode = staticmethod(decode)
     claims = staticmethod(claims)
     with_cap = staticmethod(with_cap)
+    knows_parameter = staticmethod(knows_parameter)
+    parameter_problem = staticmethod(parameter_problem)
+    attachment_problem = staticmethod(attachment_problem)
+    attachment_tokens = staticmethod(attachment_tokens)
     line_of = staticmethod(line_of)
     headers = staticmethod(headers)
     to_batch = staticmethod(to_batch)

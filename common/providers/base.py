@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.errors import Refused
-from common.nouns import Ask, Batch, Condition, Model, Result, Shard
+from common.nouns import Ask, Attachment, Batch, Condition, Model, Result, Shard
 
 SLACK = 300.0  # seconds that a host's clock may be behind ours
 UNLISTED = (403, 404, 405, 501)  # what a host answers that does not list its batches
@@ -65,6 +65,33 @@ class Provider(ABC):
     def headers(model: Model) -> dict[str, str]:
         """What the create call of a model's batches must send along."""
         return {}
+
+    @staticmethod
+    def endpoint(model: Model) -> str:
+        """Where a model's requests go, for `Shard.endpoint`; "" for the usual place."""
+        return ""
+
+    # ---- what may be asked: why not, as one line without the place where it stands; "" where nothing is against it
+
+    @staticmethod
+    def knows_parameter(name: str) -> bool:
+        """Whether a request parameter is one that we can check. Others are sent as they are."""
+        return False
+
+    @staticmethod
+    def parameter_problem(name: str, value: object, model: Model, ask: Ask) -> str:
+        """Why a model's requests cannot have this parameter; `ask` holds the others."""
+        return ""
+
+    @staticmethod
+    def attachment_problem(attachment: Attachment, model: Model) -> str:
+        """Why a model cannot be shown this image or PDF."""
+        return f"{attachment.name}: this host takes text only"
+
+    @staticmethod
+    def attachment_tokens(attachment: Attachment, model: Model) -> int:
+        """At most so many prompt tokens are an image or PDF to a model; one of unknown size is the largest that there is."""
+        return 0
 
     # ---- what every run does
 

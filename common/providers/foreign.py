@@ -113,6 +113,11 @@ def parsed(found: object) -> object:
     return found
 
 
+def as_text(found: object) -> str:
+    """The arguments of a tool call as one text: JSON, whether they came as its text or as what it says."""
+    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+
+
 class Complaint(NamedTuple):
     """Why something failed, as far as a host says it; "" for what it does not. `status`: one that stands in for a code."""
 

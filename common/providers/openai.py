@@ -5,48 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import orjson
-
-from common.nouns import Ask, Batch, Condition, Shard
+from common.nouns import Batch, Model, Shard
 from common.outcomes import final_word, is_unready
 from common.providers.base import Holding
 from common.providers.foreign import identity, name, natural, problems, table, unix, word
 from common.providers.http import segment
+from common.providers.openai_attachments import attachment_problem, attachment_tokens
+from common.providers.openai_parameters import knows_parameter, parameter_problem
+from common.providers.openai_requests import ENDPOINT, encode, with_cap
 from common.providers.openai_rows import claims, decode
 from common.providers.sealed import Sealed
 from common.providers.shared import DAY, SdkProvider, alike
 
-ENDPOINT = "/v1/chat/completions"
-AFTER_ID = b'","method":"POST","url":"%b","body":' % ENDPOINT.encode()
 # Why a batch fails as a whole: its queue is full, or the host has lost or misread the file.
 LATER = "token_limit_exceeded"
 FILE_CODES, FILE_PARAMETERS = {"invalid_request", "file_not_found"}, {"file_id", "input_file_id"}
 MONEY = {"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"}  # codes of a 429 that no waiting ends
-
-
-def encode(condition: Condition, ask: Ask) -> tuple[bytes, bytes]:
-    """The two halves of an input line; see `Provider.encode`."""
-    model = condition.model
-    if model.supports_system or not condition.system:
-        messages = [{"role": "system", "content": condition.system}] if condition.system else []
-        messages.append({"role": "user", "content": condition.user})
-    else:
-        messages = [{"role": "user", "content": f"{condition.system}\n\n{condition.user}"}]
-    body = {"model": model.id, "messages": messages}
-    if condition.temperature is not None:
-        body["temperature"] = condition.temperature
-    if ask.effort and model.reasoning:
-        body["reasoning_effort"] = ask.effort
-    body[model.max_tokens_param] = ask.max_tokens
-    return b'{"custom_id":"', AFTER_ID + orjson.dumps(body) + b"}\n"
-
-
-def with_cap(line: bytes, cap: int) -> bytes:
-    """An input line with another max_tokens; see `Provider.with_cap`."""
-    row = orjson.loads(line)
-    body = row["body"]
-    body["max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"] = cap
-    return orjson.dumps(row) + b"\n"
 
 
 def to_batch(raw: dict) -> Batch:
@@ -101,6 +75,10 @@ class OpenAIShaped(SdkProvider):
     decode = staticmethod(decode)
     claims = staticmethod(claims)
     with_cap = staticmethod(with_cap)
+    knows_parameter = staticmethod(knows_parameter)
+    parameter_problem = staticmethod(parameter_problem)
+    attachment_problem = staticmethod(attachment_problem)
+    attachment_tokens = staticmethod(attachment_tokens)
     to_batch = staticmethod(to_batch)
     batches, page, cursor, money = "batches", {"limit": 100}, "after", MONEY
 
@@ -112,6 +90,10 @@ class OpenAIShaped(SdkProvider):
         client.organization = client.project = None  # the environment's are OpenAI's alone; the account's headers hold its own
         return client
 
+    @staticmethod
+    def endpoint(model: Model) -> str:
+        return model.endpoint
+
     def upload(self, shard: Shard) -> str:
         with Sealed(shard) as file, self._http.call() as client:
             form = (shard.path.name, file, "application/jsonl")
@@ -121,7 +103,7 @@ class OpenAIShaped(SdkProvider):
     def submit(self, shard: Shard, model_id: str) -> str:
         wish = {
             "input_file_id": shard.ref,
-            "endpoint": ENDPOINT,
+            "endpoint": shard.endpoint or ENDPOINT,
             "completion_window": self.host.window,
             "metadata": {"tag": shard.tag, "run": shard.run},
         }
@@ -133,10 +115,11 @@ class OpenAIShaped(SdkProvider):
         ours = [batch for batch in listed if shard.tag == batch.tag or (batch.ref and shard.ref == batch.ref)]
         if ours or any(batch.tag for batch in listed):  # a host that shows metadata would show ours
             return sorted(ours, key=lambda batch: batch.created_at)
+        endpoint = shard.endpoint or ENDPOINT
         return [
             batch
             for batch in alike(listed, shard)
-            if ENDPOINT.endswith(batch.endpoint or ENDPOINT) and not 0 < batch.created_at < shard.intent_at - DAY
+            if endpoint.endswith(batch.endpoint or endpoint) and not 0 < batch.created_at < shard.intent_at - DAY
         ]
 
     def download(self, batch: Batch, output: Path, errors: Path) -> dict[Path, str]:

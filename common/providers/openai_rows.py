@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from common.nouns import Result, Usage
 from common.outcomes import SUCCEEDED, UNREADABLE, finish_class, row_class
-from common.providers.foreign import MOST, Complaint, complaint, count, natural, parsed, request_id, table, unix, word
+from common.providers.foreign import MOST, Complaint, as_text, complaint, count, natural, parsed, request_id, table, unix, word
 
 _ANSWERS = ("choices", "output", "output_text", "content")  # what only an answer's body has
 _SILENT = {"reference", "references", "citation", "citations", "annotation", "reasoning", "thinking", "redacted_thinking", "thought"}
@@ -119,6 +119,8 @@ def _answer(custom_id: str, body: dict) -> Result | None:
         return None
     content, refusal, finish = found
     text, denied, left_out = _text(content)
+    if not text and (calls := _calls(body)):
+        text, left_out = calls[0], left_out + ["further tool calls"] * (len(calls) > 1)
     if not text and body.get("error"):
         return None
     finish = word(finish)
@@ -161,6 +163,19 @@ def _response(body: dict) -> tuple[object, object, object] | None:
         return output if isinstance(output, str) else body["output_text"], None, finish
     content = body.get("content")
     return (content, None, finish) if isinstance(content, (str, list)) else None
+
+
+def _calls(body: dict) -> list[str]:
+    """What the tools of an answer were called with: that is the answer, where there is no text. Of several, the first counts."""
+    if isinstance(body.get("output"), list):
+        found = [item for item in body["output"] if isinstance(item, dict) and item.get("type") in ("function_call", "custom_tool_call")]
+    else:
+        choice = next((one for one in _parts(body.get("choices")) if isinstance(one, dict)), {})
+        message = table(choice, "message")
+        found = [call.get("function") or call.get("custom") for call in _parts(message.get("tool_calls")) if isinstance(call, dict)]
+        found.append(message.get("function_call"))
+    given = [call.get("arguments", call.get("input")) for call in found if isinstance(call, dict)]
+    return [as_text(one) for one in given if one]
 
 
 def _speaks(item: object) -> bool:

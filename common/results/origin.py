@@ -15,12 +15,13 @@ import orjson
 
 from common import catalog
 from common.errors import InputError
-from common.experiment.grid import Experiment
+from common.experiment.experiment import Experiment
 from common.experiment.ids import id_parser
 from common.experiment.marks import suffix
 from common.experiment.shards import ids
 from common.files import write_whole
 from common.nouns import Model, Question, Run, Shard
+from common.results.cells import Cells, kept_of
 from common.text import one_line
 
 UNKNOWN = "unknown"
@@ -40,6 +41,7 @@ class Meta(NamedTuple):
     text: str = ""
     text_title: str = ""
     temperature: float | str | None = UNKNOWN
+    kept: tuple[str, ...] = ()  # what the experiment keeps of factors, personas and data, as `Origin.kept` names it
 
 
 class Origin(Protocol):
@@ -47,6 +49,8 @@ class Origin(Protocol):
 
     folder: Path | None
     questions: Sequence[Question]
+    kept: Sequence[str]  # headers of the columns that Meta.kept fills
+    of_rehearsed: bool  # its texts are rehearsed answers of an earlier run, so all of it is simulated
     provider: str
     experiment: str
     run: str
@@ -70,6 +74,8 @@ class ForeignOrigin:
     folder: Path | None = None
     run = ""
     attempts = 1
+    kept = ()
+    of_rehearsed = False
 
     def __init__(
         self, file: Path, provider: str, providers: tuple[str, ...] = (), experiment: Experiment | None = None, mark: str = ""
@@ -132,6 +138,7 @@ def write_manifest(run: Run, experiment: Experiment, models: Iterable[Model], mo
         "models": {m.alias: m.id for m in models},
         "texts": {row[texts.id_column]: row[title] for _, row in texts.rows()} if titled else {},
         "questions": [asdict(q) for q in experiment.questions],
+        **kept_of(experiment),
         **more,
     }
     write_whole(run.folder / "run.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
@@ -171,8 +178,12 @@ class RunOrigin:
         self.asked: dict[str, str] = {}  # request id → the rest of its line in the shard's ids file
         self.mark = ""  # what the shard's ids end in at a host without metadata
         self._personas, self._texts, self._models = manifest["personas"], manifest["texts"], manifest["models"]
-        self._parse = id_parser((persona, model) for persona in self._personas for model in self._models)
+        factors = manifest.get("factors", {}).values()
+        self._parse = id_parser(((persona, model) for persona in self._personas for model in self._models), factors)
         self._host = run.host
+        self._cells = Cells(manifest, run.folder)
+        self.kept = self._cells.headers
+        self.of_rehearsed = bool(manifest.get("simulated_texts"))
 
     def of(self, shard: Shard) -> RunOrigin:
         """The same, knowing the requests of a shard. Memory: their ids. Raises OSError."""
@@ -187,17 +198,18 @@ class RunOrigin:
 
     def describe(self, request_id: str) -> Meta:
         """What a request id stands for."""
-        custom_id, temperature = _id_and_temperature(self.asked.get(request_id, ""))
+        custom_id, temperature, place = _taken_apart(self.asked.get(request_id, ""))
         custom_id = custom_id or request_id.removesuffix(suffix(self.mark))
         parts = self._parse(custom_id)
         if parts is None:
-            return Meta(custom_id)
-        persona, model, trial, text = parts
-        title = self._texts.get(text, "")
-        return Meta(custom_id, model, self._models[model], persona, self._personas[persona], trial, text, title, temperature)
+            return Meta(custom_id, kept=self._cells.blank)
+        persona, model, trial, text, levels = parts
+        title, kept = self._texts.get(text, ""), self._cells(persona, levels, place) if self.kept else ()
+        return Meta(custom_id, model, self._models[model], persona, self._personas[persona], trial, text, title, temperature, kept)
 
 
 @lru_cache(1024)
-def _id_and_temperature(rest: str) -> tuple[str, float | str | None]:
-    custom_id, _, temperature = rest.partition("\t")
-    return custom_id, None if temperature == "None" else float(temperature) if temperature else UNKNOWN
+def _taken_apart(rest: str) -> tuple[str, float | str | None, int | None]:
+    """(custom_id, temperature, place of the text's columns) of what `ids` says of a request."""
+    custom_id, temperature, place, *_ = (*rest.split("\t"), "", "")
+    return custom_id, None if temperature == "None" else float(temperature) if temperature else UNKNOWN, int(place) if place else None

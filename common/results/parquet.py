@@ -24,7 +24,7 @@ def write_parquet(rows: Iterable[Row], path: Path, origin: Origin | None = None)
     questions = origin.questions if origin else ()
     cells = (by_column(block, questions) for block in blocks(rows, ROW_GROUP // 8))
     with whole_file(path) as file:
-        return write_columns(file, columns(questions), cells, ROW_GROUP)
+        return write_columns(file, columns(questions, origin.kept if origin else ()), cells, ROW_GROUP)
 
 
 def write_columns(file: BinaryIO, header: Sequence[tuple[str, type]], blocks: Iterable[Sequence[Sequence]], group: int) -> int:

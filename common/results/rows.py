@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
 from common.catalog.prices import pricing
-from common.experiment.questions import Prose
+from common.experiment.columns import BACK, FRONT
 from common.experiment.questions import columns as question_columns
 from common.nouns import Model, Question, Result, Usage
 from common.results.answers import Checker
@@ -19,6 +19,7 @@ from common.results.origin import UNKNOWN, Meta, Origin
 from common.text import iso
 
 T = TypeVar("T")
+_TRIAL = FRONT.index(("trial", int))  # what an experiment keeps stands before it
 BLOCK = 100  # columns of 100 answers still fit into the processor's cache
 
 
@@ -40,7 +41,7 @@ class RowMaker:
     """Makes rows of results: `RowMaker(origin)(result, batch_id, attempts) -> Row`; the only place that does."""
 
     def __init__(self, origin: Origin) -> None:
-        self._origin = origin
+        self._origin, self._of_rehearsed = origin, origin.of_rehearsed
         kind = JsonChecker if any(q.form == "json" for q in origin.questions) else Checker
         self._check = kind(origin.questions).check if origin.questions else lambda text: None
         # not a cached method: that would be a circle, which holds the ids of a whole shard until it is looked for
@@ -48,6 +49,8 @@ class RowMaker:
         self._asked_by = origin.provider, origin.experiment, origin.run
 
     def __call__(self, result: Result, batch_id: str, attempts: int) -> Row:
+        if self._of_rehearsed:
+            result = result._replace(simulated=True)
         meta = self._origin.describe(result.custom_id)
         price = self._price(meta.model, result.model)(result.usage)
         return Row(meta, result, self._check(result.text), attempts, price, batch_id, *self._asked_by)
@@ -58,31 +61,23 @@ def _pricing(model_of: Callable[[str], Model | None], alias: str, reported: str)
     return pricing(model) if model else lambda usage: None
 
 
-_FRONT = (
-    ("experiment", str), ("run", str), ("provider", str), ("model", str), ("model_id", str), ("persona", str),
-    ("persona_name", str), ("text", str), ("text_title", str), ("trial", int), ("temperature", float),
-    ("custom_id", str), ("outcome", str), ("validation", str),
-)  # fmt: skip
-_BACK = (
-    ("finish_reason", str), ("attempts", int), ("input_tokens", int), ("cached_tokens", int), ("output_tokens", int),
-    ("reasoning_tokens", int), ("cost_usd", float), ("error_code", str), ("error_message", str), ("created", str),
-    ("batch_id", str), ("simulated", bool), ("answer", Prose),
-)  # fmt: skip
+def columns(questions: Sequence[Question], kept: Sequence[str] = ()) -> tuple[tuple[str, type], ...]:
+    """(name, type) of each column in order; for each question its value, reason, the form that matched, and its fields.
 
-
-def columns(questions: Sequence[Question]) -> tuple[tuple[str, type], ...]:
-    """(name, type) of each column in order; for each question its value, reason, the form that matched, and its fields."""
-    return (*_FRONT, *chain.from_iterable(map(question_columns, questions)), ("problems", str), *_BACK)
+    `kept`: the headers of what an experiment keeps of its factors, personas and data.
+    """
+    of_questions = chain.from_iterable(map(question_columns, questions))
+    return (*FRONT[:_TRIAL], *((name, str) for name in kept), *FRONT[_TRIAL:], *of_questions, ("problems", str), *BACK)
 
 
 def by_column(block: Sequence[Row], questions: Sequence[Question]) -> list[Sequence]:
     """A block of rows as the values of each column, in the order of `columns`; None is an empty cell."""
     metas, results, checks, attempts, costs, batch_ids, providers, experiments, runs = zip(*block)
-    ids, models, model_ids, personas, persona_names, trials, texts, titles, temperatures = zip(*metas)
+    ids, models, model_ids, personas, persona_names, trials, texts, titles, temperatures, kept = zip(*metas)
     _, outcomes, answers, reported, finishes, usages, codes, messages, simulated, created = zip(*results)
     found = [
         experiments, runs, providers, models, [told or known for told, known in zip(reported, model_ids)], personas,
-        persona_names, texts, titles, trials, [None if t == UNKNOWN else t for t in temperatures], ids, outcomes,
+        persona_names, texts, titles, *zip(*kept), trials, [None if t == UNKNOWN else t for t in temperatures], ids, outcomes,
     ]  # fmt: skip
     n = len(questions)
     statuses, values, reasons, patterns, problems = zip(*[checked or ("", (None,) * n, ("",) * n, ("",) * n, ()) for checked in checks])

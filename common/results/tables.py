@@ -10,25 +10,12 @@ from pathlib import Path
 
 import orjson
 
+from common.experiment.data.defused import defused, perhaps_formula
 from common.experiment.questions import Prose
 from common.files import whole_file
 from common.results.origin import Origin
 from common.results.rows import Row, blocks, by_column, columns
 from common.text import without_controls
-
-# What a spreadsheet may take for a formula, also behind blanks and characters that are removed below.
-_BLANK = r"[\s\x00-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060\ufeff]"
-_START = r"[=+\-@\t\r＝＋－＠]"
-_FORMULA = re.compile(f"{_BLANK}*{_START}")
-_PERHAPS_FORMULA = re.compile(f"{_BLANK}|{_START}").match
-_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
-
-
-def defused(cell: str) -> str:
-    """A text cell that no spreadsheet will run: an apostrophe before anything like a formula that is no number."""
-    if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell) or cell[:1] in ("\t", "\r"):
-        return "'" + cell
-    return cell
 
 
 def _texts(cells: Sequence[str], prose: bool = False) -> Sequence[str]:
@@ -38,7 +25,7 @@ def _texts(cells: Sequence[str], prose: bool = False) -> Sequence[str]:
     """
     low, high = min(cells), max(cells)
     letters = low >= "A" and high < "\x7f" or low >= "\u3001" and high < "\ua000"  # Latin or Japanese: they begin no formula
-    if not letters and any(map(_PERHAPS_FORMULA, {cell[:1] for cell in cells})):
+    if not letters and any(map(perhaps_formula, {cell[:1] for cell in cells})):
         cells = [defused(cell) for cell in cells]
     text = "".join(cells)
     if '"' in text:
@@ -88,7 +75,7 @@ def _lines(rows: Iterable[str]) -> bytes:
 def write_csv(rows: Iterable[Row], path: Path, origin: Origin | None = None) -> int:
     """Write a CSV that spreadsheets open (UTF-8 with BOM) and return its number of rows. Raises OSError."""
     questions = origin.questions if origin else ()
-    header = columns(questions)
+    header = columns(questions, origin.kept if origin else ())
     writers = [_writer(*column) for column in header]
     count = 0
     with whole_file(path) as file:
@@ -103,7 +90,7 @@ def write_csv(rows: Iterable[Row], path: Path, origin: Origin | None = None) -> 
 def write_jsonl(rows: Iterable[Row], path: Path, origin: Origin | None = None) -> int:
     """Write one JSON object per row, the same columns by name, and return their number. Raises OSError."""
     questions = origin.questions if origin else ()
-    names = [name for name, _ in columns(questions)]
+    names = [name for name, _ in columns(questions, origin.kept if origin else ())]
     count = 0
     with whole_file(path) as file:
         for block in blocks(rows):

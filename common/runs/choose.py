@@ -7,6 +7,7 @@ from datetime import date
 
 from common import catalog
 from common.errors import InputError
+from common.experiment.experiment import Experiment
 from common.nouns import Model, Run
 from common.providers.account import Account
 from common.settings import is_loopback
@@ -70,4 +71,13 @@ def check_prices(models: Sequence[Model], account: Account, allowed: bool) -> No
         raise InputError(
             f"the price of {', '.join(unknown)} is unknown, so no spending cap can be kept; add it to "
             f"common/catalog/models.toml, or --allow-unknown-price"
+        )
+
+
+def check_source(experiment: Experiment, account: Account, allowed: bool) -> None:
+    """Refuse to pay for questions about rehearsed answers. Raises InputError."""
+    if experiment.texts.simulated and not (allowed or account.host.local):
+        raise InputError(
+            f"{experiment.path}: data.run: the answers of {experiment.texts.chained} are simulated; add --local to rehearse, "
+            "or --allow-simulated to pay for questions about them"
         )

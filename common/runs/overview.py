@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import orjson
 
@@ -37,6 +38,14 @@ def plan_facts(run: Run, models: Sequence[Model], shards: Sequence[Shard], most:
             for s in shards
         ],
     }
+
+
+def grid_of(run: Run) -> dict:
+    """What the plan of a run noted of its grid, and what is to be told of it; nothing where an earlier version made it."""
+    with suppress(OSError, ValueError, TypeError, LookupError):
+        manifest = orjson.loads((run.folder / "run.json").read_bytes())
+        return {"grid": dict(manifest["grid"]), "told": [str(line) for line in manifest["told"]]}
+    return {"grid": {}, "told": []}
 
 
 def run_facts(journal: Journal, run: Run) -> dict:

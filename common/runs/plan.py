@@ -14,14 +14,20 @@ import orjson
 from common.errors import InputError
 from common.experiment import cut
 from common.experiment.askable import Askable
-from common.experiment.grid import Experiment
+from common.experiment.checks import check_texts_are_asked
+from common.experiment.columns import kept
+from common.experiment.experiment import Experiment
+from common.experiment.grid import Grid, grids
 from common.experiment.ids import check_ids
+from common.experiment.kept import Keeper
 from common.experiment.marks import new_secret
+from common.experiment.sample import Chosen, choose
 from common.nouns import Model, Run, Shard
 from common.providers.account import Account
 from common.providers.base import Provider
 from common.results.origin import write_manifest
 from common.runs.journal import Journal
+from common.runs.told import check_parameters, grid_facts, told_of, told_of_texts
 
 
 @dataclass(frozen=True)
@@ -39,16 +45,6 @@ class Planned:
         """USD that the shards not yet submitted can cost at most; None when a price is unknown."""
         waiting = [s.reserve for s in self.shards if s.state in ("planned", "uploaded")]
         return None if None in waiting else sum(waiting)
-
-
-
-
-
-
-
-
-
-
 
 
 def plan(
@@ -136,24 +132,30 @@ def _write(
     skip_invalid: bool,
 ) -> Planned:
     askable = Askable(experiment, skip_invalid)
-    experiment = askable.experiment
-    alike = check_ids(experiment, models)
-    limits, secret = account.host.limits, "" if account.host.metadata else _secret(run)
+    experiment, host = askable.experiment, account.host
+    every = grids(experiment, models, host)
+    notes = [*told_of_texts(experiment), *check_parameters(provider, every)]
+    keeper = _keeper(experiment)
+    found = check_ids(keeper.watched(experiment, run.folder) if keeper else experiment, models)
+    check_texts_are_asked(experiment, found.texts)
+    chosen = _chosen(experiment, every)
+    secret = "" if host.metadata else _secret(run)
+    ways = sum(len(grid.ways) for grid in every)
     work = cut.Plan(
         run=run.key,
         folder=run.folder / "shards",
-        limits=limits,
+        limits=host.limits,
         provider=provider,
-        trials=experiment.trials,
-        effort=experiment.reasoning_effort,
         secret=secret,
         invalid=[*askable.left_out],
-        skipped=askable.count * len(experiment.personas) * len(models) * experiment.trials,
+        skipped=askable.count * ways * experiment.trials,
     )
     made: list[Shard] = []
-    for n, model in enumerate(models):
+    for n, grid in enumerate(every):
         share = None if experiment.limit is None else (experiment.limit + len(models) - 1 - n) // len(models)
-        made += work.cut(experiment.conditions(model, limits), experiment.cap(model), len(made) + 1, share)
+        conditions = grid.conditions(chosen, keeper.places if keeper else None)
+        made += work.cut(conditions, experiment.cap(grid.model), len(made) + 1, share)
+    notes += told_of(every)
     if work.invalid and not skip_invalid:
         shown = "; ".join(f"{custom_id}: {why}" for custom_id, why in work.invalid[:5])
         more = f" … and {work.skipped - 5:,} more" if work.skipped > 5 else ""
@@ -171,12 +173,28 @@ def _write(
         experiment,
         models,
         {
-            "digest": run.digest, "address": run.address, "made_with": made_with, "run": told, "ids_differ_in_case_only": alike,
-            "mark": secret,
+            "digest": run.digest, "address": run.address, "made_with": made_with, "run": told, "ids_differ_in_case_only": found.alike,
+            "mark": secret, "grid": grid_facts(experiment, every, found.texts), "told": notes,
         },  # fmt: skip
     )
     run = journal.plan(replace(run, skipped=work.skipped, mark=secret), made)
     return Planned(run, tuple(models), made, is_new=True, invalid=work.invalid)
+
+
+def _keeper(experiment: Experiment) -> Keeper | None:
+    """What keeps the texts' own columns for the table; None where the table shows none."""
+    of_data = [experiment.texts.columns.index(column.name) for column in kept(experiment) if column.kind == "data"]
+    return Keeper(of_data) if of_data else None
+
+
+def _chosen(experiment: Experiment, every: Sequence[Grid]) -> Chosen | None:
+    """The sample that is asked; None where everything is."""
+    if experiment.sample is None:
+        return None
+    texts, only = experiment.texts, experiment.only_texts
+    rows = ((where, row) for where, row in texts.rows() if only is None or row[texts.id_column] in only)
+    pairs = ((row[texts.id_column], [way for grid in every for way in grid.allowed(where, row)]) for where, row in rows)
+    return choose(pairs, [way.name for grid in every for way in grid.ways], experiment.trials, experiment.sample, experiment.seed)
 
 
 def _secret(run: Run) -> str:

@@ -17,7 +17,7 @@ from openpyxl import Workbook
 
 from common.errors import InputError
 from common.experiment.data.guess import likely
-from common.experiment.grid import Texts
+from common.experiment.experiment import Texts
 from common.experiment.read import load
 
 ROWS = [["r1", "寿司、うまい"], ["r2", 'said "no"; twice'], ["r3", "one\ntwo"]]

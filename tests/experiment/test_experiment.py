@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from common import catalog
 from common.errors import InputError
 from common.experiment import cut
 from common.experiment.duplicates import BLOCK, Repeats
-from common.experiment.grid import Experiment, narrow
+from common.experiment.experiment import Experiment, narrow
+from common.experiment.grid import Grid
 from common.experiment.ids import check_ids, id_parser, make_id
 from common.experiment.marks import moved
 from common.experiment.read import load
@@ -33,7 +35,8 @@ cell_text = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), m
 
 def conditions(experiment: Experiment, model: Model = GPT, limits: Limits = OPENAI) -> list:
     """All conditions of a model."""
-    return list(experiment.conditions(model, limits))
+    host = replace(catalog.hosts()[model.provider], limits=limits)
+    return [asked.condition for asked in Grid(experiment, model, host).conditions()]
 
 
 # ---- ids
@@ -48,7 +51,7 @@ def test_the_documented_id() -> None:
 @given(visible, visible, st.integers(1, 10**6), visible)
 def test_an_id_is_read_back(persona: str, model: str, trial: int, text: str) -> None:
     """What make_id makes, id_parser takes apart, also with underscores and digits everywhere."""
-    assert id_parser([(persona, model)])(make_id(persona, model, trial, text)) == (persona, model, trial, text)
+    assert id_parser([(persona, model)])(make_id(persona, model, trial, text)) == (persona, model, trial, text, ())
 
 
 few = st.lists(visible, min_size=1, max_size=3, unique=True)
@@ -68,7 +71,7 @@ def test_many_pairs_are_told_apart(study: Callable, personas: list, aliases: lis
         return
     pairs = [(p, a) for p in personas for a in aliases]
     for persona, alias in pairs:
-        assert id_parser(pairs)(make_id(persona, alias, trial, text)) == (persona, alias, trial, text)
+        assert id_parser(pairs)(make_id(persona, alias, trial, text)) == (persona, alias, trial, text, ())
 
 
 @given(st.text(max_size=30))
@@ -98,8 +101,8 @@ def test_ids_that_begin_alike_are_refused(study: Callable) -> None:
 def test_ids_that_differ_in_case_only_are_noticed(study: Callable) -> None:
     """Such ids are allowed, but their files must be told apart."""
     folder = study(text='[{id = "a", file = "t1.txt"}, {id = "A", file = "t1.txt"}]')
-    assert check_ids(load(folder), [GPT]) is True
-    assert check_ids(load(study(text='[{id = "a", file = "t1.txt"}]')), [GPT]) is False
+    assert check_ids(load(folder), [GPT]).alike
+    assert check_ids(load(study(text='[{id = "a", file = "t1.txt"}]')), [GPT]) == (False, 1)
 
 
 @given(st.lists(visible, max_size=40))

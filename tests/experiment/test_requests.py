@@ -21,6 +21,7 @@ from common.nouns import Ask, Condition, Limits, Model, Result, Shard, Usage
 from common.outcomes import POLICY
 from common.providers import APIS, anthropic, openai
 from common.providers.sealed import BLOCK, Sealed
+from tests.basics import asked
 
 WIDE = Limits(requests=None, bytes=None)
 STRICT = catalog.hosts()["anthropic"].limits
@@ -138,15 +139,15 @@ def test_prompts_arrive_letter_by_letter(api: str, system: str, user: str) -> No
 # ---- shards
 
 
-def plan(folder: Path, api: str, limits: Limits, trials: int = 1) -> Plan:
+def plan(folder: Path, api: str, limits: Limits) -> Plan:
     """A plan that writes into a folder."""
     folder.mkdir(exist_ok=True)
-    return Plan(run="x/r", folder=folder, limits=limits, provider=APIS[api], trials=trials)
+    return Plan(run="x/r", folder=folder, limits=limits, provider=APIS[api])
 
 
-def cut(made: Plan, conditions: list[Condition], at_most: int | None = None) -> list[Shard]:
+def cut(made: Plan, conditions: list[Condition], at_most: int | None = None, trials: int = 1) -> list[Shard]:
     """All shards of some conditions."""
-    return list(made.cut(conditions, 64, 1, at_most))
+    return list(made.cut(asked(conditions, trials), 64, 1, at_most))
 
 
 def names(shard: Shard) -> list[str]:
@@ -156,9 +157,9 @@ def names(shard: Shard) -> list[str]:
 
 def test_limits_by_count_and_by_bytes(tmp_path: Path) -> None:
     """A shard never holds more requests or bytes than one batch may; nothing is lost at the seams."""
-    conditions = [condition(model("gpt-4.1"))._replace(text=f"t{n}", user="あ" * (n % 7)) for n in range(40)]
-    by_count = cut(plan(tmp_path / "a", "openai", Limits(requests=7, bytes=None), 2), conditions)
-    by_bytes = cut(plan(tmp_path / "b", "openai", Limits(requests=None, bytes=2000), 2), conditions)
+    conditions = [condition(model("gpt-4.1"))._replace(text=f"t{n}", user="あ" * (1 + n % 7)) for n in range(40)]
+    by_count = cut(plan(tmp_path / "a", "openai", Limits(requests=7, bytes=None)), conditions, trials=2)
+    by_bytes = cut(plan(tmp_path / "b", "openai", Limits(requests=None, bytes=2000)), conditions, trials=2)
     assert [s.count for s in by_count] == [7] * 11 + [3]
     assert all(s.path.stat().st_size == s.bytes <= 2000 for s in by_bytes)
     wanted = [f"p1_gpt-4.1_n{trial:02d}_t{n}" for n in range(40) for trial in (1, 2)]
@@ -169,8 +170,8 @@ def test_limits_by_count_and_by_bytes(tmp_path: Path) -> None:
 def test_an_oversized_request_is_reported_by_id(tmp_path: Path) -> None:
     """One request beyond the limit is named with its size; the others are planned all the same."""
     short, long = condition(model("gpt-4.1")), condition(model("gpt-4.1"), user="長" * 1000)
-    made = plan(tmp_path / "s", "openai", Limits(requests=None, bytes=2000), 2)
-    (shard,) = cut(made, [short, long._replace(text="t2"), short._replace(text="t3")])
+    made = plan(tmp_path / "s", "openai", Limits(requests=None, bytes=2000))
+    (shard,) = cut(made, [short, long._replace(text="t2"), short._replace(text="t3")], trials=2)
     assert [custom_id for custom_id, _ in made.invalid] == ["p1_gpt-4.1_n01_t2", "p1_gpt-4.1_n02_t2"]
     assert all("one batch may hold 2,000" in why for _, why in made.invalid)
     assert (made.skipped, names(shard)) == (2, ["p1_gpt-4.1_n01_t1", "p1_gpt-4.1_n02_t1", "p1_gpt-4.1_n01_t3", "p1_gpt-4.1_n02_t3"])
@@ -180,7 +181,7 @@ def test_an_oversized_request_is_reported_by_id(tmp_path: Path) -> None:
 def test_at_most_so_many(tmp_path: Path, most: int) -> None:
     """--limit cuts in the middle of a condition's trials, never one more."""
     one = condition(model("gpt-4.1"))
-    made = cut(plan(tmp_path / "s", "openai", WIDE, 3), [one, one._replace(text="t2")], most)
+    made = cut(plan(tmp_path / "s", "openai", WIDE), [one, one._replace(text="t2")], most, trials=3)
     assert sum(s.count for s in made) == min(most, 6)
 
 
@@ -188,7 +189,7 @@ def test_ids_come_back(tmp_path: Path) -> None:
     """Where the API takes few characters the ids are mapped, legal, and read back with their temperature."""
     texts = ["t1", "物語", "a b", "x" * 200, "物語 ", "a/b", "a.b"]
     conditions = [condition(model("claude-haiku-4-5", "anthropic"), 0.1)._replace(text=text) for text in texts]
-    (shard,) = cut(plan(tmp_path / "s", "anthropic", STRICT, 2), conditions)
+    (shard,) = cut(plan(tmp_path / "s", "anthropic", STRICT), conditions, trials=2)
     found = shards.ids(shard)
     request_ids = names(shard)
     assert list(found) == request_ids and len(set(request_ids)) == 14
@@ -203,7 +204,7 @@ def test_marks_in_a_plan(tmp_path: Path, most: int) -> None:
     """With a run's secret each shard's ids end in its own mark, whatever the seams, and lead back to the same custom_ids."""
     texts = [f"t{n}" for n in range(30)] + ["物語", "x" * 44, "x" * 45, "x" * 200, "a-0123abcd"]
     conditions = [condition(model("claude-haiku-4-5", "anthropic"), 0.1)._replace(text=text) for text in texts]
-    made = cut(replace(plan(tmp_path / "s", "anthropic", replace(STRICT, requests=most), 4), secret="s"), conditions)
+    made = cut(replace(plan(tmp_path / "s", "anthropic", replace(STRICT, requests=most)), secret="s"), conditions, trials=4)
     assert len({s.mark for s in made}) == len(made) > 1
     back = []
     for shard in made:
@@ -262,7 +263,7 @@ def test_a_file_is_read_from_its_beginning_as_often_as_asked(tmp_path: Path) -> 
 def test_a_higher_cap(tmp_path: Path, api: str, alias: str, key: str) -> None:
     """Rows that were cut off are copied with a higher cap, and with nothing else changed."""
     one = condition(model(alias), None)
-    (shard,) = cut(plan(tmp_path / "s", api, WIDE, 3), [one])
+    (shard,) = cut(plan(tmp_path / "s", api, WIDE), [one], trials=3)
     new = shards.retry(shard, 2, {names(shard)[1]}, attempt=2, longer=128, with_cap=APIS[api].with_cap)
     before, after = (json.loads(path.read_bytes().splitlines()[n]) for path, n in ((shard.path, 1), (new.path, 0)))
     assert (before["body"].pop(key), after["body"].pop(key)) == (64, 128)

@@ -16,17 +16,18 @@ from common import catalog
 from common.errors import BatchError, Busy, Denied, InputError, Unknown, Unreached
 from common.experiment import shards
 from common.experiment.cut import Plan
-from common.nouns import Batch, Condition, Host, Shard
+from common.nouns import Ask, Attachment, Batch, Condition, Host, Shard
 from common.providers import APIS, connect
 from common.providers.account import Account
 from common.providers.base import Provider
+from tests.basics import asked
 from tests.support import Commands, wait_for
 
 KEY = "sk-ant-a-key-of-this-test"
 MODELS = {"openai": "gpt-4.1", "anthropic": "claude-haiku-4-5"}
 CALLS = {"openai": "{}", "anthropic": "messages.{}"}  # the service's names of the calls
 ROWS = {"openai": "files.content", "anthropic": "messages.batches.results"}
-TEXTS = ("A text.", "悲しみ \U0001f600 \"quoted\"\n\ttwice\\", "x" * 9000)
+TEXTS = ("A text.", '悲しみ \U0001f600 "quoted"\n\ttwice\\', "x" * 9000)
 
 
 @pytest.fixture(params=list(APIS))
@@ -58,7 +59,7 @@ def planned(api: str, provider: Provider, folder: Path, first: int = 1) -> Shard
     """Six requests, their trials told apart by id only."""
     model = catalog.resolve(MODELS[api], host_of(api).name)[0]
     conditions = [Condition(model, "1", f"t{n}", "You are a reader.", text, 0.7) for n, text in enumerate(TEXTS)]
-    (found,) = Plan("x/r", folder, host_of(api).limits, provider, trials=2).cut(conditions, 64, first, None)
+    (found,) = Plan("x/r", folder, host_of(api).limits, provider).cut(asked(conditions, 2), 64, first, None)
     return found
 
 
@@ -121,6 +122,35 @@ def test_a_cap_is_changed_and_nothing_else(provider: Provider, shard: Shard) -> 
         assert b"4242" in higher
 
 
+def test_what_may_be_asked_is_judged(api: str, provider: Provider) -> None:
+    """Ours and wrong parameters are refused, unknown ones are let through; each problem is one line."""
+    model = catalog.resolve(MODELS[api], host_of(api).name)[0]
+    ask = Ask(64)
+    assert all(map(provider.knows_parameter, ("top_p", "tools", "tool_choice", "max_tokens", "temperature", "model", "messages")))
+    assert not provider.knows_parameter("temprature")
+    assert provider.parameter_problem("temprature", 1, model, ask) == provider.parameter_problem("top_p", 0.5, model, ask) == ""
+    for name, value in (("top_p", "much"), ("max_tokens", 7), ("messages", []), ("tools", "all"), ("service_tier", 1)):
+        assert name in (said := provider.parameter_problem(name, value, model, ask)) and said.isprintable()
+
+
+def test_what_may_be_shown_is_judged(api: str, provider: Provider) -> None:
+    """A small picture and a PDF may be, other files not; both cost tokens, more for more."""
+    model = catalog.resolve(MODELS[api], host_of(api).name)[0]
+    picture, paper = Attachment("a", "image/png", "AAAA", width=9, height=9), Attachment("b", "application/pdf", "AAAA", pages=2)
+    assert provider.attachment_problem(picture, model) == provider.attachment_problem(paper, model) == ""
+    assert "a is audio/wav" in provider.attachment_problem(picture._replace(media_type="audio/wav"), model)
+    sizes = [picture, picture._replace(width=2000, height=2000), paper, paper._replace(pages=3)]
+    tokens = [provider.attachment_tokens(one, model) for one in sizes]
+    assert 0 < tokens[0] < tokens[1] < tokens[2] < tokens[3]
+
+
+def test_where_requests_go(api: str) -> None:
+    """To the usual place, but for models whose row says another; only places that we can write requests for."""
+    hosts = {name for name, host in catalog.hosts().items() if host.api == api}
+    ends = {APIS[api].endpoint(model) for model in catalog.models() if model.provider in hosts}
+    assert ends == {"openai": {"", "/v1/responses"}, "anthropic": {""}}[api]
+
+
 def test_texts_without_a_line(api: str) -> None:
     """A refusal that names no request has line 0."""
     assert APIS[api].line_of("no such thing; requests are welcome") == 0
@@ -142,9 +172,7 @@ def test_texts_without_a_line(api: str) -> None:
         ({"truncate": 0.5}, Unknown),
     ],
 )
-def test_it_is_sent_once(
-    run: Commands, api: str, provider: Provider, shard: Shard, action: dict, error: type[BatchError]
-) -> None:
+def test_it_is_sent_once(run: Commands, api: str, provider: Provider, shard: Shard, action: dict, error: type[BatchError]) -> None:
     """Whatever comes back, there was one attempt; an error says what it may mean."""
     shard = uploaded(provider, shard)
     fault(run, create(api), **action)
@@ -207,9 +235,7 @@ def test_stopping(still: Commands, api: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.5, 1])
-def test_a_download_is_whole_or_not_there(
-    run: Commands, api: str, provider: Provider, shard: Shard, tmp_path: Path, share: float
-) -> None:
+def test_a_download_is_whole_or_not_there(run: Commands, api: str, provider: Provider, shard: Shard, tmp_path: Path, share: float) -> None:
     """Cut in the middle, nothing stays; asked again, everything comes."""
     batch = ended(provider, submit(provider, uploaded(provider, shard)))
     folder = tmp_path / "raw"

@@ -225,6 +225,7 @@ def test_columns_have_the_types_of_their_questions(tmp_path):
     """Whole numbers are whole, fields are columns of their own, and an absent value is an empty cell in each format."""
 
     class Origin:
+        kept, of_rehearsed = (), False
         questions = QUESTIONS
 
     rows = [Row(Meta(str(n)), Result(str(n), "succeeded", "x"), c) for n, c in enumerate([check(), CHECKER.check(""), check(Q1=9)])]

@@ -19,6 +19,7 @@ from common.experiment.marks import mark_of, moved
 from common.nouns import Batch, Condition, Limits, Run, Shard, State
 from common.runs.claims import Claimed
 from common.runs.journal import Journal
+from tests import basics
 from tests.runs.test_owed import asked, bought_twice, total
 from tests.runs.test_state_machine import MODEL, one_life
 from tests.runs.toy import Host, Time, Toy
@@ -68,7 +69,7 @@ def test_sent_ids_end_in_a_mark_that_nobody_sees(run: Commands, study: Callable[
     assert {name[:-9] for names in sent(run) for name in names} == wanted
     folder = run.results / "claude" / end.json["run"]
     table = (folder / "results.csv").read_text(encoding="utf-8-sig").splitlines()
-    assert {line.split(",")[0].strip('"') for line in table[1:] if line.startswith(('p1_', '"p1_'))} <= wanted
+    assert {line.split(",")[0].strip('"') for line in table[1:] if line.startswith(("p1_", '"p1_'))} <= wanted
     assert not [path for path in (folder / "texts").glob("*") if next(iter(marks[0])) in path.name]
 
 
@@ -209,8 +210,8 @@ def two(folder: Path) -> tuple[Journal, Shard, Shard]:
     for name in "ab":
         run = Run(f"toy/{name}", name, name, "toy", "toy", "here", "e", "", folder / "toy" / name, 0.0, ("m",), mark=name)
         (run.folder / "shards").mkdir(parents=True)
-        plan = Plan(run.key, run.folder / "shards", Limits(9, None), Toy(None), trials=2, secret=name)
-        (shard,) = plan.cut([Condition(MODEL, "1", "t", "", "?", None)], 10, 1, None)
+        plan = Plan(run.key, run.folder / "shards", Limits(9, None), Toy(None), secret=name)
+        (shard,) = plan.cut(basics.asked([Condition(MODEL, "1", "t", "", "?", None)], 2, 10), 10, 1, None)
         journal.plan(journal.save_run(run, "created"), [shard])
         made.append(journal.record(shard, "submitting", state=State.SUBMITTING))
     return journal, *made
@@ -288,6 +289,6 @@ def _planned(folder: Path, host: Host, name: str) -> Run:
     with closing(Journal(folder)) as journal:
         run = Run(f"toy/{name}", name, name, "toy", "toy", "local", "e", "", folder / "toy" / name, host.time.at, ("m",), mark=name)
         (run.folder / "shards").mkdir(parents=True)
-        plan = Plan(run.key, run.folder / "shards", Limits(2, None), Toy(host), trials=4, secret=name)
-        made = list(plan.cut([Condition(MODEL, "1", "t", "", "?", None)], 10, 1, None))
+        plan = Plan(run.key, run.folder / "shards", Limits(2, None), Toy(host), secret=name)
+        made = list(plan.cut(basics.asked([Condition(MODEL, "1", "t", "", "?", None)], 4, 10), 10, 1, None))
         return journal.plan(journal.save_run(run, "created"), made)

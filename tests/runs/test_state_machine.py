@@ -16,6 +16,7 @@ from common.runs import collect, steps
 from common.runs.desk import Options
 from common.runs.journal import Journal
 from common.runs.lifecycle import Lifecycle
+from tests.basics import asked
 from tests.runs.toy import Host, Killed, Time, Toy
 
 MODEL = Model("m", "m-1", "toy", input=1.0, output=1.0)
@@ -28,8 +29,8 @@ def planned(folder: Path, host: Host, requests: int) -> Run:
     with closing(Journal(folder)) as journal:
         run = Run("toy/r", "r", "d", "toy", "toy", "local", "e", "", folder / "toy/r", host.time.at, ("m",))
         (run.folder / "shards").mkdir(parents=True)
-        plan = Plan(run=run.key, folder=run.folder / "shards", limits=Limits(-(-requests // 2), None), provider=Toy(host), trials=requests)
-        made = list(plan.cut([Condition(MODEL, "1", "t", "", "?", None)], 10, 1, None))
+        plan = Plan(run=run.key, folder=run.folder / "shards", limits=Limits(-(-requests // 2), None), provider=Toy(host))
+        made = list(plan.cut(asked([Condition(MODEL, "1", "t", "", "?", None)], requests, 10), 10, 1, None))
         return journal.plan(journal.save_run(run, "created"), made)
 
 

@@ -35,6 +35,7 @@ class Where:
 
     def __init__(self, source: str, columns: Sequence[str], fail: Callable[[str], InputError]) -> None:
         self._columns, self._fail = columns, fail
+        self.uses: set[int] = set()  # indices of the columns that it looks at
         tree = _parsed(source, fail)
         try:
             self.keeps = self._test(tree)
@@ -44,18 +45,21 @@ class Where:
 
     def narrow(self, rows: Iterator[Row]) -> Iterator[Row]:
         """The rows that are meant. Raises InputError for a cell that should be a number, and when no row is left."""
-        keeps, count, kept = self.keeps, 0, 0
+        count, kept = 0, 0
         for where, row in rows:
             count += 1
-            try:
-                keep = keeps(row)
-            except _NotNumber as error:
-                raise self._fail(f"in row {where} {error}") from None
-            if keep:
+            if self.holds(row, where):
                 kept += 1
                 yield where, row
         if count and not kept:
             raise self._fail(f"leaves none of {count:,} rows; look at how the values are written")
+
+    def holds(self, row: Sequence[str], where: object) -> bool:
+        """Whether the condition holds. Raises InputError for a cell that should be a number; `where` names the row."""
+        try:
+            return self.keeps(row)
+        except _NotNumber as error:
+            raise self._fail(f"in row {where} {error}") from None
 
     def _test(self, node: ast.expr) -> Test:
         if isinstance(node, ast.BoolOp):
@@ -103,17 +107,19 @@ class Where:
         """The column that is meant; None for a value. `column("two words")` names one that is no single word."""
         if isinstance(node, ast.Name):
             return self._found(node.id)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            return self._found(f"{node.value.id}.{node.attr}")
         match node:
             case ast.Call(ast.Name("column"), [ast.Constant(str(name))], []):
                 return self._found(name)
         return None
 
     def _found(self, name: str) -> int:
-        if name in self._columns:
-            return self._columns.index(name)
         alike = [n for n, column in enumerate(self._columns) if unicodedata.normalize("NFKC", column) == name]  # as Python reads names
-        if len(alike) == 1:
-            return alike[0]
+        if name in self._columns or len(alike) == 1:
+            at = self._columns.index(name) if name in self._columns else alike[0]
+            self.uses.add(at)
+            return at
         raise self._fail(f"no column {name!r}; there are {', '.join(c for c in self._columns if c)} (texts stand in quotes: 'ja')")
 
     def _literal(self, node: ast.expr) -> Literal:
