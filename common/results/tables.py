@@ -86,7 +86,8 @@ def _lines(rows: Iterable[str]) -> bytes:
 
 
 Header = Sequence[tuple[str, type]]
-Blocks = Iterable[Sequence[Sequence]]  # of rows, each the values of its columns
+Block = Sequence[Sequence]  # of rows: the values of each column
+Blocks = Iterable[Block]
 
 
 def in_blocks(rows: Iterable[Row], origin: Origin | None, size: int = BLOCK) -> tuple[Header, Blocks]:

@@ -21,6 +21,7 @@ from common.nouns import Model, Run, Shard
 from common.providers.account import Account
 from common.providers.base import Provider
 from common.results.origin import write_manifest
+from common.results.scoring import scoring_of
 from common.runs.journal import Journal
 
 
@@ -172,7 +173,7 @@ def _write(
         models,
         {
             "digest": run.digest, "address": run.address, "made_with": made_with, "run": told, "ids_differ_in_case_only": alike,
-            "mark": secret,
+            "mark": secret, **scoring_of(run.folder, run.digest),
         },  # fmt: skip
     )
     run = journal.plan(replace(run, skipped=work.skipped, mark=secret), made)
