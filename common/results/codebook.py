@@ -84,6 +84,8 @@ class Codebook:
         for question in dict.fromkeys(questions):  # several runs may have one of the same columns, with other ranges
             for column, meaning, values in of_question(question):
                 self._questions.setdefault(column, {})[meaning, values] = None
+            if (allowed := _allowed(question)) and "value" in meanings:  # of all questions together
+                self._questions.setdefault("value", {})[meanings["value"], f"{question.id} {question.name}: {allowed}"] = None
         self._columns = [_Column(kind) for _, kind in header]
 
     def watching(self, blocks: Iterable[Block]) -> Iterator[Block]:

@@ -141,7 +141,9 @@ def _long(header: Header, blocks: Blocks, questions: Sequence[Question]) -> Part
     front = [n for name, n in at.items() if n < at[_ANSWERED] and name not in asked]
     back = [at["simulated"]]
     told = [one for question in questions for one in _told(question, at)]
-    long_header = (*(header[n] for n in front), *_LONG, *(header[n] for n in back))
+    taken = {name for name, _ in _LONG}
+    kept = ((f"data_{name}" if name in taken else name, kind) for name, kind in (header[n] for n in front))
+    long_header = (*kept, *_LONG, *(header[n] for n in back))
     return Part(long_header, (_melted(block, front, told, back) for block in blocks if told))
 
 
