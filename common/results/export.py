@@ -65,8 +65,8 @@ def export(sources: Sequence[Source], folder: Path, form: str, is_long: bool) ->
 
 
 def _part(source: Source, origin: RunOrigin, tally: Tally, is_long: bool) -> Part:
-    header, blocks = in_blocks(tally.counting(run_rows(*source)), origin)
-    return _long(header, blocks, origin.questions) if is_long else Part(header, blocks)
+    part = Part(*in_blocks(tally.counting(run_rows(*source)), origin))
+    return one_per_question(part, origin.questions) if is_long else part
 
 
 def union(headers: Iterable[Header]) -> Header:
@@ -131,11 +131,12 @@ _LONG: Header = (
 _ANSWERED = "problems"  # the first column behind those of the questions
 
 
-def _long(header: Header, blocks: Blocks, questions: Sequence[Question]) -> Part:
+def one_per_question(part: Part, questions: Sequence[Question]) -> Part:
     """One row per question of a request, and per field of a JSON value, beside what the request asked and what came of it.
 
     Left out are tokens, cost and the whole answer: they are one for all questions, and would be summed several times.
     """
+    header, blocks = part
     at = {name: n for n, (name, _) in enumerate(header)}
     asked = {name for question in questions for name, _ in question_columns(question)}
     front = [n for name, n in at.items() if n < at[_ANSWERED] and name not in asked]

@@ -71,11 +71,15 @@ def _fit(text: str) -> str:
 
 
 def _text(sheet: Worksheet, row: int, column: int, cell: str) -> None:
-    if cell:
-        sheet.write_string(row, column, _fit(cell))
+    if text := _fit(cell):
+        sheet.write_string(row, column, text)
 
 
 def _number(sheet: Worksheet, row: int, column: int, cell: float) -> None:
+    sheet.write_number(row, column, cell)
+
+
+def _whole(sheet: Worksheet, row: int, column: int, cell: int) -> None:
     if abs(cell) < EXACT:
         sheet.write_number(row, column, cell)
     else:
@@ -87,5 +91,5 @@ def _bool(sheet: Worksheet, row: int, column: int, cell: bool) -> None:
 
 
 _WRITERS: dict[type, Callable[[Worksheet, int, int, object], None]] = {
-    str: _text, Prose: _text, int: _number, float: _number, bool: _bool,
+    str: _text, Prose: _text, int: _whole, float: _number, bool: _bool,
 }  # fmt: skip

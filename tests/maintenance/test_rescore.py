@@ -176,22 +176,22 @@ def test_killed_half_way(scored: Rescoring, monkeypatch: pytest.MonkeyPatch) -> 
     }
 
 
-@pytest.mark.parametrize(
-    ("keys", "said"),
-    [
-        ({"name": '"other"'}, "is experiment 'other', run small-"),
-        ({"question": "[]"}, "has no question"),
-        ({"question": '[{id = "Q7", name = "Height"}]'}, "none of its questions is one of run small-"),
-        ({"question": '[{id = "Q1"}]'}, "question[1].name: missing"),
-    ],
+UNFIT = (
+    ({"name": '"other"'}, "is experiment 'other', run small-"),
+    ({"question": "[]"}, "has no question"),
+    ({"question": '[{id = "Q7", name = "Height"}]'}, "none of its questions is one of run small-"),
+    ({"question": '[{id = "Q1"}]'}, "question[1].name: missing"),
 )
-def test_questions_that_do_not_fit(scored: Rescoring, keys: dict, said: str) -> None:
-    """One line, and nothing of any run is touched: neither of the one that fits nor of the other."""
-    folder = scored.ask()
-    before = held(folder)
-    code, told = scored(folder.name, "--experiment", scored.study("other", **keys))
-    assert (code, told.count("\n"), said in told) == (2, 1, True), told
-    assert held(folder) == before
+
+
+def test_questions_that_do_not_fit(scored: Rescoring) -> None:
+    """One line, and nothing is touched, not even of a run that they do fit."""
+    folder, bare = scored.ask(), scored.ask("claude", where=scored.study("bare", question="[]"))
+    before = held(folder), held(bare)
+    for keys, said in UNFIT:
+        code, told = scored(bare.name, folder.name, "--experiment", scored.study("other", **keys))
+        assert (code, told.count("\n"), said in told) == (2, 1, True), told
+        assert (held(folder), held(bare)) == before
 
 
 def test_what_cannot_be_scored(scored: Rescoring, tmp_path: Path) -> None:
