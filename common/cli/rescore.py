@@ -33,7 +33,7 @@ def command(args: argparse.Namespace) -> int:
         for run, experiment in jobs:
             with closing(connect(Account(catalog.hosts()[run.host], run.address))) as provider:
                 done = rescore(journal, run, experiment, provider.decode)
-            voice.say(*_lines(run, experiment.path, done))
+            voice.say(*_lines(run, experiment.path, done, args.results))
             told.append(_facts(run, experiment.path, done))
     if args.json:
         voice.json({"runs": told})
@@ -47,7 +47,7 @@ def _experiment_of(run: Run, named: Path | None) -> Path:
     return named or Path(run.source)
 
 
-def _lines(run: Run, path: Path, done: Rescored) -> Iterator[str]:
+def _lines(run: Run, path: Path, done: Rescored, results: str | None) -> Iterator[str]:
     yield f"run {run.name}: scored by {path}" + ("" if done.changes else ", whose questions are those that it had")
     yield from ("  " + one_line(change, 300) for change in done.changes)
     before, after = _counted(done.before), _counted(done.after)
@@ -58,13 +58,13 @@ def _lines(run: Run, path: Path, done: Rescored) -> Iterator[str]:
     if done.kept:
         yield f"  as it was: {done.kept}"
     if done.changes:
-        yield from _next(run)
+        yield from _next(run, results)
 
 
-def _next(run: Run) -> Iterator[str]:
+def _next(run: Run, results: str | None) -> Iterator[str]:
     """What goes on with this run; its own command would not, where the changed questions stand in the experiment itself."""
     script = script_of(run.provider, run.host).name
-    where = " --local" if run.address == "local" else ""
+    where = " --local" * (run.address == "local") + (f" --results {shlex.quote(results)}" if results else "")
     yield f"  later commands keep these questions: python {script} --status {shlex.quote(run.name)}{where}"
     yield "  a --batch command with the changed experiment would ask everything anew, as another run; --dry-run shows it"
 
