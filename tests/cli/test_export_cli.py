@@ -15,10 +15,13 @@ from arro3.io import read_parquet
 from openpyxl import load_workbook
 
 from common import cli
+from tests.basics import ROOT
 from tests.cli.scripts import MODEL, only_run, table
 from tests.support import STUDY, Commands
+from tests.test_docs import blocks
 from tests.torture.world import World
 
+DOCS = ROOT / "docs/export.md"
 LINES = "\\nQ1. {0}(value): [0-100]\\nQ1. {0}(reason): [reason]"
 JOY = {"prompt": f'{{user = "Read {{text}}{LINES.format("Joy")}"}}', "question": '[{id = "Q1", name = "Joy"}]', "max_tokens": "400"}
 ANGER = {**JOY, "prompt": f'{{user = "{{text}}{LINES.format("怒り")}"}}', "question": '[{id = "Q1", name = "怒り"}]', "name": '"anger"'}
@@ -143,15 +146,18 @@ def test_the_snippet_for_pandas(export: Exporting, tmp_path: Path) -> None:
     for name in ("custom_id", "trial", "simulated", "Q1_怒り_reason", "answer", "error_code"):
         assert [text(row[name]) for row in rows] == [row[name] for row in wanted], name
     assert [row["Q1_Joy"] for row in rows] == [float(row["Q1_Joy"]) if row["Q1_Joy"] else None for row in wanted]
-    shown = subprocess.run([sys.executable, tmp_path / "x/read_data.py"], capture_output=True, text=True, timeout=60)
-    assert (shown.returncode, shown.stdout.count(" 5\n")) == (0, 2), shown.stderr
+    (shown,) = blocks(DOCS, "python")
+    done = subprocess.run([sys.executable, "-W", "error", "-c", shown], cwd=tmp_path / "x", capture_output=True, text=True, timeout=60)
+    joy = sum(row["Q1_Joy"] or 0 for row in rows) / 5
+    assert (done.returncode, f"gpt-4.1           1          {joy}" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 @pytest.mark.skipif(not shutil.which("Rscript"), reason="Rscript is not installed here")
 def test_the_snippet_for_r(export: Exporting, tmp_path: Path) -> None:
     """read_data.R gives a data frame with as many rows, numbers where the codebook says so, and empty cells as NA."""
     export.to(tmp_path / "x")
-    code = 'source("read_data.R"); cat(nrow(data), class(data$trial), class(data$simulated), sum(is.na(data$Q1_Joy)), sep = "|")'
+    (shown,) = blocks(DOCS, "r")
+    code = shown + 'cat(nrow(data), class(data$trial), class(data$simulated), sum(is.na(data$Q1_Joy)), sep = "|")'
     done = subprocess.run(["Rscript", "-e", code], cwd=tmp_path / "x", capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "10|numeric|logical|5"), done.stderr
 
