@@ -70,6 +70,7 @@ def rescore(journal: Journal, run: Run, experiment: Experiment, decode: Decode) 
         before = former["answers_checked"] if former else dict(sorted(run_tally(run, shards, decode).answers.items()))
         kept, is_new = _keep(run.folder)
         if is_other := questions != experiment.questions:
+            (run.folder / SUMMARY).unlink(missing_ok=True)  # killed from here on, the run's own command makes all of it anew
             set_scoring(run.folder, experiment.questions, str(experiment.path.absolute()), kept.name if kept else "")
         journal.save_run(run, "rescored", source=str(experiment.path), table=kept.name if kept else "")
         summary = derive(journal, run.key, decode, (run.folder / "texts").is_dir())

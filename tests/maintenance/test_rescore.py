@@ -159,8 +159,9 @@ def test_questions_come_and_go(scored: Rescoring) -> None:
     assert (code, "answers checked: none → success 12" in said) == (0, True), said
 
 
-def test_killed_half_way(scored: Rescoring, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that fails in the middle: the same command again goes on, and the old table is kept once; also without links."""
+@pytest.mark.parametrize("again", ["rescore", "own command"])
+def test_killed_half_way(scored: Rescoring, monkeypatch: pytest.MonkeyPatch, again: str) -> None:
+    """A disk that fails in the middle: the same command goes on, or the run's own, and the old table is kept once; also without links."""
     monkeypatch.setattr(os, "link", lambda *names: (_ for _ in ()).throw(PermissionError(1, "no links here")))
     folder, narrow = scored.ask(), scored.study("narrow", **NARROW)
     first = (folder / "results.csv").read_bytes()
@@ -169,7 +170,10 @@ def test_killed_half_way(scored: Rescoring, monkeypatch: pytest.MonkeyPatch) -> 
     assert (code, "tools/rescore.py" in said) == (2, True), said
     assert (folder / "results.csv").read_bytes() == first
     (folder / "results.csv.part").rmdir()
-    assert scored(folder.name, "--experiment", narrow)[0] == 0
+    if again == "rescore":
+        assert scored(folder.name, "--experiment", narrow)[0] == 0
+    else:
+        scored.ask(where=folder.parents[2] / "asked")
     assert None in joys(folder)
     assert {name: content for name, content in held(folder).items() if "scored" in name and name.endswith(".csv")} == {
         "results.scored-1.csv": first
