@@ -181,7 +181,7 @@ def test_as_a_person_types_it(export: Exporting) -> None:
     name = export.folders[1].name
     done = [export.run.shell(f"python tools/export.py claude/{name} {name}") for _ in range(2)]
     assert [(end.code, end.err) for end in done] == [(0, "")] * 2
-    assert "1 runs, 5 requests: 5 succeeded; others: 0\nSIMULATED" in done[0].out and "5 of 5 answers" in done[0].out
+    assert "1 run, 5 requests: 5 succeeded; others: 0\nSIMULATED" in done[0].out and "5 of 5 answers" in done[0].out
     folders = [*(export.run.results / "exports").iterdir()]
     assert len(folders) == 2 and all(
         {p.name for p in f.iterdir()} == {"data.csv", "codebook.csv", "read_data.py", "read_data.R"} for f in folders
