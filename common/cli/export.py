@@ -41,7 +41,8 @@ def command(args: argparse.Namespace) -> int:
         voice.json({"table": str(table), "codebook": str(folder / CODEBOOK), "rows": rows, "requests": tally.rows, "outcomes": outcomes,
                     "simulated_rows": tally.simulated, "runs": [run.key for run in runs]})  # fmt: skip
         return OK if rows else UNFINISHED
-    voice.say(f"{len(runs)} run{'s' * (len(runs) > 1)}, {tally.rows:,} requests: {outcomes.get(SUCCEEDED, 0):,} succeeded; others: {failures(outcomes)}")
+    of = f"{len(runs)} run{'s' * (len(runs) > 1)}, {tally.rows:,} requests"
+    voice.say(f"{of}: {outcomes.get(SUCCEEDED, 0):,} succeeded; others: {failures(outcomes)}")
     if tally.simulated:
         voice.say(f"{SIMULATED} ({tally.simulated:,} of {tally.rows:,} answers; column simulated)")
     voice.say(f"table: {table} ({rows:,} rows)", f"codebook: {folder / CODEBOOK}")
