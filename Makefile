@@ -6,7 +6,7 @@ PORT ?= 8790
 SPEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench torture serve status report models audit backup adopt clean-batches clean lock
+.PHONY: help setup demo test check bench torture serve status report models audit backup adopt rescore export clean-batches clean lock
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -69,6 +69,12 @@ backup: setup ## pack journal, raw files and runs into results/backups
 
 adopt: setup ## rebuild a lost or older journal from run folders and the host's list
 	$(PY) -m tools.adopt
+
+rescore: setup ## score answers again by changed questions (make rescore RUN=... [EXPERIMENT=PATH])
+	$(PY) tools/rescore.py $(RUN) $(if $(EXPERIMENT),--experiment "$(EXPERIMENT)")
+
+export: setup ## one table over runs, with a codebook (make export RUN="a b" or RUN=all [FORMAT=xlsx] [LONG=1] [OUT=DIR])
+	$(PY) tools/export.py $(RUN) $(if $(FORMAT),--format $(FORMAT)) $(if $(LONG),--long) $(if $(OUT),--out "$(OUT)")
 
 clean-batches: setup ## back up and delete old batches at the provider (make clean-batches LIMIT=50)
 	$(PY) tools/openai/batch_cleanup.py --all --limit $(LIMIT) $(CLEAN)

@@ -30,6 +30,7 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     found = {f"{name}.py": options.parser(import_module(name).SCRIPT) for name in SCRIPTS.values()}
     for tool in TOOLS.values():
         found |= {tool.converter: options.converter(tool), tool.cleanup: options.cleanup(tool)}
+    found |= {f"tools/{name}.py": options.target(name) for name in options.WITH_WORDS}
     found["-m tools.batch_server"] = batch_server.parser()
     return found
 

@@ -55,14 +55,15 @@ def cleanup(name: str, argv: Sequence[str] | None = None) -> int:
 
 
 def make(target: str, argv: Sequence[str] | None = None) -> int:
-    """What stands behind `make status`, `report`, `audit`, `backup` or `adopt`; returns the exit code."""
+    """What stands behind `make status`, `report`, `audit`, `backup`, `adopt`, `rescore` or `export`; returns the exit code."""
 
     def work(args: argparse.Namespace, arguments: Sequence[str]) -> int:
         from common.cli.tool import TARGETS
 
         return TARGETS[target](args)
 
-    return _run(f"make {target}", options.target(target), argv, work, "stopped")
+    typed = f"python tools/{target}.py" if target in options.WITH_WORDS else f"make {target}"
+    return _run(typed, options.target(target), argv, work, "stopped")
 
 
 def _run(

@@ -80,7 +80,7 @@ def command(tool: Tool, args: argparse.Namespace) -> int:
     try:
         done = list(_run(_jobs(args, tool.folder, (tool.host,)), args.jobs))
     except ImportError:
-        raise InputError("--format parquet needs arro3-io; type: make setup (or take --format csv)") from None
+        raise InputError(f"--format {args.format} needs a library that is not there; type: make setup (or take --format csv)") from None
     if args.json:
         voice.json({"files": [_as_json(d) for d in done]})
     else:

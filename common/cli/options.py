@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from common.cli.scripts import Script, Tool
-from common.results.formats import FORMATS
+from common.results.formats import FORMATS, TABLES
 
 EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments/literary"
 
@@ -212,17 +212,35 @@ TARGETS = {
     "report": "All runs of the results folder in one table.",
     "audit": "Verify every run of the results folder against journal and checksums; exit code 1 when something is wrong.",
     "adopt": "Rebuild what the journal does not know from run folders and the host's list; sends nothing, keeps what is newer.",
+    "rescore": "Score the answers of runs again by changed questions, from their raw files; nothing is sent, the old tables stay.",
+    "export": "One table over runs and providers, attempts merged, with a codebook of its columns; nothing is sent.",
     "backup": "Pack journal, raw files and runs into one archive under results/backups, read again before it counts.",
 }
 
 
+WITH_WORDS = ("rescore", "export")  # those that are typed with words behind them
+
+
 def target(name: str) -> argparse.ArgumentParser:
     """The options of a make target; RESULTS_DIR says where results are."""
-    p = argparse.ArgumentParser(prog=f"python -m tools.{name}", description=TARGETS[name], allow_abbrev=False)
+    prog = f"python tools/{name}.py" if name in WITH_WORDS else f"python -m tools.{name}"
+    p = argparse.ArgumentParser(prog=prog, description=TARGETS[name], allow_abbrev=False)
     if name == "status":
         _added(
             p,
             option("id", "a batch id or a run", nargs="?", metavar="ID"),
             option("more", "options of the script that made it", nargs=argparse.REMAINDER, metavar="…"),
         )
+    elif name in WITH_WORDS:
+        _added(p, option("runs", "a run, or provider/run, or all", nargs="+", metavar="RUN"), *_WORDS[name], RESULTS, JSON)
     return p
+
+
+_WORDS = {
+    "rescore": (option("--experiment", "whose questions score (default: the run's own, as it is now)", type=Path, metavar="PATH"),),
+    "export": (
+        option("--format", "the form of the table (default csv)", choices=TABLES, default="csv"),
+        flag("--long", "one row per question instead of one per request"),
+        option("--out", "the new folder to write (default: exports/<time> in the results folder)", type=Path, metavar="DIR"),
+    ),
+}

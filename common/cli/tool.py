@@ -1,23 +1,23 @@
-"""What stands behind make: status, report, audit, backup, adopt. They look at the results folder that the environment names."""
+"""What stands behind make: status, report, audit, backup, adopt … They look at the results folder that the environment names."""
 
 from __future__ import annotations
 
 import argparse
 import csv
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 from common import catalog, cli
-from common.cli import adopt
+from common.cli import adopt, export, rescore
 from common.cli.exits import OK, UNFINISHED, guarded
+from common.cli.named import journal_of
 from common.cli.scripts import script_of
-from common.cli.session import journal_if_any, results_folder
+from common.cli.session import results_folder
 from common.cli.text import all_runs, table
 from common.errors import InputError, disk_error
 from common.maintenance.audit import audit
 from common.maintenance.backup import backup
-from common.maintenance.rebuild import folders
 from common.nouns import Run
 from common.providers import connect
 from common.providers.account import Account
@@ -28,16 +28,6 @@ from common.text import one_line, size
 def run(tool: Callable[[Path], int], typed: str) -> int:
     """The exit code of a tool, which gets the results folder; `typed` is its command, for when it is to be typed again."""
     return guarded(lambda: tool(results_folder()), typed, "stopped")
-
-
-@contextmanager
-def journal_of(results: Path) -> Iterator[Journal]:
-    """The journal of a results folder, which is not made here. Raises InputError when there is none."""
-    with journal_if_any(results) as journal:
-        if journal is None:
-            hint = "but run folders: make adopt makes it anew" if folders(results) else "so no run yet; make demo makes some"
-            raise InputError(f"{results}: no journal, {hint}")
-        yield journal
 
 
 def _status(args: argparse.Namespace) -> int:
@@ -114,4 +104,7 @@ def _backup(args: argparse.Namespace) -> int:
     return OK
 
 
-TARGETS = {"status": _status, "report": _report, "audit": _audit, "backup": _backup, "adopt": adopt.command}
+TARGETS = {
+    "status": _status, "report": _report, "audit": _audit, "backup": _backup, "adopt": adopt.command,
+    "rescore": rescore.command, "export": export.command,
+}  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -13,7 +13,8 @@ from arro3.io import write_parquet as write_batches
 from common.experiment.questions import Prose
 from common.files import whole_file
 from common.results.origin import Origin
-from common.results.rows import Row, blocks, by_column, columns
+from common.results.rows import Row
+from common.results.tables import Blocks, Header, in_blocks
 
 ROW_GROUP = 2_000  # of Parquet, in eight blocks, whose cells stay in the processor's cache
 _TYPES = {str: DataType.utf8(), Prose: DataType.utf8(), int: DataType.int64(), float: DataType.float64(), bool: DataType.bool()}
@@ -21,13 +22,16 @@ _TYPES = {str: DataType.utf8(), Prose: DataType.utf8(), int: DataType.int64(), f
 
 def write_parquet(rows: Iterable[Row], path: Path, origin: Origin | None = None) -> int:
     """Write a Parquet file in row groups of 2,000 and return its number of rows. Raises OSError."""
-    questions = origin.questions if origin else ()
-    cells = (by_column(block, questions) for block in blocks(rows, ROW_GROUP // 8))
+    return parquet_table(path, *in_blocks(rows, origin, ROW_GROUP // 8))
+
+
+def parquet_table(path: Path, header: Header, found: Blocks) -> int:
+    """The same of any columns."""
     with whole_file(path) as file:
-        return write_columns(file, columns(questions, origin.kept if origin else ()), cells, ROW_GROUP)
+        return write_columns(file, header, found, ROW_GROUP)
 
 
-def write_columns(file: BinaryIO, header: Sequence[tuple[str, type]], blocks: Iterable[Sequence[Sequence]], group: int) -> int:
+def write_columns(file: BinaryIO, header: Header, blocks: Blocks, group: int) -> int:
     """Write blocks of rows, each the values of its columns, in row groups of `group` rows; returns the number of rows.
 
     Raises OSError, OverflowError for an int beyond 64 bits, UnicodeEncodeError for half a surrogate pair, and whatever

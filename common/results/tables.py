@@ -1,4 +1,4 @@
-"""Rows → one tidy table: CSV, JSONL or Parquet; streamed, at flat memory, there whole or not at all."""
+"""Rows, or columns of cells → one tidy table as CSV or JSONL; streamed, at flat memory, there whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from common.experiment.data.defused import defused, perhaps_formula
 from common.experiment.questions import Prose
 from common.files import whole_file
 from common.results.origin import Origin
-from common.results.rows import Row, blocks, by_column, columns
+from common.results.rows import BLOCK, Row, blocks, by_column, columns
 from common.text import without_controls
 
 
@@ -72,29 +72,46 @@ def _lines(rows: Iterable[str]) -> bytes:
     return without_controls("\n".join((*rows, "")).encode("utf-8", "replace"))
 
 
+Header = Sequence[tuple[str, type]]
+Block = Sequence[Sequence]  # of rows: the values of each column
+Blocks = Iterable[Block]
+
+
+def in_blocks(rows: Iterable[Row], origin: Origin | None, size: int = BLOCK) -> tuple[Header, Blocks]:
+    """(name, type) of the columns that rows of an origin have, and their cells, `size` rows at a time."""
+    questions = origin.questions if origin else ()
+    return columns(questions, origin.kept if origin else ()), (by_column(block, questions) for block in blocks(rows, size))
+
+
 def write_csv(rows: Iterable[Row], path: Path, origin: Origin | None = None) -> int:
     """Write a CSV that spreadsheets open (UTF-8 with BOM) and return its number of rows. Raises OSError."""
-    questions = origin.questions if origin else ()
-    header = columns(questions, origin.kept if origin else ())
+    return csv_table(path, *in_blocks(rows, origin))
+
+
+def csv_table(path: Path, header: Header, found: Blocks) -> int:
+    """The same of any columns."""
     writers = [_writer(*column) for column in header]
     count = 0
     with whole_file(path) as file:
         file.write(_lines(["\ufeff" + ",".join(_texts([name for name, _ in header]))]))
-        for block in blocks(rows):
-            cells = (write(cells) for write, cells in zip(writers, by_column(block, questions)))
-            file.write(_lines(map(",".join, zip(*cells))))
-            count += len(block)
+        for block in found:
+            file.write(_lines(map(",".join, zip(*(write(cells) for write, cells in zip(writers, block))))))
+            count += len(block[0])
     return count
 
 
 def write_jsonl(rows: Iterable[Row], path: Path, origin: Origin | None = None) -> int:
     """Write one JSON object per row, the same columns by name, and return their number. Raises OSError."""
-    questions = origin.questions if origin else ()
-    names = [name for name, _ in columns(questions, origin.kept if origin else ())]
+    return jsonl_table(path, *in_blocks(rows, origin))
+
+
+def jsonl_table(path: Path, header: Header, found: Blocks) -> int:
+    """The same of any columns."""
+    names = [name for name, _ in header]
     count = 0
     with whole_file(path) as file:
-        for block in blocks(rows):
-            objects = (dict(zip(names, cells)) for cells in zip(*by_column(block, questions)))
+        for block in found:
+            objects = (dict(zip(names, cells)) for cells in zip(*block))
             file.writelines(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in objects)
-            count += len(block)
+            count += len(block[0])
     return count

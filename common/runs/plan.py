@@ -26,6 +26,7 @@ from common.nouns import Model, Run, Shard
 from common.providers.account import Account
 from common.providers.base import Provider
 from common.results.origin import write_manifest
+from common.results.scoring import scoring_of
 from common.runs.journal import Journal
 from common.runs.told import check_parameters, grid_facts, told_of, told_of_texts
 
@@ -175,6 +176,7 @@ def _write(
         {
             "digest": run.digest, "address": run.address, "made_with": made_with, "run": told, "ids_differ_in_case_only": found.alike,
             "mark": secret, "grid": grid_facts(experiment, every, found.texts), "told": notes,
+            **scoring_of(run.folder, run.digest),
         },  # fmt: skip
     )
     run = journal.plan(replace(run, skipped=work.skipped, mark=secret), made)

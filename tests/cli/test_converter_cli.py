@@ -172,6 +172,6 @@ def test_same_names_would_replace_each_other(raw, tmp_path):
 def test_help_and_bad_options(raw):
     """--help names the options; an option that cannot be is refused."""
     assert "--experiment" in convert("--help").stdout
-    assert convert(raw, "--format", "xlsx").returncode == 2
+    assert convert(raw, "--format", "docx").returncode == 2
     assert convert(raw, "--jobs", "0").returncode == 2
     assert "no such experiment" in convert(raw, "--experiment", "nowhere").stderr

@@ -116,4 +116,5 @@ def test_the_locks_agree() -> None:
     assert "pytest" in tests and "pytest" not in runs
     for name in ("requirements.lock", "requirements-dev.lock"):
         text = (ROOT / name).read_text()
-        assert len(re.findall(r"^\S+==[^\n]*\\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)) == len(pins(name))
+        hashed = re.findall(r"^\S+==[^\n]*\\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
+        assert len(hashed) == len(re.findall(r"^[a-z0-9-]+==", text, re.MULTILINE))

@@ -1,0 +1,65 @@
+"""make export: one table over the runs that a person names, and what is told of it."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from common import catalog
+from common.cli.exits import OK, UNFINISHED
+from common.cli.named import journal_of, runs_named
+from common.cli.session import results_folder
+from common.cli.text import SIMULATED, Voice, failures
+from common.errors import InputError
+from common.nouns import Run
+from common.outcomes import SUCCEEDED
+from common.providers import connect
+from common.providers.account import Account
+from common.results.export import CODEBOOK, Source, export
+from common.results.origin import RunOrigin
+from common.runs.journal import Journal
+
+
+def command(args: argparse.Namespace) -> int:
+    """Export runs; returns the exit code: 1 where there is no row. Raises InputError before anything is written."""
+    results = results_folder(args.results)
+    with journal_of(results) as journal, ExitStack() as stack:
+        runs = runs_named(journal, args.runs)
+        if args.long and not any(RunOrigin(run).questions for run in runs):
+            raise InputError("none of these runs has questions, so a row per question has nothing to say; leave out --long")
+        sources = [_source(journal, run, stack) for run in runs]
+        folder = _new_folder(args.out, results)
+        try:
+            table, tally, rows = export(sources, folder, args.format, args.long)
+        except ImportError:
+            raise InputError(f"--format {args.format} needs a library that is not there; type: make setup (or take csv)") from None
+    outcomes = dict(sorted(tally.outcomes.items()))
+    voice = Voice(as_json=args.json)
+    if args.json:
+        voice.json({"table": str(table), "codebook": str(folder / CODEBOOK), "rows": rows, "requests": tally.rows, "outcomes": outcomes,
+                    "simulated_rows": tally.simulated, "runs": [run.key for run in runs]})  # fmt: skip
+        return OK if rows else UNFINISHED
+    of = f"{len(runs)} run{'s' * (len(runs) > 1)}, {tally.rows:,} requests"
+    voice.say(f"{of}: {outcomes.get(SUCCEEDED, 0):,} succeeded; others: {failures(outcomes)}")
+    if tally.simulated:
+        voice.say(f"{SIMULATED} ({tally.simulated:,} of {tally.rows:,} answers; column simulated)")
+    voice.say(f"table: {table} ({rows:,} rows)", f"codebook: {folder / CODEBOOK}")
+    return OK if rows else UNFINISHED
+
+
+def _source(journal: Journal, run: Run, stack: ExitStack) -> Source:
+    provider = stack.enter_context(closing(connect(Account(catalog.hosts()[run.host], run.address))))
+    return Source(run, journal.shards(run), provider.decode)
+
+
+def _new_folder(named: Path | None, results: Path) -> Path:
+    """The folder to write, which is not there yet: nothing is written over. Raises InputError for one that is there."""
+    if named is not None:
+        if named.exists():
+            raise InputError(f"{named}: is there already, and nothing is written over; name another folder with --out DIR")
+        return named
+    stamp = results / "exports" / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    more = (stamp.with_name(f"{stamp.name}-{n}") for n in range(2, 10_000))
+    return stamp if not stamp.exists() else next(folder for folder in more if not folder.exists())

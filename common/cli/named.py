@@ -1,0 +1,51 @@
+"""Which journal and which runs a person means: by name, by provider/name, or all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from common.cli.session import journal_if_any
+from common.errors import InputError
+from common.maintenance.rebuild import folders
+from common.nouns import Run
+from common.runs.journal import Journal
+from common.text import one_line
+
+
+@contextmanager
+def journal_of(results: Path) -> Iterator[Journal]:
+    """The journal of a results folder, which is not made here. Raises InputError when there is none."""
+    with journal_if_any(results) as journal:
+        if journal is None:
+            hint = "but run folders: make adopt makes it anew" if folders(results) else "so no run yet; make demo makes some"
+            raise InputError(f"{results}: no journal, {hint}")
+        yield journal
+
+
+def runs_named(journal: Journal, names: Sequence[str], every: str = "all") -> list[Run]:
+    """The runs of these names, each once, in the order of the names; `every` stands for all that have a plan.
+
+    Raises InputError for a name that no run has, that runs of several providers have, or that has no plan.
+    """
+    found: dict[str, Run] = {}
+    for name in names:
+        fit = [run for run in journal.runs() if run.planned] if name == every else [_one(journal, name)]
+        found.update((run.key, run) for run in fit)
+    if not found:
+        raise InputError("no run has a plan yet; make status lists the runs")
+    return list(found.values())
+
+
+def _one(journal: Journal, name: str) -> Run:
+    fit = [run for run in journal.runs() if name in (run.name, run.key)]
+    if len(fit) > 1:
+        raise InputError(f"{len(fit)} runs are called {one_line(name, 80)}; name one of {', '.join(run.key for run in fit)}")
+    if not fit:
+        if name in journal.garbled:
+            raise InputError(journal.garbled[name])
+        raise InputError(f"no run {one_line(name, 80)!r} in this results folder; make status lists the runs")
+    if not fit[0].planned:
+        raise InputError(f"run {fit[0].name} was never planned to its end, so it has no answers; its own command goes on")
+    return fit[0]

@@ -1,0 +1,179 @@
+"""One table over runs and providers: the columns of all, in an order that stays; wide, or one row per question; with its codebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from common.experiment.questions import Prose
+from common.experiment.questions import columns as question_columns
+from common.nouns import Question, Run, Shard
+from common.results.codebook import HEADER, LONG_MEANINGS, MEANINGS, Codebook
+from common.results.formats import FORMATS
+from common.results.merge import run_rows
+from common.results.origin import RunOrigin
+from common.results.raw import Decode
+from common.results.snippets import SNIPPETS
+from common.results.tables import Block, Blocks, Header, csv_table, in_blocks
+from common.results.tally import Tally
+
+CODEBOOK = "codebook.csv"
+
+
+class Source(NamedTuple):
+    """A run whose rows are exported."""
+
+    run: Run
+    shards: Sequence[Shard]
+    decode: Decode
+
+
+class Part(NamedTuple):
+    """The columns and cells that one run brings."""
+
+    header: Header
+    blocks: Blocks
+
+
+def export(sources: Sequence[Source], folder: Path, form: str, is_long: bool) -> tuple[Path, Tally, int]:
+    """Write table, codebook and, for CSV, snippets that read them into `folder`, which is made here.
+
+    Returns the table's path, the tally of all requests, and the number of rows. Memory: as that of one run's table. Raises
+    OSError, InputError, and ImportError when a form's library is not there.
+    """
+    write = FORMATS[form].load_table()
+    tally = Tally(sum(source.run.planned for source in sources))
+    origins = [RunOrigin(source.run) for source in sources]
+    parts = [_part(source, origin, tally, is_long) for source, origin in zip(sources, origins)]
+    header = union(part.header for part in parts)
+    blocks = (block for part in parts for block in fitted(part, header))
+    book = Codebook(header, (q for origin in origins for q in origin.questions), {**MEANINGS, **LONG_MEANINGS} if is_long else MEANINGS)
+    table = folder / f"data{FORMATS[form].ending}"
+    folder.mkdir(parents=True)
+    try:
+        count = write(table, header, book.watching(blocks))
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir()
+        raise
+    csv_table(folder / CODEBOOK, HEADER, [list(zip(*book.rows()))])
+    for name, text in SNIPPETS.items() if form == "csv" else ():
+        (folder / name).write_text(text, encoding="utf-8")
+    return table, tally, count
+
+
+def _part(source: Source, origin: RunOrigin, tally: Tally, is_long: bool) -> Part:
+    part = Part(*in_blocks(tally.counting(run_rows(*source)), origin))
+    return one_per_question(part, origin.questions) if is_long else part
+
+
+def union(headers: Iterable[Header]) -> Header:
+    """The columns of all, each once: what a later one has more stands before the column that follows it there.
+
+    A column of several types has the wider: whole numbers with numbers are numbers, everything else with another is text.
+    """
+    kinds: dict[str, type] = {}
+    names: list[str] = []
+    for header in headers:
+        at = len(names)
+        for name, kind in reversed(header):
+            if name not in kinds:
+                names.insert(at, name)
+            at = names.index(name)
+            kinds[name] = _wider(kinds.get(name, kind), kind)
+    return tuple((name, kinds[name]) for name in names)
+
+
+def _wider(one: type, other: type) -> type:
+    if one is other:
+        return one
+    if {one, other} == {int, float}:
+        return float
+    return Prose if Prose in (one, other) else str
+
+
+def fitted(part: Part, header: Header) -> Iterator[Block]:
+    """A run's cells under the columns of all; a column that it has not is empty."""
+    mine = {name: (n, kind) for n, (name, kind) in enumerate(part.header)}
+    plan = [(mine[name][0], _changer(mine[name][1], kind)) if name in mine else None for name, kind in header]
+    for block in part.blocks:
+        nothing = (None,) * len(block[0])
+        yield [nothing if one is None else one[1](block[one[0]]) for one in plan]
+
+
+def _changer(kind: type, wanted: type) -> Callable[[Sequence], Sequence]:
+    """What makes cells of one type those of a wider one."""
+    if kind is int and wanted is float:
+        return lambda cells: [None if cell is None else float(cell) for cell in cells]
+    if kind in (int, float, bool) and wanted in (str, Prose):
+        return lambda cells: [*map(_text, cells)]
+    return lambda cells: cells
+
+
+def _text(cell: object) -> str | None:
+    """A cell as text, as CSV writes it."""
+    if cell is None or isinstance(cell, str):
+        return cell
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    return format(cell, ".15g") if isinstance(cell, float) else str(cell)
+
+
+# ---- one row per question
+
+
+_LONG: Header = (
+    ("question", str), ("question_name", str), ("question_type", str), ("field", str), ("value", Prose), ("value_number", float),
+    ("reason", Prose), ("pattern", str),
+)  # fmt: skip
+_ANSWERED = "problems"  # the first column behind those of the questions
+
+
+def one_per_question(part: Part, questions: Sequence[Question]) -> Part:
+    """One row per question of a request, and per field of a JSON value, beside what the request asked and what came of it.
+
+    Left out are tokens, cost and the whole answer: they are one for all questions, and would be summed several times.
+    """
+    header, blocks = part
+    at = {name: n for n, (name, _) in enumerate(header)}
+    asked = {name for question in questions for name, _ in question_columns(question)}
+    front = [n for name, n in at.items() if n < at[_ANSWERED] and name not in asked]
+    back = [at["simulated"]]
+    told = [one for question in questions for one in _told(question, at)]
+    taken = {name for name, _ in _LONG}
+    kept = ((f"data_{name}" if name in taken else name, kind) for name, kind in (header[n] for n in front))
+    long_header = (*kept, *_LONG, *(header[n] for n in back))
+    return Part(long_header, (_melted(block, front, told, back) for block in blocks if told))
+
+
+class _Told(NamedTuple):
+    """A question, or a field of its value, with the places of its columns in a block; None where it has none."""
+
+    words: tuple[str, str, str, str]
+    value: int
+    reason: int | None
+    pattern: int | None
+
+
+def _told(question: Question, at: dict[str, int]) -> Iterator[_Told]:
+    names = iter(at[name] for name, _ in question_columns(question))
+    value, reason, pattern = next(names), next(names) if question.reason != "no" else None, next(names)
+    words = question.id, question.name, question.type
+    yield _Told((*words, ""), value, reason, pattern)
+    yield from (_Told((*words, path), place, None, None) for path, place in zip(question.fields, names))
+
+
+def _melted(block: Block, front: Sequence[int], told: Sequence[_Told], back: Sequence[int]) -> Block:
+    """A block of requests as a block of their questions, request by request."""
+    size = len(block[0])
+    made = [[cell for cell in block[n] for _ in told] for n in front]
+    made += [[one.words[n] for one in told] * size for n in range(4)]
+    values = [cell for cells in zip(*(block[one.value] for one in told)) for cell in cells]
+    made += [[*map(_text, values)], [float(v) if type(v) in (int, float) else None for v in values]]
+    empty = (None,) * size
+    for places in ([one.reason for one in told], [one.pattern for one in told]):
+        columns = [empty if place is None else block[place] for place in places]
+        made.append([cell for cells in zip(*columns) for cell in cells])
+    return made + [[cell for cell in block[n] for _ in told] for n in back]
