@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from common.cli.scripts import Script, Tool
 from common.results.formats import FORMATS
+from common.version import version
 
 EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments/literary"
 
@@ -34,6 +35,23 @@ def flag(name: str, help: str) -> Option:
 def several(name: str, metavar: str, help: str) -> Option:
     """An option that takes values, and more of them each time."""
     return Option(name, help, {"nargs": "+", "action": "extend", "metavar": metavar})
+
+
+class _Version(argparse.Action):
+    """Says which version this is, read only when somebody asks."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        parser.exit(message=f"batch-experiments {version()}\n")
+
+
+def _new(prog: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
+    """A parser with the options of every command."""
+    p = argparse.ArgumentParser(prog=prog, description=description, epilog=epilog, allow_abbrev=False)
+    p.add_argument("--version", action=_Version, help="which version of the project this is")
+    return p
 
 
 def _added(to: argparse._ActionsContainer, *options: Option) -> None:
@@ -138,12 +156,11 @@ HOW = (
 
 def parser(script: Script) -> argparse.ArgumentParser:
     """All options of a script."""
-    p = argparse.ArgumentParser(
+    p = _new(
         prog=f"python {script.name}",
         description="Run an experiment through a batch API at batch price; the same command again goes on where it stopped.",
         epilog="Exit codes: 0 every request has an answer; 1 not finished, or rows failed for good; 2 your input; "
         "3 the provider refused (key, quota); 130 detached.",
-        allow_abbrev=False,
     )
     batch = flag("--batch", "submit, watch and collect" + ("" if script.needs_batch else " (the default here)"))
     model = several("--model", "ALIAS", f"default: those alive of {', '.join(script.group)}")
@@ -159,11 +176,10 @@ def parser(script: Script) -> argparse.ArgumentParser:
 
 def cleanup(tool: Tool) -> argparse.ArgumentParser:
     """All options of a clean-up."""
-    p = argparse.ArgumentParser(
+    p = _new(
         prog=f"python {tool.cleanup}",
         description="Save, verify and then delete ended batches at the provider. Nothing that is not safely on disk is deleted.",
         epilog="Exit codes: 0 done; 1 something was left because it failed; 2 your input; 3 the provider refused (key); 130 interrupted.",
-        allow_abbrev=False,
     )
     _added(
         p.add_mutually_exclusive_group(required=True),
@@ -184,11 +200,10 @@ def cleanup(tool: Tool) -> argparse.ArgumentParser:
 
 def converter(tool: Tool) -> argparse.ArgumentParser:
     """All options of a converter."""
-    p = argparse.ArgumentParser(
+    p = _new(
         prog=f"python {tool.converter}",
         description=f"Convert raw {tool.folder} batch output files to texts or to one table each.",
         epilog="Exit codes: 0 converted; 1 no row at all, or one of several not; 2 your input; 130 interrupted.",
-        allow_abbrev=False,
     )
     _added(
         p,
@@ -215,7 +230,7 @@ TARGETS = {
 
 def target(name: str) -> argparse.ArgumentParser:
     """The options of a make target; RESULTS_DIR says where results are."""
-    p = argparse.ArgumentParser(prog=f"python -m tools.{name}", description=TARGETS[name], allow_abbrev=False)
+    p = _new(prog=f"python -m tools.{name}", description=TARGETS[name])
     if name == "status":
         _added(
             p,

@@ -22,6 +22,7 @@ from common.providers.account import Account
 from common.providers.base import Provider
 from common.results.origin import write_manifest
 from common.runs.journal import Journal
+from common.runs.record import write_record
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,7 @@ def _write(
             "mark": secret,
         },  # fmt: skip
     )
+    write_record(run, experiment, models, account.host)
     run = journal.plan(replace(run, skipped=work.skipped, mark=secret), made)
     return Planned(run, tuple(models), made, is_new=True, invalid=work.invalid)
 

@@ -1,0 +1,29 @@
+"""Which files an experiment is made of: its experiment.toml and those that it names."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from common.experiment.grid import Experiment
+
+NAMED_BY = (("text", "file"), ("data", "file"), ("question", "schema"))  # table and key that names a file
+
+
+def files_of(experiment: Experiment) -> list[Path]:
+    """The experiment.toml first, then each file that it names, once, in its order. Raises OSError where it is gone."""
+    table = tomllib.loads(experiment.path.read_text(encoding="utf-8"))
+    named = (experiment.path.parent / name for where, key in NAMED_BY for name in _names(table.get(where, ()), key))
+    return list(dict.fromkeys((experiment.path, *named)))
+
+
+def data_file(experiment: Experiment) -> Path | None:
+    """The data set of an experiment that has one: the only one of its files that may be too large to be copied."""
+    return experiment.texts.source if experiment.texts.source != experiment.path else None
+
+
+def _names(rows: object, key: str) -> Iterator[str]:
+    for row in [rows] if isinstance(rows, dict) else rows:
+        if isinstance(row, dict) and isinstance(row.get(key), str):
+            yield row[key]
