@@ -55,7 +55,7 @@ def cleanup(name: str, argv: Sequence[str] | None = None) -> int:
 
 
 def make(target: str, argv: Sequence[str] | None = None) -> int:
-    """What stands behind `make status`, `report`, `audit`, `backup` or `adopt`; returns the exit code."""
+    """What stands behind `make status`, `report`, `audit`, `backup`, `share`, `import` or `adopt`; returns the exit code."""
 
     def work(args: argparse.Namespace, arguments: Sequence[str]) -> int:
         from common.cli.tool import TARGETS

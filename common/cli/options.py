@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from common.cli.scripts import Script, Tool
+from common.files import is_run_name
 from common.results.formats import FORMATS
 from common.version import version
 
@@ -91,8 +91,7 @@ def _number(text: str) -> int:
 
 
 def _run_name(text: str) -> str:
-    """A name that is one folder, and not that of the raw files."""
-    if not re.fullmatch(r"\w[\w.-]{0,79}", text) or text.endswith(".") or text.lower() == "batch_results":
+    if not is_run_name(text):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a name of letters, digits and . _ - (at most 80)")
     return text
 
@@ -225,16 +224,33 @@ TARGETS = {
     "audit": "Verify every run of the results folder against journal and checksums; exit code 1 when something is wrong.",
     "adopt": "Rebuild what the journal does not know from run folders and the host's list; sends nothing, keeps what is newer.",
     "backup": "Pack journal, raw files and runs into one archive under results/backups, read again before it counts.",
+    "share": "Pack one run with its raw files into one archive to give away, without keys or account, read again before it counts.",
+    "import": "Take an archive of make share into the results folder, as a record for which nothing is sent.",
 }
+
+
+MODULES = {"import": "import_run"}  # where a target's name is a word of the language
 
 
 def target(name: str) -> argparse.ArgumentParser:
     """The options of a make target; RESULTS_DIR says where results are."""
-    p = _new(prog=f"python -m tools.{name}", description=TARGETS[name])
+    p = _new(prog=f"python -m tools.{MODULES.get(name, name)}", description=TARGETS[name])
     if name == "status":
         _added(
             p,
             option("id", "a batch id or a run", nargs="?", metavar="ID"),
             option("more", "options of the script that made it", nargs=argparse.REMAINDER, metavar="…"),
+        )
+    if name == "share":
+        _added(
+            p,
+            option("run", "a run, as make status names it", nargs="?", metavar="RUN"),
+            option("--out", "where the archive goes (default: shared/ in the results folder)", type=Path, metavar="DIR"),
+        )
+    if name == "import":
+        _added(
+            p,
+            option("file", "an archive that make share has made", nargs="?", type=Path, metavar="FILE"),
+            option("--as", "the run's name here (default: the one that it has)", dest="name", type=_run_name, metavar="NAME"),
         )
     return p

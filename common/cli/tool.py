@@ -1,23 +1,23 @@
-"""What stands behind make: status, report, audit, backup, adopt. They look at the results folder that the environment names."""
+"""What stands behind make: status, report, audit, backup, adopt, share, import, on the results folder that the environment names."""
 
 from __future__ import annotations
 
 import argparse
 import csv
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 from common import catalog, cli
-from common.cli import adopt
+from common.cli import adopt, share
 from common.cli.exits import OK, UNFINISHED, guarded
+from common.cli.known import journal_of, named
 from common.cli.scripts import script_of
-from common.cli.session import journal_if_any, results_folder
+from common.cli.session import results_folder
 from common.cli.text import all_runs, table
 from common.errors import InputError, disk_error
 from common.maintenance.audit import audit
 from common.maintenance.backup import backup
-from common.maintenance.rebuild import folders
 from common.nouns import Run
 from common.providers import connect
 from common.providers.account import Account
@@ -30,16 +30,6 @@ def run(tool: Callable[[Path], int], typed: str) -> int:
     return guarded(lambda: tool(results_folder()), typed, "stopped")
 
 
-@contextmanager
-def journal_of(results: Path) -> Iterator[Journal]:
-    """The journal of a results folder, which is not made here. Raises InputError when there is none."""
-    with journal_if_any(results) as journal:
-        if journal is None:
-            hint = "but run folders: make adopt makes it anew" if folders(results) else "so no run yet; make demo makes some"
-            raise InputError(f"{results}: no journal, {hint}")
-        yield journal
-
-
 def _status(args: argparse.Namespace) -> int:
     """All runs, or the answer of the script that knows the ID."""
     with journal_of(results_folder()) as journal:
@@ -47,24 +37,14 @@ def _status(args: argparse.Namespace) -> int:
             rows = [_row(journal, run) for run in journal.runs()]
             print(table(("provider", "run", "requests", "batches", ""), rows), *_unread(journal), sep="\n")
             return OK
-        found = _owner(journal, args.id)
+        found = named(journal, args.id)
     where = ["--local"] if found.address == "local" else []
     return cli.main(script_of(found.provider, found.host), ["--status", args.id, *where, *args.more])
 
 
-def _owner(journal: Journal, name: str) -> Run:
-    """The run of that name, or that batch's. Raises InputError when there is none."""
-    if owner := journal.owner(name):
-        return owner[0]
-    for found in journal.runs():
-        if found.name == name:
-            return found
-    raise InputError(f"no run or batch {one_line(name, 80)!r} in this results folder; make status lists the runs")
-
-
 def _row(journal: Journal, run: Run) -> Sequence[object]:
     states = ", ".join(f"{n} {state}" for state, n in journal.states(run).items())
-    return run.provider, run.name, f"{run.planned:,}", states, run.paused
+    return run.provider, run.name, f"{run.planned:,}", states, run.paused or "imported" * bool(run.imported)
 
 
 def _unread(journal: Journal) -> list[str]:
@@ -114,4 +94,7 @@ def _backup(args: argparse.Namespace) -> int:
     return OK
 
 
-TARGETS = {"status": _status, "report": _report, "audit": _audit, "backup": _backup, "adopt": adopt.command}
+TARGETS = {
+    "status": _status, "report": _report, "audit": _audit, "backup": _backup, "adopt": adopt.command,
+    "share": share.share_run, "import": share.import_run,
+}  # fmt: skip

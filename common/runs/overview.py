@@ -10,6 +10,7 @@ import orjson
 from common.nouns import Batch, Model, Run, Shard
 from common.results.tally import Tally
 from common.runs.journal import Journal
+from common.text import iso
 
 
 def plan_facts(run: Run, models: Sequence[Model], shards: Sequence[Shard], most: float | None) -> dict:
@@ -51,6 +52,7 @@ def run_facts(journal: Journal, run: Run) -> dict:
         "states": journal.states(run),
         "paused": run.paused,
         "cancelled": run.stopped,
+        "imported": iso(run.imported),
     }
 
 
