@@ -235,7 +235,7 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> tuple[dict, Sums]:
         if kind == KIND and type(version) is int and version > FORMAT:
             raise InputError(f"{path}: written by a newer version (format {version}, this one knows {FORMAT}); update the program")
         sums = {name: _sum(row) for name, row in told["files"].items()}
-        if kind != KIND or version != FORMAT:
+        if kind != KIND or type(version) is not int or version != FORMAT:
             raise ValueError("of another kind")
     except (*_MISREAD, TypeError, AttributeError):
         raise refused(path, f"has no {MANIFEST} that can be read") from None

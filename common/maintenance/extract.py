@@ -100,7 +100,7 @@ def _run(row: dict) -> Run:
 
 def _shard(row: dict, run: Run) -> Shard:
     shard = _made(Shard, row)
-    if not _SHARD.fullmatch(shard.path.name) or shard.model not in run.models or shard.n < 1 or shard.count < 1 or shard.run != run.key:
+    if not _SHARD.fullmatch(str(shard.path)) or shard.model not in run.models or shard.n < 1 or shard.count < 1 or shard.run != run.key:
         raise ValueError("a shard that no run has")
     return shard
 

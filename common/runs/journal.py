@@ -239,7 +239,8 @@ class Journal:
                 self._put(shard)
             rows = ((at, run.key, n, kind, orjson.dumps(data)) for at, n, kind, data in events)
             self._db.executemany("INSERT INTO events (at, run, n, kind, data) VALUES (?, ?, ?, ?, ?)", rows)
-            self._db.executemany("INSERT INTO batches VALUES (?, ?, ?, ?)", ((batch_id, run.key, n, how) for batch_id, n, how in claims))
+            had = ((batch_id, run.key, n, how) for batch_id, n, how in claims)
+            self._db.executemany("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?)", had)
             self._event(run.key, None, "imported", {})
 
     def standing(self, shard: Shard, found: Iterable[Batch]) -> tuple[list[Batch], claims.Holder | None]:
