@@ -44,7 +44,8 @@ class _Version(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        parser.exit(message=f"batch-experiments {version()}\n")
+        print(f"batch-experiments {version()}")
+        parser.exit()
 
 
 def _new(prog: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
