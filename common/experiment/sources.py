@@ -13,7 +13,7 @@ NAMED_BY = (("text", "file"), ("data", "file"), ("question", "schema"))  # table
 
 def files_of(experiment: Experiment) -> list[Path]:
     """The experiment.toml first, then each file that it names, once, in its order. Raises OSError where it is gone."""
-    table = tomllib.loads(experiment.path.read_text(encoding="utf-8"))
+    table = tomllib.loads(experiment.path.read_text(encoding="utf-8-sig"))
     named = (experiment.path.parent / name for where, key in NAMED_BY for name in _names(table.get(where, ()), key))
     return list(dict.fromkeys((experiment.path, *named)))
 
