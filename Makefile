@@ -4,6 +4,8 @@ PY := .venv/bin/python
 LIMIT ?= 50
 PORT ?= 8790
 SPEED ?= 1
+# of make import; make itself means the assembler by it
+AS =
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench torture serve status report models audit backup share import adopt clean-batches clean lock

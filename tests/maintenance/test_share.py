@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import stat
+import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,6 +23,7 @@ from common.errors import InputError
 from common.maintenance import archive as archives
 from common.maintenance.take_in import take_in
 from common.runs.journal import Journal
+from tests.basics import ROOT
 from tests.cli.refusals import refused
 from tests.cli.scripts import table
 from tests.service import KEYS
@@ -91,7 +93,10 @@ def test_there_and_back(run: Commands, study: Callable, make: Callable, tmp_path
     assert make("audit", elsewhere).out.splitlines()[-1] == "2 runs, 0 with findings"
     raw = sorted((elsewhere / "openai/batch_results").iterdir())
     assert len(raw) == 2 * len([*(run.results / "openai/batch_results").iterdir()])
-    assert run.shell(f"python tools/openai/batch_result_converter.py --format csv {raw[0]} {raw[1]}").out.count(" rows") == 2
+    outputs = " ".join(str(path) for path in raw if path.name.endswith("_output.jsonl"))
+    converted = run.shell(f"python tools/openai/batch_result_converter.py --json --format csv {outputs}").json["files"]
+    assert {Path(one["target"]).parent for one in converted} == {here, elsewhere / "openai/二"}
+    assert sum(one["outcomes"]["succeeded"] for one in converted) == 2 * 20
 
 
 def run_states(run: Commands, name: str) -> dict[str, int]:
@@ -158,6 +163,14 @@ def test_a_damaged_run(run: Commands, study: Callable, make: Callable) -> None:
     raw = next((run.results / "openai/batch_results").iterdir())
     raw.write_bytes(raw.read_bytes() + b"\n")
     refused(make("share", run.results, "mine"), raw.name, "make audit")
+
+
+@pytest.mark.parametrize(("typed", "name"), [([], ""), (["AS=二"], "--as 二")])
+def test_the_recipe(typed: list[str], name: str) -> None:
+    """What make import runs: a name only where one is typed, though make has a meaning of its own for AS."""
+    command = ["make", "-n", "-o", "setup", "import", "FILE=a.zip", *typed]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "AS": "gas"})
+    assert done.stdout.split() == [".venv/bin/python", "-m", "tools.import_run", "a.zip", *name.split()], done
 
 
 def test_there_already(shared: Path, make: Callable, tmp_path: Path) -> None:
@@ -306,19 +319,24 @@ def write(path: Path, members: Members, **more: object) -> Path:
     return path
 
 
-@pytest.mark.parametrize("there", [False, True], ids=["new folder", "used folder"])
 @pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE)
-def test_hostile(shared: Path, make: Callable, tmp_path: Path, change: Callable, there: bool) -> None:
+def test_hostile(shared: Path, make: Callable, tmp_path: Path, change: Callable) -> None:
     """One line, exit code 2, and nothing is written, neither in the results folder nor anywhere near."""
-    folder = tmp_path / "x"
-    folder.mkdir()
-    if there:
-        with closing(Journal(folder / "results")):
-            pass
-    archive, before = write(tmp_path / "hostile.zip", change(members_of(shared))), everything(folder)
-    refused(end := make("import", folder / "results", archive))
-    assert end.out == "" and end.err.removesuffix("\n").isprintable()
-    assert everything(folder) == before
+    archive = write(tmp_path / "hostile.zip", change(members_of(shared)))
+    refused(end := make("import", tmp_path / "results", archive))
+    assert (end.out, end.err.removesuffix("\n").isprintable()) == ("", True)
+    assert os.listdir(tmp_path) == ["hostile.zip"]
+
+
+def test_hostile_in_a_used_folder(shared: Path, tmp_path: Path) -> None:
+    """Where another run lies already, the same."""
+    results = tmp_path / "results"
+    take_in(shared, results, "other")
+    before = everything(results)
+    for change in HOSTILE.values():
+        with pytest.raises(InputError):
+            take_in(write(tmp_path / "hostile.zip", change(members_of(shared))), results)
+    assert everything(results) == before
 
 
 LINK, DEVICE = (stat.S_IFLNK | 0o777) << 16, (stat.S_IFCHR | 0o666) << 16
@@ -357,7 +375,7 @@ def little(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     yield shared.read_bytes(), tmp_path_factory.mktemp("flips")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(places=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4), cut=st.floats(0, 1) | st.none())
 def test_damage_anywhere(little: tuple[bytes, Path], places: list[tuple[float, int]], cut: float | None) -> None:
     """Whatever byte is changed and wherever it is cut: refused in one line, or the run that was shared; nothing between."""
