@@ -66,7 +66,8 @@ def _read(archive: Archive, folder: Path) -> Extract:
     """The rows of the journal that came, once they and the files fit each other. Raises InputError."""
     try:
         found = extract.read(folder / JOURNAL)
-        manifest_of(folder / "run/run.json")
+        if not set(found.run.models) <= manifest_of(folder / "run/run.json")["models"].keys():
+            raise ValueError("a model that its run.json does not have")
     except InputError:
         raise archive.refused("its run.json is garbled") from None
     except OSError:

@@ -279,6 +279,7 @@ HOSTILE = {
     "a name that is the raw files": rows("run", name="batch_results", key="openai/batch_results"),
     "an unknown host": rows("run", host="nowhere"),
     "a host that is a list": rows("run", host=["openai"]),
+    "a model that nobody asked": rows("run", models=["gpt-4.1", "other"]),
     "a run that was never planned": rows("run", planned=0),
     "a time that is none": rows("run", created_at=1e300),
     "a shard elsewhere": rows("shard", path="../../shard-00001.jsonl"),
