@@ -4,9 +4,11 @@ PY := .venv/bin/python
 LIMIT ?= 50
 PORT ?= 8790
 SPEED ?= 1
+# of make import; make itself means the assembler by it
+AS =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench torture serve status report models audit backup adopt rescore export clean-batches clean lock
+.PHONY: help setup demo test check bench torture serve status report models audit backup share import adopt rescore export clean-batches clean lock
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -66,6 +68,12 @@ audit: setup ## verify every run on disk against journal and checksums
 
 backup: setup ## pack journal, raw files and runs into results/backups
 	$(PY) -m tools.backup
+
+share: setup ## pack a run to give it away, without keys (make share RUN=literary-55f57a)
+	$(PY) -m tools.share $(RUN)
+
+import: setup ## take in a run that make share has packed (make import FILE=run.zip AS=newname)
+	$(PY) -m tools.import_run $(FILE) $(if $(AS),--as $(AS))
 
 adopt: setup ## rebuild a lost or older journal from run folders and the host's list
 	$(PY) -m tools.adopt

@@ -86,6 +86,11 @@ def hashed_name(name: str, custom_id: str, suffix: str) -> str:
     return name.encode("utf-8", "replace")[: _LONGEST - len(end.encode())].decode("utf-8", "ignore") + end
 
 
+def is_run_name(name: str) -> bool:
+    """Whether a run may be called so: a name that is one folder, and not that of the raw files."""
+    return bool(re.fullmatch(r"\w[\w.-]{0,79}", name)) and not name.endswith(".") and name.lower() != "batch_results"
+
+
 def file_sha256(path: Path) -> str:
     """The digest of a file's bytes, "" when it is not there. Raises OSError as the disk does."""
     try:

@@ -55,7 +55,7 @@ def cleanup(name: str, argv: Sequence[str] | None = None) -> int:
 
 
 def make(target: str, argv: Sequence[str] | None = None) -> int:
-    """What stands behind `make status`, `report`, `audit`, `backup`, `adopt`, `rescore` or `export`; returns the exit code."""
+    """What stands behind a make target that looks at the results folder (see options.TARGETS); returns the exit code."""
 
     def work(args: argparse.Namespace, arguments: Sequence[str]) -> int:
         from common.cli.tool import TARGETS

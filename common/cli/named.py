@@ -1,4 +1,4 @@
-"""Which journal and which runs a person means: by name, by provider/name, or all."""
+"""Which journal and which runs a person means: by name, by provider/name, by a batch's id, or all."""
 
 from __future__ import annotations
 
@@ -22,6 +22,16 @@ def journal_of(results: Path) -> Iterator[Journal]:
             hint = "but run folders: make adopt makes it anew" if folders(results) else "so no run yet; make demo makes some"
             raise InputError(f"{results}: no journal, {hint}")
         yield journal
+
+
+def named(journal: Journal, name: str) -> Run:
+    """The run of that name (or provider/name), or that batch's. Raises InputError when there is none."""
+    if owner := journal.owner(name):
+        return owner[0]
+    for found in journal.runs():
+        if name in (found.name, found.key):
+            return found
+    raise InputError(f"no run or batch {one_line(name, 80)!r} in this results folder; make status lists the runs")
 
 
 def runs_named(journal: Journal, names: Sequence[str], every: str = "all") -> list[Run]:

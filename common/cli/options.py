@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from common.cli.scripts import Script, Tool
+from common.files import is_run_name
 from common.results.formats import FORMATS, TABLES
+from common.version import version
 
 EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments/literary"
 
@@ -34,6 +35,24 @@ def flag(name: str, help: str) -> Option:
 def several(name: str, metavar: str, help: str) -> Option:
     """An option that takes values, and more of them each time."""
     return Option(name, help, {"nargs": "+", "action": "extend", "metavar": metavar})
+
+
+class _Version(argparse.Action):
+    """Says which version this is, read only when somebody asks."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"batch-experiments {version()}")
+        parser.exit()
+
+
+def _new(prog: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
+    """A parser with the options of every command."""
+    p = argparse.ArgumentParser(prog=prog, description=description, epilog=epilog, allow_abbrev=False)
+    p.add_argument("--version", action=_Version, help="which version of the project this is")
+    return p
 
 
 def _added(to: argparse._ActionsContainer, *options: Option) -> None:
@@ -73,8 +92,7 @@ def _number(text: str) -> int:
 
 
 def _run_name(text: str) -> str:
-    """A name that is one folder, and not that of the raw files."""
-    if not re.fullmatch(r"\w[\w.-]{0,79}", text) or text.endswith(".") or text.lower() == "batch_results":
+    if not is_run_name(text):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a name of letters, digits and . _ - (at most 80)")
     return text
 
@@ -141,12 +159,11 @@ HOW = (
 
 def parser(script: Script) -> argparse.ArgumentParser:
     """All options of a script."""
-    p = argparse.ArgumentParser(
+    p = _new(
         prog=f"python {script.name}",
         description="Run an experiment through a batch API at batch price; the same command again goes on where it stopped.",
         epilog="Exit codes: 0 every request has an answer; 1 not finished, or rows failed for good; 2 your input; "
         "3 the provider refused (key, quota); 130 detached.",
-        allow_abbrev=False,
     )
     batch = flag("--batch", "submit, watch and collect" + ("" if script.needs_batch else " (the default here)"))
     model = several("--model", "ALIAS", f"default: those alive of {', '.join(script.group)}")
@@ -162,11 +179,10 @@ def parser(script: Script) -> argparse.ArgumentParser:
 
 def cleanup(tool: Tool) -> argparse.ArgumentParser:
     """All options of a clean-up."""
-    p = argparse.ArgumentParser(
+    p = _new(
         prog=f"python {tool.cleanup}",
         description="Save, verify and then delete ended batches at the provider. Nothing that is not safely on disk is deleted.",
         epilog="Exit codes: 0 done; 1 something was left because it failed; 2 your input; 3 the provider refused (key); 130 interrupted.",
-        allow_abbrev=False,
     )
     _added(
         p.add_mutually_exclusive_group(required=True),
@@ -187,11 +203,10 @@ def cleanup(tool: Tool) -> argparse.ArgumentParser:
 
 def converter(tool: Tool) -> argparse.ArgumentParser:
     """All options of a converter."""
-    p = argparse.ArgumentParser(
+    p = _new(
         prog=f"python {tool.converter}",
         description=f"Convert raw {tool.folder} batch output files to texts or to one table each.",
         epilog="Exit codes: 0 converted; 1 no row at all, or one of several not; 2 your input; 130 interrupted.",
-        allow_abbrev=False,
     )
     _added(
         p,
@@ -215,16 +230,19 @@ TARGETS = {
     "rescore": "Score the answers of runs again by changed questions, from their raw files; nothing is sent, the old tables stay.",
     "export": "One table over runs and providers, attempts merged, with a codebook of its columns; nothing is sent.",
     "backup": "Pack journal, raw files and runs into one archive under results/backups, read again before it counts.",
+    "share": "Pack one run with its raw files into one archive to give away, without keys or account, read again before it counts.",
+    "import": "Take an archive of make share into the results folder, as a record for which nothing is sent.",
 }
 
 
 WITH_WORDS = ("rescore", "export")  # those that are typed with words behind them
+MODULES = {"import": "import_run"}  # where a target's name is a word of the language
 
 
 def target(name: str) -> argparse.ArgumentParser:
     """The options of a make target; RESULTS_DIR says where results are."""
-    prog = f"python tools/{name}.py" if name in WITH_WORDS else f"python -m tools.{name}"
-    p = argparse.ArgumentParser(prog=prog, description=TARGETS[name], allow_abbrev=False)
+    prog = f"python tools/{name}.py" if name in WITH_WORDS else f"python -m tools.{MODULES.get(name, name)}"
+    p = _new(prog=prog, description=TARGETS[name])
     if name == "status":
         _added(
             p,
@@ -233,6 +251,18 @@ def target(name: str) -> argparse.ArgumentParser:
         )
     elif name in WITH_WORDS:
         _added(p, option("runs", "a run, or provider/run, or all", nargs="+", metavar="RUN"), *_WORDS[name], RESULTS, JSON)
+    elif name == "share":
+        _added(
+            p,
+            option("run", "a run, as make status names it", nargs="?", metavar="RUN"),
+            option("--out", "where the archive goes (default: shared/ in the results folder)", type=Path, metavar="DIR"),
+        )
+    elif name == "import":
+        _added(
+            p,
+            option("file", "an archive that make share has made", nargs="?", type=Path, metavar="FILE"),
+            option("--as", "the run's name here (default: the one that it has)", dest="name", type=_run_name, metavar="NAME"),
+        )
     return p
 
 

@@ -11,7 +11,7 @@ from common.cli.text import HEADER, SIMULATED, answers_checked, failures, run_ro
 from common.errors import BatchError, InputError
 from common.experiment.experiment import narrow
 from common.experiment.read import load
-from common.nouns import Pause, Run
+from common.nouns import FINAL, Pause, Run
 from common.outcomes import OWED, PAID, PENDING
 from common.reports.notify import notify
 from common.runs.choose import check_open, check_prices, check_source, choose_models
@@ -42,6 +42,8 @@ def run(session: ScriptSession) -> int:
     )
     if not sends:
         return _show_plan(session, planned)
+    if planned.run.imported and all(shard.state in FINAL for shard in planned.shards):
+        return _finish(session, planned.run, current_summary(planned.run, planned.shards) or session.derive(planned.run))
     _check_cap(session, planned)
     _print_plan(session, planned)
     return _drive(session, planned.run, planned.is_new)

@@ -23,6 +23,7 @@ from common.runs.derive import derive
 from common.runs.desk import Options
 from common.runs.journal import Journal
 from common.runs.lifecycle import Lifecycle
+from common.runs.lock import check_own
 
 _told: set[str] = set()  # once per command, though make status goes on as another
 LOOKS = 2  # how many of a run's newest batches a new key is tried on
@@ -108,6 +109,7 @@ class ScriptSession(Session):
 
         `is_locked`: the caller holds the run's lock. Raises InputError.
         """
+        check_own(run)
         if run.address != self.account.identity:
             here = self.account.host
             hint = "add --local" if run.address == "local" else f"it was made for {run.address}; see {here.url_variable}"

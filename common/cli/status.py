@@ -14,7 +14,7 @@ from common.nouns import Batch, Event, Run, Shard
 from common.results.raw import raw_files
 from common.runs.choose import check_open
 from common.runs.overview import batch_facts, run_facts, shard_facts, summary_of
-from common.text import duration, one_line
+from common.text import duration, iso, one_line
 
 LISTED = 100
 
@@ -24,13 +24,16 @@ def status(session: ScriptSession, name: str) -> int:
     if (found := session.find(name)) is None:
         return _foreign_status(session, name)
     run, shards = found
-    session.own_account(run)
-    looks, shards = _collect(session, run, shards)
+    looks: dict[int, Batch] = {}
+    if not run.imported:  # of a record there is nothing to look at but what came
+        session.own_account(run)
+        looks, shards = _collect(session, run, shards)
     summary = summary_of(run)
     rows = [shard_facts(s, looks.get(s.n), time.time()) for s in shards]
     if session.args.json:
         states = session.journal.states(run)
-        session.json({"run": run.name, "states": states, "paused": run.paused, "batches": rows, "summary": summary})
+        about = {"run": run.name, "states": states, "paused": run.paused, "imported": iso(run.imported)}
+        session.json({**about, "batches": rows, "summary": summary})
     else:
         _print(session, run, rows, summary)
     return OK if all(s.state == "collected" for s in shards) else UNFINISHED
@@ -67,6 +70,7 @@ def _collect(session: ScriptSession, run: Run, shards: list[Shard]) -> tuple[dic
 
 def _print(session: ScriptSession, run: Run, rows: list[dict], summary: dict | None) -> None:
     notes = (f"; paused: {run.paused}" if run.paused else "") + ("; cancelled" if run.stopped else "")
+    notes += f"; a record, imported {iso(run.imported)}" if run.imported else ""
     session.say(f"run {run.name}: {run.planned:,} requests{notes}")
     header = ("batch", "model", "status", "answered", "failed", "age", "left", "")
     session.print_table(header, [_cells(row) for row in rows])
@@ -203,7 +207,7 @@ def _listed_row(batch: dict) -> tuple:
 
 
 def _states(run: dict) -> str:
-    marks = " paused" * bool(run["paused"]) + " cancelled" * run["cancelled"]
+    marks = " paused" * bool(run["paused"]) + " cancelled" * run["cancelled"] + " imported" * bool(run["imported"])
     return ", ".join(f"{n} {state}" for state, n in sorted(run["states"].items())) + marks
 
 

@@ -9,9 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 from common import catalog, cli
-from common.cli import adopt, export, rescore
+from common.cli import adopt, export, rescore, share
 from common.cli.exits import OK, UNFINISHED, guarded
-from common.cli.named import journal_of
+from common.cli.named import journal_of, named
 from common.cli.scripts import script_of
 from common.cli.session import results_folder
 from common.cli.text import all_runs, table
@@ -37,24 +37,14 @@ def _status(args: argparse.Namespace) -> int:
             rows = [_row(journal, run) for run in journal.runs()]
             print(table(("provider", "run", "requests", "batches", ""), rows), *_unread(journal), sep="\n")
             return OK
-        found = _owner(journal, args.id)
+        found = named(journal, args.id)
     where = ["--local"] if found.address == "local" else []
     return cli.main(script_of(found.provider, found.host), ["--status", args.id, *where, *args.more])
 
 
-def _owner(journal: Journal, name: str) -> Run:
-    """The run of that name, or that batch's. Raises InputError when there is none."""
-    if owner := journal.owner(name):
-        return owner[0]
-    for found in journal.runs():
-        if found.name == name:
-            return found
-    raise InputError(f"no run or batch {one_line(name, 80)!r} in this results folder; make status lists the runs")
-
-
 def _row(journal: Journal, run: Run) -> Sequence[object]:
     states = ", ".join(f"{n} {state}" for state, n in journal.states(run).items())
-    return run.provider, run.name, f"{run.planned:,}", states, run.paused
+    return run.provider, run.name, f"{run.planned:,}", states, run.paused or "imported" * bool(run.imported)
 
 
 def _unread(journal: Journal) -> list[str]:
@@ -107,4 +97,5 @@ def _backup(args: argparse.Namespace) -> int:
 TARGETS = {
     "status": _status, "report": _report, "audit": _audit, "backup": _backup, "adopt": adopt.command,
     "rescore": rescore.command, "export": export.command,
+    "share": share.share_run, "import": share.import_run,
 }  # fmt: skip

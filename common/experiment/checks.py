@@ -58,7 +58,7 @@ def _to_be_used(experiment: Experiment) -> Iterator[tuple[str, str]]:
 def _known_names(experiment: Experiment) -> None:
     """Make every prompt once for each persona and level: an unknown name is an error there."""
     for persona in experiment.personas:
-        known = {f"persona.{key}": value for key, value in persona.keys.items()}
+        known = experiment.words | {f"persona.{key}": value for key, value in persona.keys.items()}
         for factor in experiment.factors:
             known[factor.name] = factor.levels[0].id
         for levels in _each_level(experiment):

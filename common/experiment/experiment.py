@@ -16,6 +16,7 @@ from common.experiment.parameters import Parameters
 from common.experiment.questions import asked_of
 from common.experiment.rules import Rules
 from common.experiment.schema import schema_of
+from common.experiment.wording import in_words
 from common.nouns import Model, Question
 
 
@@ -81,6 +82,12 @@ class Experiment:
         """The JSON Schema that answers must fit, as JSON text; "" where they are text."""
         asked = self.questions and self.questions[0].form == "json"
         return orjson.dumps(schema_of(self.questions)).decode() if asked else ""
+
+    @cached_property
+    def words(self) -> dict[str, str]:
+        """What prompts may name whatever the persona, level or text: `questions`, unless a column or factor is called so."""
+        taken = {*self.texts.columns, *(factor.name for factor in self.factors)}
+        return {"questions": in_words(self.questions)} if self.questions and "questions" not in taken else {}
 
     @cached_property
     def rules(self) -> Rules:

@@ -79,7 +79,7 @@ class Grid:
         if keeps is False:
             return None
         ask = Ask(experiment.cap(model), effort, experiment.schema, parameters)
-        prompts = {name: value for name, value in known.items() if name not in ("model", "persona")}
+        prompts = experiment.words | {name: value for name, value in known.items() if name not in ("model", "persona")}
         make = lambda source, key: Prompt(source, prompts, self.texts.columns, path, key)  # noqa: E731
         system, user = make(experiment.system, "prompt.system"), make(experiment.user, "prompt.user")
         turns = tuple((role, make(text, "prompt.message")) for role, text in experiment.turns)

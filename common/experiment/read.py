@@ -114,7 +114,7 @@ def _turn(row: Table) -> tuple[str, str]:
     role = row.text("role", "user or assistant")
     if role not in ("user", "assistant"):
         raise row.fail("role", f"is {role!r}; expected user or assistant (a system prompt stands in prompt.system)")
-    text = _prompt(row, "content") if not row.has("file") else _read(_inside(row))
+    text = _read(_inside(row)) if row.has("file") else row.text("content", "a text, or file = a path")
     row.done()
     return role, text
 

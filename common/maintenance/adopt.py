@@ -59,6 +59,11 @@ def adopt(journal: Journal, host_of: Callable[[str], str], opener: Opener) -> It
 def _take_up(journal: Journal, found: Found, host: str, opener: Opener, lists: dict) -> None:
     run = journal.run(f"{found.folder.parent.name}/{found.folder.name}")
     fresh = run if run is not None else rebuild.run_of(found.folder, host)
+    if fresh.imported:  # its batches are whoever's made it
+        found.run, found.states = run, journal.states(fresh)
+        if run is None:
+            found.notes.append("it was imported, and the journal does not know it; move the folder away and import its archive again")
+        return
     with closing(connect(Account(catalog.hosts()[fresh.host], fresh.address))) as provider:
         if run is None or not run.planned:
             shards = rebuild.first_shards(fresh, provider)

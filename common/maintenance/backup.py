@@ -14,7 +14,7 @@ from pathlib import Path
 from common.errors import InputError
 from common.files import whole_file
 
-LEFT_OUT = {"backups", "local_service", "journal.db", "journal.db-wal", "journal.db-shm"}
+LEFT_OUT = {"backups", "local_service", "shared", "journal.db", "journal.db-wal", "journal.db-shm"}
 
 
 def backup(results: Path) -> tuple[Path, int]:

@@ -97,7 +97,7 @@ class Cleanup:
         self._backups = backups / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         self._patience, self._poll, self._wait = patience, poll, wait
         self._clock = clock or Clock()
-        self._runs = [run for folder in folders for run in journal.runs(folder)] if journal else []
+        self._runs = [run for folder in folders for run in journal.runs(folder) if not run.imported] if journal else []
         self._saved: set[str] = set()
 
     # ---- looking

@@ -19,7 +19,7 @@ from common.runs import witness
 from common.runs.overview import summary_of
 from common.text import one_line
 
-NO_RUNS = ("backups", "local_service")
+NO_RUNS = ("backups", "local_service", "shared")
 _MISREAD = (ValueError, TypeError, LookupError, AttributeError)  # what a garbled file makes of reading it
 
 
@@ -46,6 +46,7 @@ def run_of(folder: Path, host: str) -> Run:
         mark=found["mark"] if isinstance(found.get("mark"), str) else "",
         models=tuple(found["models"]), named=bool(named), longer=float(longer) if type(longer) in (int, float) else None,
         skipped=told["skipped"] if type(told.get("skipped")) is int else 0,
+        imported=float(told["imported"]) if type(told.get("imported")) in (int, float) else 0.0,
     )  # fmt: skip
 
 

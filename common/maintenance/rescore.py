@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import InputError
-from common.experiment.grid import Experiment
+from common.experiment.experiment import Experiment
 from common.files import file_sha256, sync_folder, whole_file
 from common.nouns import RESTING, Run, Shard
 from common.results.origin import RunOrigin

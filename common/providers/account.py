@@ -105,6 +105,12 @@ def _without_login(url: str) -> str:
     return url.rpartition("@")[2]
 
 
+def keys() -> set[str]:
+    """Every key that the environment holds, for whoever must make sure that none of them stands in a file."""
+    found = (os.environ.get(host.key_variable, "").strip() for host in catalog.hosts().values())
+    return {key for key in found if key}
+
+
 def check_key(account: Account, script: str) -> str:
     """Refuse a missing or impossible key; returns a warning ("" if none) where it looks like another provider's."""
     variable = account.host.key_variable

@@ -18,6 +18,7 @@ from common.results.raw import Decode, Problem, existing, read_raw, sniff
 from common.results.rows import Row
 
 SHOWN = 20  # bad lines that are kept to be shown
+MOST_REPORTED = 1000  # pairs of alias and reported id; a host may answer with a new one in each row
 
 
 class Kind(NamedTuple):
@@ -43,6 +44,7 @@ class Tally:
     bad: Counter[str] = field(default_factory=Counter)  # lines that are no row, by kind of problem
     shown: list[Problem] = field(default_factory=list)  # the first of them
     unclear: Counter[str] = field(default_factory=Counter)  # answers by kind of problem in them
+    reported: set[tuple[str, str]] = field(default_factory=set)  # alias and the model id that the API answered with
 
     def add(self, model: str, result: Result, answer: str, again: bool) -> None:
         """Count one row; see `Kind` for what the arguments mean."""
@@ -58,6 +60,8 @@ class Tally:
         for row in rows:
             checked = row.checked
             self.add(row.meta.model, row.result, checked.status if checked else "", row.attempts > 1)
+            if len(self.reported) < MOST_REPORTED:
+                self.reported.add((row.meta.model, row.result.model))
             if checked and checked.problems and row.result.text:  # without a text its outcome says why
                 self.unclear.update(kinds(checked.problems))
             yield row

@@ -14,11 +14,12 @@ _CLAIMS = """
 SELECT b.run, b.n, b.how FROM batches b LEFT JOIN runs r ON r.key = b.run WHERE b.batch_id = ? AND (b.run = ?
 OR json_extract(CAST(r.body AS TEXT), '$.address') = (SELECT json_extract(CAST(body AS TEXT), '$.address') FROM runs WHERE key = ?))
 """
+# Of runs that were made here: a record's batches are never looked into, so nobody may wait for that.
 _UNPROVEN = """
 SELECT s.run, s.n, s.batch_id FROM shards s JOIN runs r ON r.key = s.run WHERE s.state IN ('submitted', 'ended', 'owed')
 AND s.requests = ? AND NOT (s.run = ? AND s.n = ?) AND json_extract(CAST(s.body AS TEXT), '$.unproven')
 AND json_extract(CAST(r.body AS TEXT), '$.address') = (SELECT json_extract(CAST(body AS TEXT), '$.address') FROM runs WHERE key = ?)
-LIMIT 1
+AND NOT coalesce(json_extract(CAST(r.body AS TEXT), '$.imported'), 0) LIMIT 1
 """
 
 

@@ -19,6 +19,7 @@ from common.results.tally import Tally, uncollected
 from common.results.texts import TextFolder
 from common.runs.journal import Journal
 from common.runs.overview import summary
+from common.runs.record import note_reported
 
 
 def derive(journal: Journal, key: str, decode: Decode, texts: bool) -> dict:
@@ -42,6 +43,7 @@ def write_rows(run: Run, shards: list[Shard], decode: Decode, texts: bool = True
     if texts:
         rows = _with_texts(rows, TextFolder(run.folder / "texts", origin.model, origin.ids_differ_in_case_only))
     write_csv(rows, run.folder / "results.csv", origin)
+    note_reported(run, found.reported)
     return found
 
 

@@ -21,7 +21,7 @@ import orjson
 from common.errors import InputError
 from common.nouns import Batch, Pause, Run, Shard, State
 from common.runs import claims, schema
-from common.runs.lock import hold
+from common.runs.lock import check_own, hold
 from common.text import one_line
 
 
@@ -210,7 +210,8 @@ class Journal:
 
     def owner(self, batch_id: str) -> tuple[Run, Shard] | None:
         """The run and shard whose batch this is now."""
-        row = self._db.execute("SELECT run, n FROM shards WHERE batch_id = ?", (batch_id,)).fetchone()
+        first = "ORDER BY (SELECT rowid FROM runs WHERE key = run) LIMIT 1"  # before its copy that was imported under another name
+        row = self._db.execute(f"SELECT run, n FROM shards WHERE batch_id = ? {first}", (batch_id,)).fetchone()
         if row is None:
             return None
         run = self.run(row[0])
@@ -221,6 +222,27 @@ class Journal:
         """Whether any shard ever had this batch, also one that turned out to be somebody else's."""
         return self._db.execute("SELECT 1 FROM batches WHERE batch_id = ?", (batch_id,)).fetchone() is not None
 
+    def claims(self, run: Run) -> list[tuple[str, int, str]]:
+        """Every batch that a run's shards ever had: (batch id, shard, how it came)."""
+        return self._db.execute("SELECT batch_id, n, how FROM batches WHERE run = ? ORDER BY n, batch_id", (run.key,)).fetchall()
+
+    def take_in(
+        self, run: Run, shards: Iterable[Shard], events: Iterable[tuple[float, int | None, str, dict]],
+        claims: Iterable[tuple[str, int, str]],
+    ) -> None:  # fmt: skip
+        """Commit a run that was made elsewhere, with all that happened to it. Raises InputError where its name is taken."""
+        with self._transaction():
+            if self._db.execute("SELECT 1 FROM runs WHERE key = ?", (run.key,)).fetchone():
+                raise InputError(f"run {run.key} is here already")
+            self._put_run(run)
+            for shard in shards:
+                self._put(shard)
+            rows = ((at, run.key, n, kind, orjson.dumps(data)) for at, n, kind, data in events)
+            self._db.executemany("INSERT INTO events (at, run, n, kind, data) VALUES (?, ?, ?, ?, ?)", rows)
+            had = ((batch_id, run.key, n, how) for batch_id, n, how in claims)
+            self._db.executemany("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?)", had)
+            self._event(run.key, None, "imported", {})
+
     def standing(self, shard: Shard, found: Iterable[Batch]) -> tuple[list[Batch], claims.Holder | None]:
         """Which of these batches a shard may take, and who else holds an unproven one of its size."""
         return claims.standing(self._db, shard, found)
@@ -229,10 +251,11 @@ class Journal:
 
     @contextmanager
     def lock(self, run: Run) -> Iterator[None]:
-        """Be the one writer of a run. Raises InputError while another process is at work on it.
+        """Be the one writer of a run. Raises InputError while another process is at work on it, and for one that was imported.
 
         Beside the lock file, which can be deleted, a token in the run's row: whoever comes later turns the earlier one away.
         """
+        check_own(run)
         with hold(run):
             self._tokens[run.key] = token = secrets.token_hex(8)
             self._db.execute("UPDATE runs SET writer = ? WHERE key = ?", (token, run.key))

@@ -11,6 +11,12 @@ from common.errors import InputError
 from common.nouns import Run
 
 
+def check_own(run: Run) -> None:
+    """Refuse to work on a run that was imported. Raises InputError."""
+    if run.imported:
+        raise InputError(f"run {run.name} was imported: it is a record, and nothing is sent for it; --run NAME asks the same anew")
+
+
 @contextmanager
 def hold(run: Run) -> Iterator[None]:
     """Be the one process at work on a run. The kernel frees the lock when its process dies. Raises InputError while held."""

@@ -11,6 +11,7 @@ import orjson
 from common.nouns import Batch, Model, Run, Shard
 from common.results.tally import Tally
 from common.runs.journal import Journal
+from common.text import iso
 
 
 def plan_facts(run: Run, models: Sequence[Model], shards: Sequence[Shard], most: float | None) -> dict:
@@ -60,6 +61,7 @@ def run_facts(journal: Journal, run: Run) -> dict:
         "states": journal.states(run),
         "paused": run.paused,
         "cancelled": run.stopped,
+        "imported": iso(run.imported),
     }
 
 
@@ -152,6 +154,8 @@ def _is_whole(summary: dict) -> bool:
         all(isinstance(tally, dict) for tally in tallies)
         and all(type(n) in (int, float) for n in numbers)
         and all(type(n) is int for tally in tallies for n in tally.values() if not isinstance(n, dict))
-        and isinstance(summary.get("cost_by_model", {}), dict)
-        and {"run", "provider", "simulated", "adds_up"} <= summary.keys()
+        and isinstance(costs := summary.get("cost_by_model", {}), dict)
+        and all(cost is None or type(cost) in (int, float) for cost in costs.values())
+        and all(isinstance(summary.get(name), str) for name in ("run", "provider"))
+        and {"simulated", "adds_up"} <= summary.keys()
     )

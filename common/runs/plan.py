@@ -28,6 +28,7 @@ from common.providers.base import Provider
 from common.results.origin import write_manifest
 from common.results.scoring import scoring_of
 from common.runs.journal import Journal
+from common.runs.record import write_record
 from common.runs.told import check_parameters, grid_facts, told_of, told_of_texts
 
 
@@ -179,6 +180,7 @@ def _write(
             **scoring_of(run.folder, run.digest),
         },  # fmt: skip
     )
+    write_record(run, experiment, models, account.host)
     run = journal.plan(replace(run, skipped=work.skipped, mark=secret), made)
     return Planned(run, tuple(models), made, is_new=True, invalid=work.invalid)
 

@@ -35,7 +35,7 @@ class Asked:
     """As much of an origin as a table needs."""
 
     def __init__(self, *questions: Question) -> None:
-        self.questions = questions
+        self.questions, self.kept, self.of_rehearsed = questions, (), False
 
 
 def rows(*questions: Question, text: str = "", size: int = 3) -> Iterator[Row]:
