@@ -38,13 +38,13 @@ def _why(question: Question) -> str:
 
 
 def _expected(question: Question) -> str:
-    choices = ", ".join(name for name, _ in question.choices)
+    choices, as_json = ", ".join(name for name, _ in question.choices), question.form == "json"
     return {
         "number": f"a number from {question.minimum:g} to {question.maximum:g}",
         "integer": f"a whole number from {question.minimum:g} to {question.maximum:g}",
         "choice": f"one of: {choices}",
-        "choices": f"any of: {choices}, separated by semicolons",
-        "yes_no": "yes or no",
-        "text": "text",
+        "choices": f"a list of any of: {choices}" if as_json else f"any of: {choices}",
+        "yes_no": "true or false" if as_json else "yes or no",
+        "text": "a sentence",
         "json": "a JSON object",
     }[question.type]
