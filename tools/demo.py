@@ -9,12 +9,11 @@ import subprocess
 import sys
 import time
 import unicodedata
-from itertools import chain
 from pathlib import Path
 
 from common.cli import tool
 from common.cli.exits import UNFINISHED
-from common.cli.text import HEADER, SIMULATED, failures, run_rows, table
+from common.cli.text import SIMULATED, failures, runs_table
 from common.errors import BatchError
 from common.providers import local
 from common.settings import ROOT
@@ -53,7 +52,7 @@ def main(results: Path) -> int:
     for summary in summaries:
         for line in _answers(results / summary["provider"] / summary["run"] / "results.csv"):
             print(line)
-    print(table(HEADER, chain.from_iterable(map(run_rows, summaries))))
+    print(runs_table(summaries))
     print(SIMULATED)
     print(f"{time.monotonic() - begun:.0f} s; tables, texts and raw files: {_near(results)}")
     return 0

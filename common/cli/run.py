@@ -7,7 +7,7 @@ from dataclasses import replace
 from common.cli.exits import OK, UNFINISHED
 from common.cli.progress import Progress
 from common.cli.session import ScriptSession
-from common.cli.text import HEADER, SIMULATED, answers_checked, failures, run_rows, the_sum
+from common.cli.text import SIMULATED, answers_checked, failures, runs_table, the_sum
 from common.errors import BatchError, InputError
 from common.experiment.grid import narrow
 from common.experiment.read import load
@@ -32,9 +32,7 @@ def run(session: ScriptSession) -> int:
     if sends:
         check_prices(models, account, args.allow_unknown_price)
     session.say(*(f"note: {notice}" for notice in notices))
-    planned = plan(
-        session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid
-    )
+    planned = plan(session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid)
     if not sends:
         return _show_plan(session, planned)
     _check_cap(session, planned)
@@ -57,10 +55,7 @@ def retry_failed(session: ScriptSession, name: str) -> int:
 def _check_cap(session: ScriptSession, planned: Planned) -> None:
     cap, most = session.cap(), planned.ceiling
     if most is not None and most > cap:
-        raise InputError(
-            f"this could cost up to {usd(most)}, above the cap of {usd(cap)}; "
-            f"--max-cost USD raises it. Nothing was sent"
-        )
+        raise InputError(f"this could cost up to {usd(most)}, above the cap of {usd(cap)}; --max-cost USD raises it. Nothing was sent")
 
 
 def _plan_facts(session: ScriptSession, planned: Planned) -> dict:
@@ -99,9 +94,7 @@ def _show_plan(session: ScriptSession, planned: Planned) -> int:
         return OK
     _print_plan(session, planned)
     shown = planned.shards[:20]
-    rows = [
-        (s.path.name, s.model, f"{s.count:,}", size(s.bytes), f"{s.tokens:,}", usd(s.reserve), s.state) for s in shown
-    ]
+    rows = [(s.path.name, s.model, f"{s.count:,}", size(s.bytes), f"{s.tokens:,}", usd(s.reserve), s.state) for s in shown]
     session.print_table(("shard", "model", "requests", "bytes", "tokens", "at most", "state"), rows)
     if len(planned.shards) > len(shown):
         session.say(f"… and {len(planned.shards) - len(shown)} more shards")
@@ -151,11 +144,12 @@ def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
     pending = summary["outcomes"].get(PENDING, 0)
     bad = summary["rows"] - summary["outcomes"].get("succeeded", 0)
     owed, paid = summary["outcomes"].get(OWED, 0), sum(summary["outcomes"].get(outcome, 0) for outcome in PAID)
-    code = OK if summary["adds_up"] and not bad else UNFINISHED
+    told = pending if session.args.no_wait else 0  # it was told to submit, not to wait
+    code = OK if summary["adds_up"] and bad == told else UNFINISHED
     if session.args.json:
         session.json(summary)
         return code
-    session.print_table(HEADER, run_rows(summary))
+    print(runs_table([summary]))
     if summary["simulated"]:
         session.say(SIMULATED)
     session.say(*answers_checked(summary))
@@ -165,7 +159,9 @@ def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
         session.say(f"texts: {found.folder / 'texts'}")
     session.say(f"raw:   {found.folder.parent / 'batch_results'}")
     if pending:
-        session.say(f"not finished: {pending:,} requests are still to come. Go on with: {session.again()}")
+        session.say(
+            f"{'submitted' if code == OK else 'not finished'}: {pending:,} requests are still to come. Go on with: {session.again()}"
+        )
     elif owed:
         session.say(
             f"owed: {owed:,} requests were accepted and may have been answered, but could not be had yet. "

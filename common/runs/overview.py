@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from common.nouns import Batch, Model, Run, Shard
+from common.nouns import TO_SUBMIT, Batch, Model, Run, Shard, State
 from common.results.tally import Tally
 from common.runs.journal import Journal
 
@@ -52,6 +52,15 @@ def run_facts(journal: Journal, run: Run) -> dict:
         "paused": run.paused,
         "cancelled": run.stopped,
     }
+
+
+def waiting_facts(journal: Journal, run: Run) -> dict:
+    """How many requests of a run wait to be sent for the first time and again, and whether anything of it was ever begun."""
+    waiting = journal.shards(run, *TO_SUBMIT)
+    again = sum(shard.count for shard in waiting if shard.attempt > 1)
+    began = any(shard.attempt > 1 or shard.state is not State.PLANNED for shard in waiting)
+    started = began or len(waiting) < sum(journal.states(run).values())
+    return {"first": sum(shard.count for shard in waiting) - again, "again": again, "started": started}
 
 
 def shard_facts(shard: Shard, batch: Batch | None, now: float) -> dict:
