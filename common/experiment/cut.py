@@ -92,7 +92,7 @@ class Plan:
         for condition in conditions:
             if left <= 0:
                 break
-            of_model, persona, text, system, user, temperature = condition
+            of_model, persona, text, system, user, temperature, *_ = condition[:6]
             if of_model is not model:
                 model = of_model
                 most_of = lru_cache(4096)(partial(ceiling, model, max_tokens=cap))
