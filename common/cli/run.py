@@ -8,6 +8,7 @@ from common.cli.exits import OK, UNFINISHED
 from common.cli.progress import Progress
 from common.cli.session import ScriptSession
 from common.cli.text import SIMULATED, answers_checked, failures, runs_table, the_sum
+from common.cli.whose import check_models
 from common.errors import BatchError, InputError
 from common.experiment.grid import narrow
 from common.experiment.read import load
@@ -28,6 +29,7 @@ def run(session: ScriptSession) -> int:
         check_open(account)
         session.check_key()
     experiment = narrow(load(args.experiment), args.trials, args.limit, args.persona, args.text)
+    check_models(args.model, script, account, session.arguments)
     models, notices = choose_models(args.model, script.group, account, args.allow_retired or not sends)
     if sends:
         check_prices(models, account, args.allow_unknown_price)
