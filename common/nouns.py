@@ -259,6 +259,7 @@ class Run:
     paused_by: Pause = Pause.NO
     stopped: bool = False  # cancelled by a person
     mark: str = ""  # a random value from which the marks of its shards follow; "" where ids are sent without marks
+    study: str = ""  # what it is part of, together with runs at other providers; "" = a run of its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,21 +31,31 @@ def guarded(call: Callable[[], int], go_on: str, interrupted: str, nothing_lost:
     except KeyboardInterrupt:
         print(f"{interrupted}. Go on with: {go_on}", file=sys.stderr)
         return INTERRUPTED
-    except InputError as error:
-        return fail(error, INPUT)
-    except Refused as error:
-        return fail(error, REFUSED)
-    except BatchError as error:
-        return fail(f"{error}. {nothing_lost}; go on with: {go_on}", UNFINISHED)
     except BrokenPipeError:  # `| head` has seen enough
         return _unheard()
-    except (OSError, sqlite3.Error) as error:
-        return fail(f"{disk_error(error)}. {nothing_lost}; make room or mend it, then go on with: {go_on}", INPUT)
     except Exception as error:
-        if os.environ.get("DEBUG"):
+        if is_to_be_shown(error):
             raise
-        said = f"unexpected {type(error).__name__}: {one_line(error)}"
-        return fail(f"{said}. {nothing_lost}; DEBUG=1 shows where", UNFINISHED)
+        return fail(*told(error, go_on, nothing_lost))
+
+
+def is_to_be_shown(error: Exception) -> bool:
+    """Whether an error is of no expected kind, and DEBUG asks for its traceback."""
+    return not isinstance(error, (BatchError, OSError, sqlite3.Error)) and bool(os.environ.get("DEBUG"))
+
+
+def told(error: Exception, go_on: str, nothing_lost: str = "Nothing is lost") -> tuple[str, int]:
+    """What a person is told of an error in one line, and the exit code."""
+    match error:
+        case InputError():
+            return str(error), INPUT
+        case Refused():
+            return str(error), REFUSED
+        case BatchError():
+            return f"{error}. {nothing_lost}; go on with: {go_on}", UNFINISHED
+        case OSError() | sqlite3.Error():
+            return f"{disk_error(error)}. {nothing_lost}; make room or mend it, then go on with: {go_on}", INPUT
+    return f"unexpected {type(error).__name__}: {one_line(error)}. {nothing_lost}; DEBUG=1 shows where", UNFINISHED
 
 
 def fail(error: object, code: int) -> int:

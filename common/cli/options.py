@@ -136,13 +136,18 @@ HOW = (
 )
 
 
+EXIT_CODES = (
+    "Exit codes: 0 every request has an answer (with --no-wait: is sent); 1 not finished, or rows failed for good; 2 your input; "
+    "3 the provider refused (key, quota); 130 detached."
+)
+
+
 def parser(script: Script) -> argparse.ArgumentParser:
     """All options of a script."""
     p = argparse.ArgumentParser(
         prog=f"python {script.name}",
         description="Run an experiment through a batch API at batch price; the same command again goes on where it stopped.",
-        epilog="Exit codes: 0 every request has an answer; 1 not finished, or rows failed for good; 2 your input; "
-        "3 the provider refused (key, quota); 130 detached.",
+        epilog=EXIT_CODES,
         allow_abbrev=False,
     )
     batch = flag("--batch", "submit, watch and collect" + ("" if script.needs_batch else " (the default here)"))
@@ -151,6 +156,46 @@ def parser(script: Script) -> argparse.ArgumentParser:
     _added(p.add_argument_group("what to ask"), model, *ASK)
     _added(p.add_argument_group("how"), *HOW)
     p.set_defaults(model=[])
+    return p
+
+
+def study() -> argparse.ArgumentParser:
+    """All options of a study at several providers."""
+    p = argparse.ArgumentParser(
+        prog="python tools/study.py",
+        description="Ask one experiment of models at several providers: one plan, one price, one cap; each model goes to its host.",
+        epilog=EXIT_CODES + " Of several, the worst.",
+        allow_abbrev=False,
+    )
+    _added(
+        p.add_argument_group("what to do"), flag("--batch", "submit, watch and collect (without it: the plan only)"),
+        *(one for one in DO if one.name in ("--dry-run", "--no-wait")),
+    )  # fmt: skip
+    _added(
+        p.add_argument_group("what to ask"),
+        option("experiment", "a folder with an experiment.toml", type=Path, metavar="EXPERIMENT"),
+        several("--model", "ALIAS", "models of any provider; each is sent to its own"),
+        *(one for one in ASK if one.name != "--experiment"),
+    )
+    _added(p.add_argument_group("how"), *HOW)
+    p.set_defaults(model=[])
+    return p
+
+
+def collect() -> argparse.ArgumentParser:
+    """All options of a look at every open run."""
+    p = argparse.ArgumentParser(
+        prog="python tools/collect.py",
+        description="One look at every open run of every provider: collects what has ended, sends what its run was told to send, "
+        "says what is left. Says nothing where nothing is open.",
+        epilog="Exit codes: 0 nothing needs you; 1 a run waits for you, or rows failed for good; 2 your input; 3 a provider refused.",
+        allow_abbrev=False,
+    )
+    kept = ("--poll", "--grace", "--skip-invalid", "--texts", "--speed")
+    _added(
+        p, option("--max-cost", "spending cap of each run or study (else the one that it was sent with)", type=_amount, metavar="USD"),
+        patience(60.0), RESULTS, JSON, *(one for one in HOW if one.name in kept),
+    )  # fmt: skip
     return p
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from common.cli.exits import OK, UNFINISHED
@@ -10,7 +11,7 @@ from common.cli.session import ScriptSession
 from common.cli.text import SIMULATED, answers_checked, failures, runs_table, the_sum
 from common.cli.whose import check_models
 from common.errors import BatchError, InputError
-from common.experiment.grid import narrow
+from common.experiment.grid import Experiment, narrow
 from common.experiment.read import load
 from common.nouns import Pause, Run
 from common.outcomes import OWED, PAID, PENDING
@@ -23,23 +24,34 @@ from common.text import size, usd
 
 def run(session: ScriptSession) -> int:
     """Plan the run that the command means; send it unless the command only asks for the plan. Returns the exit code."""
-    args, script, account = session.args, session.script, session.account
+    args, script = session.args, session.script
     sends = (args.batch or not script.needs_batch) and not args.dry_run
     if sends:
-        check_open(account)
-        session.check_key()
+        may_send(session)
     experiment = narrow(load(args.experiment), args.trials, args.limit, args.persona, args.text)
-    check_models(args.model, script, account, session.arguments)
-    models, notices = choose_models(args.model, script.group, account, args.allow_retired or not sends)
-    if sends:
-        check_prices(models, account, args.allow_unknown_price)
-    session.say(*(f"note: {notice}" for notice in notices))
-    planned = plan(session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid)
+    check_models(args.model, script, session.account, session.arguments)
+    planned = planned_for(session, experiment, args.model, sends)
     if not sends:
         return _show_plan(session, planned)
     _check_cap(session, planned)
     _print_plan(session, planned)
-    return _drive(session, planned.run, planned.is_new)
+    return _finish(session, *drive(session, planned.run, planned.is_new))
+
+
+def may_send(session: ScriptSession) -> None:
+    """Raises InputError where nothing can be sent: the host is closed, or no key is there."""
+    check_open(session.account)
+    session.check_key()
+
+
+def planned_for(session: ScriptSession, experiment: Experiment, names: Sequence[str], sends: bool) -> Planned:
+    """The run that asks an experiment of the models of those names at the session's host. Raises InputError."""
+    args, script, account = session.args, session.script, session.account
+    models, notices = choose_models(names, script.group, account, args.allow_retired or not sends)
+    if sends:
+        check_prices(models, account, args.allow_unknown_price)
+    session.say(*(f"note: {notice}" for notice in notices))
+    return plan(session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid)
 
 
 def retry_failed(session: ScriptSession, name: str) -> int:
@@ -51,7 +63,7 @@ def retry_failed(session: ScriptSession, name: str) -> int:
         found = session.journal.save_run(fresh, "retry_failed")
         count = session.lifecycle(found).retry_failed(session.args.max_tokens)
     session.say(f"{count:,} rows of run {found.name} are sent once more")
-    return _drive(session, found)
+    return _finish(session, *drive(session, found))
 
 
 def _check_cap(session: ScriptSession, planned: Planned) -> None:
@@ -106,14 +118,18 @@ def _show_plan(session: ScriptSession, planned: Planned) -> int:
     return OK
 
 
-def _drive(session: ScriptSession, found: Run, fresh: bool = False) -> int:
+def drive(session: ScriptSession, found: Run, fresh: bool = False, prefix: str = "") -> tuple[Run, dict]:
+    """Take a run as far as the options say; returns it and its summary. `fresh`: it was planned by this command.
+
+    What happens on the way is told with the `prefix`. Raises BatchError; what has come is in its table all the same.
+    """
     journal, args = session.journal, session.args
     with journal.lock(found):
         found = journal.run(found.key)
         session.own_account(found, is_locked=True)
         events = journal.event_count(found)
         life = session.lifecycle(found, fresh)
-        life.listen(show := Progress(found, life.shards, args.json))
+        life.listen(show := Progress(found, life.shards, args.json, prefix))
         ending = "is finished"
         try:
             life.resume()
@@ -132,7 +148,7 @@ def _drive(session: ScriptSession, found: Run, fresh: bool = False) -> int:
                 summary = session.derive(found)
             if ending and not args.no_wait:
                 _notify(session, found, ending, summary)
-    return _finish(session, life.run, summary)
+    return life.run, summary
 
 
 def _notify(session: ScriptSession, found: Run, ending: str, summary: dict) -> None:
@@ -142,12 +158,21 @@ def _notify(session: ScriptSession, found: Run, ending: str, summary: dict) -> N
         session.warn(warning)
 
 
+def unclean(summary: dict) -> int:
+    """How many rows of a run have no clean answer, those that are still to come included."""
+    return summary["rows"] - summary["outcomes"].get("succeeded", 0)
+
+
+def code_of(summary: dict, no_wait: bool) -> int:
+    """The exit code of a command that has driven a run; with `no_wait` it was told to submit, not to wait."""
+    told = summary["outcomes"].get(PENDING, 0) if no_wait else 0
+    return OK if summary["adds_up"] and unclean(summary) == told else UNFINISHED
+
+
 def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
-    pending = summary["outcomes"].get(PENDING, 0)
-    bad = summary["rows"] - summary["outcomes"].get("succeeded", 0)
+    pending, bad = summary["outcomes"].get(PENDING, 0), unclean(summary)
     owed, paid = summary["outcomes"].get(OWED, 0), sum(summary["outcomes"].get(outcome, 0) for outcome in PAID)
-    told = pending if session.args.no_wait else 0  # it was told to submit, not to wait
-    code = OK if summary["adds_up"] and bad == told else UNFINISHED
+    code = code_of(summary, session.args.no_wait)
     if session.args.json:
         session.json(summary)
         return code

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from common import mounts, settings
@@ -18,6 +18,7 @@ from common.nouns import Run, Shard
 from common.providers import account as accounts
 from common.providers import connect, local
 from common.providers.base import Provider
+from common.retry import Clock
 from common.runs.choose import models_of
 from common.runs.derive import derive
 from common.runs.desk import Options
@@ -98,6 +99,7 @@ class ScriptSession(Session):
 
     script: Script
     arguments: Sequence[str]
+    clock: Clock = field(default_factory=Clock)
 
     def cap(self) -> float:
         """The spending cap in USD; none on the local service, where nothing is paid."""
@@ -181,7 +183,7 @@ class ScriptSession(Session):
         )
         models = {m.alias: m for m in models_of(run)}
         account = self.account.key_digest(self.journal.salt)
-        return Lifecycle(run, self.provider, self.journal, models, options, account=account, fresh=fresh)
+        return Lifecycle(run, self.provider, self.journal, models, options, account=account, fresh=fresh, clock=self.clock)
 
     def derive(self, run: Run) -> dict:
         """Make table, texts and summary anew from what has been collected; returns the summary."""

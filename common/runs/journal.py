@@ -200,11 +200,20 @@ class Journal:
         row = self._db.execute("SELECT max(at) FROM events WHERE run = ? AND kind = ?", (run.key, kind)).fetchone()
         return row[0] or 0.0
 
+    def told(self, run: Run) -> dict:
+        """The options with which a person last sent something of a run, by name; empty if nothing was sent."""
+        query = "SELECT data FROM events WHERE run = ? AND kind = 'submitting' ORDER BY id DESC LIMIT 1"
+        row = self._db.execute(query, (run.key,)).fetchone()
+        return orjson.loads(row[0]).get("told", {}) if row else {}
+
     # ---- money
 
-    def committed(self, run: str) -> float:
-        """USD that a run's collected batches have cost and those in flight may cost at most."""
-        return self._db.execute("SELECT total(committed) FROM money WHERE run = ?", (run,)).fetchone()[0]
+    def committed(self, key: str) -> float:
+        """USD that a run's collected batches have cost and those in flight may cost at most; of all its study, if it is part of one."""
+        run = self.run(key)
+        keys = [one.key for one in self.runs() if one.study == run.study and _is_paid(one) == _is_paid(run)] if run and run.study else [key]
+        marks = ",".join("?" * len(keys))
+        return self._db.execute(f"SELECT total(committed) FROM money WHERE run IN ({marks})", keys).fetchone()[0]
 
     # ---- batches
 
@@ -247,6 +256,10 @@ class Journal:
         row = self._db.execute("SELECT writer FROM runs WHERE key = ?", (run,)).fetchone()
         if row and row[0] not in (mine, ""):
             raise InputError(f"run {run}: another process has taken it over; this one stops")
+
+
+def _is_paid(run: Run) -> bool:
+    return run.address != "local"
 
 
 _MISREAD = (ValueError, TypeError, LookupError, AttributeError)  # what a garbled body makes of reading it

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from common.nouns import TO_SUBMIT, Batch, Model, Run, Shard, State
+from common.nouns import IN_FLIGHT, TO_SUBMIT, Batch, Model, Run, Shard, State
 from common.results.tally import Tally
 from common.runs.journal import Journal
 
@@ -61,6 +61,14 @@ def waiting_facts(journal: Journal, run: Run) -> dict:
     began = any(shard.attempt > 1 or shard.state is not State.PLANNED for shard in waiting)
     started = began or len(waiting) < sum(journal.states(run).values())
     return {"first": sum(shard.count for shard in waiting) - again, "again": again, "started": started}
+
+
+def is_open(journal: Journal, run: Run) -> bool:
+    """Whether anything of a run is out, owed or told to be sent. A plan of which nothing was begun is not, nor one that was cancelled."""
+    states = set(journal.states(run))
+    if states & {*IN_FLIGHT, State.OWED}:
+        return True
+    return bool(states & {*TO_SUBMIT}) and not run.stopped and waiting_facts(journal, run)["started"]
 
 
 def shard_facts(shard: Shard, batch: Batch | None, now: float) -> dict:
