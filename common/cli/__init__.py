@@ -58,7 +58,7 @@ def study(argv: Sequence[str] | None = None) -> int:
     """tools/study.py; returns the exit code."""
 
     def work(args: argparse.Namespace, arguments: Sequence[str]) -> int:
-        from common.cli.study import command
+        from common.cli.several import command
 
         return command(args, arguments)
 
@@ -70,7 +70,7 @@ def collect(argv: Sequence[str] | None = None) -> int:
     """tools/collect.py; returns the exit code."""
 
     def work(args: argparse.Namespace, arguments: Sequence[str]) -> int:
-        from common.cli.collect import command
+        from common.cli.rounds import command
 
         return command(args)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import signal
 from collections.abc import Callable
 from contextlib import closing
@@ -15,6 +14,7 @@ from common.runs.journal import Journal
 from tests.basics import wait_for
 from tests.cli.scripts import DETACHED, INPUT, OK, REFUSED, only_run, table
 from tests.support import NO_KEY, QUICK, Commands, End, later
+from tests.torture.world import World
 
 MODELS = ("gpt-4.1", "claude-haiku-4-5", "deepseekv3")
 FOLDERS = ("openai", "claude", "deepseek")
@@ -22,7 +22,7 @@ FOLDERS = ("openai", "claude", "deepseek")
 
 def asked(run: Commands, folder: Path, *more: object, models: tuple[str, ...] = MODELS, env: dict[str, str] | None = None) -> End:
     """The command of a study, run to its end."""
-    return run.shell(f"python tools/study.py {folder} --model {shlex.join([*models, *map(str, more), *QUICK])}", env=env)
+    return run.tool("study", folder, *(["--model", *models] if models else []), *more, *QUICK, env=env)
 
 
 def test_each_model_at_its_host(run: Commands, study: Callable) -> None:
@@ -51,7 +51,7 @@ def test_at_most_so_many_requests_in_all(run: Commands, study: Callable) -> None
 @pytest.mark.parametrize(("models", "said"), [(("gpt-4.1", "gpt-9-2027"), "gpt-9-2027"), ((), "--model")])
 def test_a_model_that_nobody_has(run: Commands, study: Callable, models: tuple[str, ...], said: str) -> None:
     """Exit 2, nothing sent."""
-    end = run.shell(shlex.join(["python", "tools/study.py", str(study()), "--batch", *(["--model", *models] if models else [])]))
+    end = asked(run, study(), "--batch", models=models)
     assert (end.code, run.attempts(), said in end.error) == (INPUT, [], True)
 
 
@@ -64,8 +64,10 @@ def test_a_provider_without_a_key(run: Commands, study: Callable) -> None:
     assert (local.code, run.attempts(), "SIMULATED" in local.out) == (OK, [], True), local.said
 
 
-def test_one_cap_for_all(run: Commands, study: Callable) -> None:
+def test_one_cap_for_all(calm: World, study: Callable, tmp_path: Path) -> None:
     """The cap holds for the sum of all providers, and counts what the study has cost before."""
+    calm.reset()
+    run = Commands(calm, tmp_path / "results")
     most = asked(run, study(), "--json").json["max_cost_usd"]
     refused = asked(run, study(), "--batch", "--max-cost", 0.99 * most)
     assert (refused.code, run.attempts(), "study small could cost up to" in refused.error) == (INPUT, [], True)

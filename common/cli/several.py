@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from common.cli.exits import INTERRUPTED, OK, UNFINISHED, fail, is_to_be_shown, told
+from common.cli.exits import INTERRUPTED, OK, UNFINISHED, fail, tried
 from common.cli.run import code_of, drive, may_send, planned_for
 from common.cli.scripts import Script
 from common.cli.session import ScriptSession, opened
@@ -151,15 +151,14 @@ class _Driver(threading.Thread):
     def run(self) -> None:
         """Drive the run; its end is in `code` and `said`."""
         try:
-            with _session(self.script, self._args, self._arguments, Clock(sleep=self._sleep)) as session:
-                _, summary = drive(session, self.plan.run, self.plan.is_new, f"{self.script.folder}: ")
-            self.code = code_of(summary, self._args.no_wait)
+            self.code, self.said = tried(self._drive, f"the same command, or python {self.script.name} --status {self.plan.run.name}")
         except KeyboardInterrupt:
             self.code = INTERRUPTED
-        except Exception as error:
-            if is_to_be_shown(error):
-                raise
-            self.said, self.code = told(error, f"the same command, or python {self.script.name} --status {self.plan.run.name}")
+
+    def _drive(self) -> int:
+        with _session(self.script, self._args, self._arguments, Clock(sleep=self._sleep)) as session:
+            _, summary = drive(session, self.plan.run, self.plan.is_new, f"{self.script.folder}: ")
+        return code_of(summary, self._args.no_wait)
 
     def _sleep(self, seconds: float) -> None:
         """Sleep, unless the command is to end: in the one way in which all that sleeps is ended."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from common.cli.exits import OK, UNFINISHED, fail, is_to_be_shown, told
+from common.cli.exits import OK, UNFINISHED, fail, tried
 from common.cli.progress import Progress
 from common.cli.run import code_of
 from common.cli.scripts import script_of
@@ -31,24 +31,22 @@ def command(args: argparse.Namespace) -> int:
     if args.json:
         voice.json({"runs": facts})
     elif runs:
-        _say_left(voice, facts, plans)
+        _say_left(voice, len(runs), sum(not fact["open"] for fact in facts), plans)
     return max(codes, default=OK)
 
 
 def _looked(run: Run, args: argparse.Namespace, facts: list[dict]) -> int:
     """One look at a run; its exit code. What goes wrong is told, and is its own: the next one is looked at."""
     script = script_of(run.provider, run.host)
-    try:
+
+    def look() -> int:
         with opened(script.name, script.host, _options(args, run.address == "local")) as found:
-            session = ScriptSession(**vars(found), script=script, arguments=())
-            code, fact = _advanced(session, run)
-    except Exception as error:
-        if is_to_be_shown(error):
-            raise
-        said, code = told(error, TYPED)
-        return fail(f"{run.provider}/{run.name}: {said}", code)
-    facts.append(fact)
-    return code
+            code, fact = _advanced(ScriptSession(**vars(found), script=script, arguments=()), run)
+        facts.append(fact)
+        return code
+
+    code, said = tried(look, TYPED)
+    return fail(f"{run.provider}/{run.name}: {said}", code) if said else code
 
 
 def _options(args: argparse.Namespace, is_local: bool) -> argparse.Namespace:
@@ -110,9 +108,8 @@ def _stands(fact: dict) -> str:
     return said + sends.format(**fact) * bool(fact["paused"]) + "; cancelled, so nothing is sent" * fact["cancelled"]
 
 
-def _say_left(voice: Voice, facts: list[dict], plans: list[str]) -> None:
+def _say_left(voice: Voice, count: int, ended: int, plans: list[str]) -> None:
     """What is left, and what was left alone."""
-    left = sum(fact["open"] for fact in facts)
-    voice.say(f"{left} of {len(facts)} runs are still open" if left else "nothing is open any more")
+    voice.say("nothing is open any more" if ended == count else f"{count - ended} of {count} runs are still open")
     if plans:
         voice.say(f"planned only, so not started: {', '.join(plans)}")
