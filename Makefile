@@ -4,9 +4,10 @@ PY := .venv/bin/python
 LIMIT ?= 50
 PORT ?= 8790
 SPEED ?= 1
+EXPERIMENT ?= experiments/literary
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench torture serve status report models audit backup adopt clean-batches clean lock
+.PHONY: help setup demo test check bench torture serve status report models study collect audit backup adopt forget clean-batches clean lock
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -61,6 +62,12 @@ report: setup ## all runs of this results folder in one table
 models: setup ## what models cost and until when (make models DOCS=1 writes docs/providers.md)
 	$(PY) -m tools.models $(if $(DOCS),--docs)
 
+study: setup ## one experiment at several providers: plan, or ARGS=--batch (make study EXPERIMENT=dir MODELS="gpt-4.1 claude-haiku-4-5")
+	$(PY) tools/study.py $(EXPERIMENT) --model $(MODELS) $(ARGS)
+
+collect: setup ## one look at every open run: collect what has ended, send what waits; quiet when nothing is open
+	@$(PY) tools/collect.py $(ARGS)
+
 audit: setup ## verify every run on disk against journal and checksums
 	$(PY) -m tools.audit
 
@@ -69,6 +76,9 @@ backup: setup ## pack journal, raw files and runs into results/backups
 
 adopt: setup ## rebuild a lost or older journal from run folders and the host's list
 	$(PY) -m tools.adopt
+
+forget: setup ## remove a plan never sent, or a finished run after a backup (make forget RUN=name YES=1)
+	$(PY) -m tools.forget $(RUN) $(if $(YES),--yes)
 
 clean-batches: setup ## back up and delete old batches at the provider (make clean-batches LIMIT=50)
 	$(PY) tools/openai/batch_cleanup.py --all --limit $(LIMIT) $(CLEAN)

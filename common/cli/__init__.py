@@ -78,7 +78,7 @@ def collect(argv: Sequence[str] | None = None) -> int:
 
 
 def make(target: str, argv: Sequence[str] | None = None) -> int:
-    """What stands behind `make status`, `report`, `audit`, `backup` or `adopt`; returns the exit code."""
+    """What stands behind `make status`, `report`, `audit`, `backup`, `adopt` or `forget`; returns the exit code."""
 
     def work(args: argparse.Namespace, arguments: Sequence[str]) -> int:
         from common.cli.tool import TARGETS

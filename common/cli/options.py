@@ -106,8 +106,11 @@ DO = (
 )
 ASK = (
     option(
-        "--experiment", "a folder with an experiment.toml (default: experiments/literary)",
-        type=Path, default=EXPERIMENT, metavar="PATH",
+        "--experiment",
+        "a folder with an experiment.toml (default: experiments/literary)",
+        type=Path,
+        default=EXPERIMENT,
+        metavar="PATH",
     ),  # fmt: skip
     option("--trials", "trials of each condition instead of the experiment's", type=count, metavar="N"),
     option("--limit", "at most N requests in all, shared evenly among the models", type=count, metavar="N"),
@@ -120,8 +123,10 @@ HOW = (
     option("--max-cost", "spending cap of the run (MAX_COST_USD, else 10)", type=_amount, metavar="USD"),
     option("--parallel", "batches in flight at once (default 8)", type=count, default=8, metavar="N"),
     option(
-        "--poll", "first interval between two looks (default 15; 0.2 on this machine); grows to 20 times that",
-        type=seconds, metavar="S",
+        "--poll",
+        "first interval between two looks (default 15; 0.2 on this machine); grows to 20 times that",
+        type=seconds,
+        metavar="S",
     ),  # fmt: skip
     option("--retries", "how often a row that failed for a passing reason is sent again (default 3)", type=_number, default=3, metavar="N"),
     option("--grace", "how long a batch whose creation went unanswered is looked for (default 60)", type=seconds, metavar="S"),
@@ -254,6 +259,7 @@ TARGETS = {
     "report": "All runs of the results folder in one table.",
     "audit": "Verify every run of the results folder against journal and checksums; exit code 1 when something is wrong.",
     "adopt": "Rebuild what the journal does not know from run folders and the host's list; sends nothing, keeps what is newer.",
+    "forget": "Remove plans that were never sent, and finished runs after a backup; what is out, owed or waiting is refused.",
     "backup": "Pack journal, raw files and runs into one archive under results/backups, read again before it counts.",
 }
 
@@ -261,6 +267,13 @@ TARGETS = {
 def target(name: str) -> argparse.ArgumentParser:
     """The options of a make target; RESULTS_DIR says where results are."""
     p = argparse.ArgumentParser(prog=f"python -m tools.{name}", description=TARGETS[name], allow_abbrev=False)
+    if name == "forget":
+        _added(
+            p,
+            option("run", "runs, as name or provider/name", nargs="+", metavar="RUN"),
+            flag("--yes", "do it; without, only show what would be removed"),
+            RESULTS,
+        )
     if name == "status":
         _added(
             p,

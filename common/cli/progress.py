@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,18 @@ SAID = {
     "collected": "batch {s.batch_id}: collected{note}",
 }
 MOST_BARS = 8
+
+
+class Patient:
+    """Says on stderr what is being done, where it takes longer than a person likes to wait without a word."""
+
+    def __init__(self, prefix: str, first: float = 2.0, every: float = 5.0) -> None:
+        self._prefix, self._every, self._due = prefix, every, time.monotonic() + first
+
+    def __call__(self, text: str) -> None:
+        if (now := time.monotonic()) >= self._due:
+            self._due = now + self._every
+            print(f"{self._prefix}{text}", file=sys.stderr, flush=True)
 
 
 class Progress:

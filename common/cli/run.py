@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 
 from common.cli.exits import OK, UNFINISHED
 from common.cli.progress import Progress
-from common.cli.session import ScriptSession
+from common.cli.scripts import Script
+from common.cli.session import ScriptSession, forgetting
 from common.cli.text import SIMULATED, answers_checked, failures, runs_table, the_sum
 from common.cli.whose import check_models
 from common.errors import BatchError, InputError
@@ -25,17 +27,21 @@ from common.text import size, usd
 def run(session: ScriptSession) -> int:
     """Plan the run that the command means; send it unless the command only asks for the plan. Returns the exit code."""
     args, script = session.args, session.script
-    sends = (args.batch or not script.needs_batch) and not args.dry_run
-    if sends:
+    if is_sent := sends(script, args):
         may_send(session)
     experiment = narrow(load(args.experiment), args.trials, args.limit, args.persona, args.text)
     check_models(args.model, script, session.account, session.arguments)
-    planned = planned_for(session, experiment, args.model, sends)
-    if not sends:
+    planned = planned_for(session, experiment, args.model, is_sent)
+    if not is_sent:
         return _show_plan(session, planned)
     _check_cap(session, planned)
     _print_plan(session, planned)
     return _finish(session, *drive(session, planned.run, planned.is_new))
+
+
+def sends(script: Script, args: argparse.Namespace) -> bool:
+    """Whether a command that means a run sends it; else it only plans."""
+    return (args.batch or not script.needs_batch) and not args.dry_run
 
 
 def may_send(session: ScriptSession) -> None:
@@ -112,7 +118,7 @@ def _show_plan(session: ScriptSession, planned: Planned) -> int:
     session.print_table(("shard", "model", "requests", "bytes", "tokens", "at most", "state"), rows)
     if len(planned.shards) > len(shown):
         session.say(f"… and {len(planned.shards) - len(shown)} more shards")
-    session.say(f"shards: {planned.run.folder / 'shards'}")
+    session.say(f"shards: {planned.run.folder / 'shards'}", *forgetting(session, [planned.run]))
     steps = [f"add {add}"] * bool(add) + ["leave out --dry-run"] * session.args.dry_run
     session.say(f"nothing was sent; {' and '.join(steps)} to submit")
     return OK

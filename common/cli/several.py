@@ -11,8 +11,8 @@ from dataclasses import replace
 from common.cli.exits import INTERRUPTED, OK, UNFINISHED, fail, tried
 from common.cli.run import code_of, drive, may_send, planned_for
 from common.cli.scripts import Script
-from common.cli.session import ScriptSession, opened
-from common.cli.text import SIMULATED, Voice, runs_table, table, the_sum
+from common.cli.session import ScriptSession, forgetting, opened
+from common.cli.text import SIMULATED, runs_table, table, the_sum
 from common.cli.whose import script_for
 from common.errors import InputError
 from common.experiment.grid import Experiment, narrow
@@ -90,7 +90,7 @@ def _part(experiment: Experiment, args: argparse.Namespace, limit: int | None) -
 
 @contextmanager
 def _session(script: Script, args: argparse.Namespace, arguments: Sequence[str], clock: Clock | None = None) -> Iterator[ScriptSession]:
-    with opened(TYPED, script.host, args, makes_journal=True) as found:
+    with opened(TYPED, script.host, args, makes_journal=True, calls=args.batch and not args.dry_run) as found:
         yield ScriptSession(**vars(found), script=script, arguments=arguments, clock=clock or Clock())
 
 
@@ -103,7 +103,7 @@ def _check_cap(session: ScriptSession, name: str, planned: Sequence[Planned]) ->
 
 
 def _show(
-    voice: Voice, name: str, sessions: dict[Script, ScriptSession], planned: dict[Script, Planned], args: argparse.Namespace
+    voice: ScriptSession, name: str, sessions: dict[Script, ScriptSession], planned: dict[Script, Planned], args: argparse.Namespace
 ) -> int:  # fmt: skip
     """The one plan, and what it may cost."""
     local, sends = args.local, args.batch and not args.dry_run
@@ -124,7 +124,7 @@ def _show(
         voice.say(*[f"left out at {script.folder}: {plan.run.skipped:,} requests that cannot be sent{example}"] * bool(plan.run.skipped))
     if not sends:
         steps = ["add --batch"] * (not args.batch) + ["leave out --dry-run"] * args.dry_run
-        voice.say(f"nothing was sent; {' and '.join(steps)} to submit")
+        voice.say(*forgetting(voice, [plan.run for plan in planned.values()]), f"nothing was sent; {' and '.join(steps)} to submit")
     return OK
 
 

@@ -1,4 +1,4 @@
-"""What stands behind make: status, report, audit, backup, adopt. They look at the results folder that the environment names."""
+"""What stands behind make: status, report, audit, backup, adopt, forget. They look at the results folder that the environment names."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from common import catalog, cli
-from common.cli import adopt
+from common.cli import adopt, forget
 from common.cli.exits import OK, UNFINISHED, guarded
+from common.cli.progress import Patient
 from common.cli.scripts import script_of
-from common.cli.session import journal_if_any, results_folder
+from common.cli.session import results_folder
 from common.cli.text import all_runs, table
 from common.errors import InputError, disk_error
 from common.maintenance.audit import audit
@@ -22,6 +23,7 @@ from common.nouns import Run
 from common.providers import connect
 from common.providers.account import Account
 from common.runs.journal import Journal
+from common.runs.reading import reading
 from common.text import one_line, size
 
 
@@ -32,11 +34,11 @@ def run(tool: Callable[[Path], int], typed: str) -> int:
 
 @contextmanager
 def journal_of(results: Path) -> Iterator[Journal]:
-    """The journal of a results folder, which is not made here. Raises InputError when there is none."""
-    with journal_if_any(results) as journal:
-        if journal is None:
-            hint = "but run folders: make adopt makes it anew" if folders(results) else "so no run yet; make demo makes some"
-            raise InputError(f"{results}: no journal, {hint}")
+    """The journal of a results folder, to be looked at. Raises InputError when there is none."""
+    if not (results / "journal.db").exists():
+        hint = "but run folders: make adopt makes it anew" if folders(results) else "so no run yet; make demo makes some"
+        raise InputError(f"{results}: no journal, {hint}")
+    with reading(results) as journal:
         yield journal
 
 
@@ -91,7 +93,7 @@ def _audit(args: argparse.Namespace) -> int:
 def _audited(journal: Journal, run: Run) -> bool:
     """Say what is wrong with a run; whether something is."""
     with closing(connect(Account(catalog.hosts()[run.host], run.address))) as provider:
-        findings = list(_findings(audit(journal, run, provider)))
+        findings = list(_findings(audit(journal, run, provider, Patient(f"{run.provider}/{run.name}: "))))
     print(f"{run.provider}/{run.name}: {run.planned:,} requests, {'ok' if not findings else 'NOT as the journal says'}")
     for finding in findings:
         print(f"  {finding}")
@@ -114,4 +116,4 @@ def _backup(args: argparse.Namespace) -> int:
     return OK
 
 
-TARGETS = {"status": _status, "report": _report, "audit": _audit, "backup": _backup, "adopt": adopt.command}
+TARGETS = {"status": _status, "report": _report, "audit": _audit, "backup": _backup, "adopt": adopt.command, "forget": forget.command}

@@ -49,14 +49,14 @@ def _connected(path: Path, patience: float = 60) -> sqlite3.Connection:
 
 
 class Journal:
-    """The journal of one results folder. Raises InputError when it cannot be opened or is of a newer version."""
+    """The journal of one results folder; `path`: a copy of it elsewhere. Raises InputError when it cannot be opened or is too new."""
 
-    def __init__(self, results: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, results: Path, clock: Callable[[], float] = time.time, path: Path | None = None) -> None:
         self.results = results
         self._clock = clock
         self._tokens: dict[str, str] = {}  # by run that this process is at work on
         self.garbled: dict[str, str] = {}  # by run whose row could not be read, why
-        path = results / "journal.db"
+        path = path or results / "journal.db"
         try:
             results.mkdir(parents=True, exist_ok=True)
             self._db = _connected(path)
@@ -119,6 +119,15 @@ class Journal:
             " ON CONFLICT (key) DO UPDATE SET account = excluded.account, body = excluded.body",
             (run.key, run.provider, run.name, run.host, run.account, body),
         )
+
+    def forget(self, run: Run) -> None:
+        """Let go of a run and all that was noted of it, but for whose its batches were."""
+        with self._transaction():
+            self._check_writer(run.key)
+            for table in ("shards", "events"):
+                self._db.execute(f"DELETE FROM {table} WHERE run = ?", (run.key,))
+            self._event(run.key, None, "forgotten", {"requests": run.planned})
+            self._db.execute("DELETE FROM runs WHERE key = ?", (run.key,))
 
     # ---- shards
 
