@@ -43,7 +43,7 @@ def main(results: Path) -> int:
     begun = time.monotonic()
     try:
         with local.account("openai", results):  # one service for all four
-            summaries = [_run([*script, "--local"], results) for script in SCRIPTS]
+            summaries = [run_to_its_end([*script, "--local"], results) for script in SCRIPTS]
         _convert(summaries[0], results)
     except Failed as failed:
         print(failed, file=sys.stderr)
@@ -58,7 +58,7 @@ def main(results: Path) -> int:
     return 0
 
 
-def _run(script: list[str], results: Path) -> dict:
+def run_to_its_end(script: list[str], results: Path) -> dict:
     """Run a script to its end and say in a line what came of it; returns its summary. Raises Failed.
 
     Where its run lies there from before and cannot go on (cancelled, broken, in work), it is asked afresh under a name of its own.
