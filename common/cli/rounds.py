@@ -6,7 +6,7 @@ import argparse
 
 from common.cli.exits import OK, UNFINISHED, fail, tried
 from common.cli.progress import Progress
-from common.cli.run import code_of
+from common.cli.run import announce, code_of
 from common.cli.scripts import script_of
 from common.cli.session import ScriptSession, journal_if_any, opened, results_folder
 from common.cli.text import Voice, the_sum
@@ -68,6 +68,7 @@ def _advanced(session: ScriptSession, run: Run) -> tuple[int, dict]:
     session.say(f"{run.provider}/{run.name}: {_stands(fact)}")
     if summary and not fact["open"]:
         session.say(f"  {the_sum(summary)}", f"  table: {run.folder / 'results.csv'}")
+        announce(session, run, "is finished", summary)
         return code_of(summary, no_wait=False), fact
     return (UNFINISHED if run.paused or State.OWED in fact["states"] else OK), fact
 

@@ -153,11 +153,12 @@ def drive(session: ScriptSession, found: Run, fresh: bool = False, prefix: str =
             if summary is None or (summary["tokens"] and not (found.folder / "results.csv").exists()):
                 summary = session.derive(found)
             if ending and not args.no_wait:
-                _notify(session, found, ending, summary)
+                announce(session, found, ending, summary)
     return life.run, summary
 
 
-def _notify(session: ScriptSession, found: Run, ending: str, summary: dict) -> None:
+def announce(session: ScriptSession, found: Run, ending: str, summary: dict) -> None:
+    """Tell NOTIFY_URL, if one is set, how a run has ended."""
     text = f"{found.provider} run {found.name} {ending}. {the_sum(summary)}"
     told = {key: summary[key] for key in ("run", "provider", "simulated", "outcomes", "cost_usd")}
     if warning := notify(text, told):

@@ -30,6 +30,7 @@ def backup(results: Path) -> tuple[Path, int]:
 
 def backup_of(results: Path, run: Run, raw: Iterable[Path]) -> Path:
     """The same of one run: its folder and its raw files, together with the journal. Returns the archive."""
+    raw = frozenset(raw)
     mine = (path for path in _files(results) if path.is_relative_to(run.folder) or path in raw)
     return _saved(results, f"{run.provider}-{run.name}", mine)[0]
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
+
+import pytest
 
 from tests.cli.scripts import INPUT, OK, UNFINISHED, only_run, table
 from tests.cli.test_study import MODELS, asked
@@ -36,6 +39,21 @@ def test_a_study_to_its_end(still: Commands, study: Callable) -> None:
         rows = table(only_run(still.results, folder))
         assert [row["outcome"] for row in rows] == ["succeeded"] * 20
     assert set(still.world.billed().values()) == {1}
+
+
+@pytest.mark.parametrize("boundary", [4, 9, 14, 19, 24])
+def test_killed_anywhere(still: Commands, study: Callable, boundary: int) -> None:
+    """A look that is killed in the middle: the next ones finish, and nothing is bought twice."""
+    still.world.control("faults", FAILING)
+    assert asked(still, study(trials="6"), "--batch", "--no-wait").code == OK
+    later(still)
+    end = still.world.zygote.run(tool="collect", argv=[*QUICK], env=still.env, kill_at=boundary)
+    assert end["code"] == -signal.SIGKILL, end
+    for _ in range(4):
+        last = collected(still)
+        later(still)
+    assert (last.code, last.said) == (OK, "")
+    assert set(still.world.billed().values()) == {1} and len(still.world.billed()) == 18
 
 
 def test_what_nobody_told_to_send(still: Commands, study: Callable) -> None:

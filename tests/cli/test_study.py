@@ -82,6 +82,20 @@ def test_one_cap_for_all(calm: World, study: Callable, tmp_path: Path) -> None:
     assert [*run.world.billed().values()] == [1] * 8
 
 
+def test_the_cap_holds_in_each_step(calm: World, study: Callable, tmp_path: Path) -> None:
+    """Also by its own script a run of a study is sent only where all of the study stays below the cap."""
+    calm.reset()
+    run, models = Commands(calm, tmp_path / "results"), ("gpt-4.1", "claude-haiku-4-5")
+    assert asked(run, study(), "--batch", "--max-cost", 0.000001, models=models).code == INPUT  # both know their study now
+    first = asked(run, study(), "--batch", "--json", models=models[1:]).json["runs"][0]["cost_usd"]
+    base = ("openai", "--experiment", study(), "--model", "gpt-4.1")
+    most = run(*base, "--json").json["max_cost_usd"]
+    end = run(*base, "--batch", "--max-cost", most + first / 2)
+    assert (end.code, len(run.creates()), "could bring study small to" in end.error) == (INPUT, 1, True), end.said
+    assert run(*base, "--batch", "--max-cost", 1.01 * (most + first)).code == OK
+    assert [*run.world.billed().values()] == [1] * 4
+
+
 def test_one_failure_is_its_own(run: Commands, study: Callable) -> None:
     """Turned away at one provider: the others end well, and the worst exit code is the study's."""
     body = {"type": "error", "error": {"type": "authentication_error", "message": "invalid x-api-key"}}
