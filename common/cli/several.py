@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
@@ -35,8 +35,8 @@ def command(args: argparse.Namespace, arguments: Sequence[str]) -> int:
     experiment, sends = load(args.experiment), args.batch and not args.dry_run
     with ExitStack() as stack:
         sessions = {script: stack.enter_context(_session(script, args, arguments)) for script in parts}
-        for session in sessions.values() if sends else ():
-            may_send(session)
+        if sends:
+            _check_may_send(sessions.values())
         shares = _shares(args.limit, parts)
         planned = {
             script: planned_for(session, _part(experiment, args, shares[script]), parts[script], sends)
@@ -94,7 +94,19 @@ def _session(script: Script, args: argparse.Namespace, arguments: Sequence[str],
         yield ScriptSession(**vars(found), script=script, arguments=arguments, clock=clock or Clock())
 
 
-def _check_cap(session: ScriptSession, name: str, planned: Sequence[Planned]) -> None:
+def _check_may_send(sessions: Iterable[ScriptSession]) -> None:
+    """Raises one InputError with all that stands in the way, at whichever provider."""
+    wrong = []
+    for session in sessions:
+        try:
+            may_send(session)
+        except InputError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise InputError("; ".join(dict.fromkeys(wrong)))
+
+
+def _check_cap(session: ScriptSession, name: str, planned: Iterable[Planned]) -> None:
     cap, most = session.cap(), studies.most(session.journal, planned)
     if most is not None and most > cap:
         raise InputError(

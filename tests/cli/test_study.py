@@ -59,6 +59,8 @@ def test_a_provider_without_a_key(run: Commands, study: Callable) -> None:
     """Said before anything is sent anywhere; the plan alone needs no key, nor does the local service."""
     end = asked(run, study(), "--batch", env={"KLUSTERAI_API_KEY": ""})
     assert (end.code, run.attempts(), "KLUSTERAI_API_KEY" in end.error) == (INPUT, [], True)
+    every = asked(run, study(), "--batch", env=NO_KEY).error
+    assert [key in every for key in NO_KEY] == [True] * 3
     assert asked(run, study(), env=NO_KEY).code == OK
     local = asked(run, study(), "--batch", "--local", env={**NO_KEY, "RESULTS_DIR": str(run.results / "local")})
     assert (local.code, run.attempts(), "SIMULATED" in local.out) == (OK, [], True), local.said
