@@ -24,6 +24,8 @@ from common.runs import claims, schema
 from common.runs.lock import hold
 from common.text import one_line
 
+ROUNDING = 1e-9  # USD by which sums of the same reserves may differ by the order in which they are added
+
 
 class OverCap(Exception):
     """A reserve would bring a run beyond its cap: `most` is what it could then cost, in USD. Nothing was written."""
@@ -165,7 +167,7 @@ class Journal:
         before, shard = shard.batch_id, replace(shard, **changes)
         with self._transaction():
             self._check_writer(shard.run)
-            if cap is not None and (most := self.committed(shard.run) + (shard.reserve or 0.0)) > cap:
+            if cap is not None and (most := self.committed(shard.run) + (shard.reserve or 0.0)) > cap + ROUNDING:
                 raise OverCap(most)
             self._event(shard.run, shard.n, kind, {**(about or {}), **{k: v for k, v in changes.items() if k != "problems"}})
             self._put(shard)
