@@ -8,7 +8,7 @@ SPEED ?= 1
 AS =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench torture serve status report models audit backup share import adopt rescore export clean-batches clean lock
+.PHONY: help setup demo test check bench torture serve status report models study collect audit backup share import adopt rescore export forget clean-batches clean lock
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -63,6 +63,12 @@ report: setup ## all runs of this results folder in one table
 models: setup ## what models cost and until when (make models DOCS=1 writes docs/providers.md)
 	$(PY) -m tools.models $(if $(DOCS),--docs)
 
+study: setup ## one experiment at several providers: plan, or ARGS=--batch (make study EXPERIMENT=dir MODELS="gpt-4.1 claude-haiku-4-5")
+	$(PY) tools/study.py $(or $(EXPERIMENT),experiments/literary) --model $(MODELS) $(ARGS)
+
+collect: setup ## one look at every open run: collect what has ended, send what waits; quiet when nothing is open
+	@$(PY) tools/collect.py $(ARGS)
+
 audit: setup ## verify every run on disk against journal and checksums
 	$(PY) -m tools.audit
 
@@ -83,6 +89,8 @@ rescore: setup ## score answers again by changed questions (make rescore RUN=...
 
 export: setup ## one table over runs, with a codebook (make export RUN="a b" or RUN=all [FORMAT=xlsx] [LONG=1] [OUT=DIR])
 	$(PY) tools/export.py $(RUN) $(if $(FORMAT),--format $(FORMAT)) $(if $(LONG),--long) $(if $(OUT),--out "$(OUT)")
+forget: setup ## remove a plan never sent, or a finished run after a backup (make forget RUN=name YES=1)
+	$(PY) -m tools.forget $(RUN) $(if $(YES),--yes)
 
 clean-batches: setup ## back up and delete old batches at the provider (make clean-batches LIMIT=50)
 	$(PY) tools/openai/batch_cleanup.py --all --limit $(LIMIT) $(CLEAN)

@@ -260,6 +260,7 @@ class Run:
     stopped: bool = False  # cancelled by a person
     mark: str = ""  # a random value from which the marks of its shards follow; "" where ids are sent without marks
     imported: float = 0.0  # when it came out of an archive, unix seconds: a record, for which nothing is sent; 0: made here
+    study: str = ""  # what it is part of, together with runs at other providers; "" = a run of its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,12 @@ class Commands:
         done = self.world.zygote.run(script=SCRIPTS[script], argv=arguments, env={**self.env, **(env or {})}, timeout=TIMEOUT)
         return self._seen(End(done["code"], done["out"], done["err"]))
 
+    def tool(self, name: str, *argv: object, env: dict[str, str] | None = None) -> End:
+        """Run `common.cli.<name>` in the same way."""
+        job = {"tool": name, "argv": [*map(str, argv)], "env": {**self.env, **(env or {})}}
+        done = self.world.zygote.run(**job, timeout=TIMEOUT)
+        return self._seen(End(done["code"], done["out"], done["err"]))
+
     def typed(self, line: str, env: dict[str, str] | None = None) -> End:
         """Run a line `python <script> …` exactly as it stands, without the start of a Python of its own."""
         python, file, *argv = shlex.split(line)

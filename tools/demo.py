@@ -9,12 +9,11 @@ import subprocess
 import sys
 import time
 import unicodedata
-from itertools import chain
 from pathlib import Path
 
 from common.cli import tool
 from common.cli.exits import UNFINISHED
-from common.cli.text import HEADER, SIMULATED, failures, run_rows, table
+from common.cli.text import SIMULATED, failures, runs_table
 from common.errors import BatchError
 from common.providers import local
 from common.settings import ROOT
@@ -44,7 +43,7 @@ def main(results: Path) -> int:
     begun = time.monotonic()
     try:
         with local.account("openai", results):  # one service for all four
-            summaries = [_run([*script, "--local"], results) for script in SCRIPTS]
+            summaries = [run_to_its_end([*script, "--local"], results) for script in SCRIPTS]
         _convert(summaries[0], results)
     except Failed as failed:
         print(failed, file=sys.stderr)
@@ -53,14 +52,26 @@ def main(results: Path) -> int:
     for summary in summaries:
         for line in _answers(results / summary["provider"] / summary["run"] / "results.csv"):
             print(line)
-    print(table(HEADER, chain.from_iterable(map(run_rows, summaries))))
+    print(runs_table(summaries))
     print(SIMULATED)
     print(f"{time.monotonic() - begun:.0f} s; tables, texts and raw files: {_near(results)}")
     return 0
 
 
-def _run(script: list[str], results: Path) -> dict:
-    """Run a script to its end and say in a line what came of it; returns its summary. Raises Failed."""
+def run_to_its_end(script: list[str], results: Path) -> dict:
+    """Run a script to its end and say in a line what came of it; returns its summary. Raises Failed.
+
+    Where its run lies there from before and cannot go on (cancelled, broken, in work), it is asked afresh under a name of its own.
+    """
+    try:
+        return _ended(script, results)
+    except Failed:
+        if not any(results.glob("*/*/run.json")):
+            raise
+    return _ended([*script, "--run", f"demo-{time.strftime('%Y%m%d-%H%M%S')}"], results)
+
+
+def _ended(script: list[str], results: Path) -> dict:
     summary, seconds = _said([*script, "--results", str(results), "--json"], f"python {' '.join(script)}")
     print(f"{summary['planned']} requests in {len(summary['batches'])} batches, {seconds:.1f} s")
     if wrong := summary["rows"] - summary["outcomes"].get("succeeded", 0):

@@ -54,6 +54,29 @@ def cleanup(name: str, argv: Sequence[str] | None = None) -> int:
     )  # fmt: skip
 
 
+def study(argv: Sequence[str] | None = None) -> int:
+    """tools/study.py; returns the exit code."""
+
+    def work(args: argparse.Namespace, arguments: Sequence[str]) -> int:
+        from common.cli.several import command
+
+        return command(args, arguments)
+
+    said = "detached: submitted batches go on at their providers"
+    return _run("python tools/study.py", options.study(), argv, work, said)
+
+
+def collect(argv: Sequence[str] | None = None) -> int:
+    """tools/collect.py; returns the exit code."""
+
+    def work(args: argparse.Namespace, arguments: Sequence[str]) -> int:
+        from common.cli.rounds import command
+
+        return command(args)
+
+    return _run("python tools/collect.py", options.collect(), argv, work, "stopped")
+
+
 def make(target: str, argv: Sequence[str] | None = None) -> int:
     """What stands behind a make target that looks at the results folder (see options.TARGETS); returns the exit code."""
 
@@ -79,4 +102,4 @@ def _run(
     return guarded(lambda: work(parser.parse_args(arguments), arguments), go_on, interrupted, nothing_lost)
 
 
-__all__ = ["SCRIPTS", "TOOLS", "Script", "Tool", "cleanup", "converter", "main", "make"]
+__all__ = ["SCRIPTS", "TOOLS", "Script", "Tool", "cleanup", "collect", "converter", "main", "make", "study"]

@@ -20,7 +20,8 @@ def command(script: Script, args: argparse.Namespace, arguments: Sequence[str]) 
         raise InputError("--status, --cancel, --list, --retry-failed and --give-up are commands of their own; give one of them")
     if args.max_tokens and not args.retry_failed:
         raise InputError("--max-tokens goes with --retry-failed RUN; the cap of an experiment is max_tokens in its experiment.toml")
-    with opened(script.name, script.host, args, makes_journal=not (named or args.list)) as found:
+    looks = bool(named or args.list)
+    with opened(script.name, script.host, args, makes_journal=not looks, calls=looks or run.sends(script, args)) as found:
         session = ScriptSession(**vars(found), script=script, arguments=arguments)
         if args.list:
             return status.list_all(session)

@@ -27,25 +27,33 @@ def guarded(call: Callable[[], int], go_on: str, interrupted: str, nothing_lost:
         with suppress(AttributeError, OSError, ValueError):  # a stream of a test or a notebook, or none at all
             stream.reconfigure(errors="replace")  # an ASCII or Latin-1 terminal shows what it can
     try:
-        return _flushed(call)
+        code, said = tried(lambda: _flushed(call), go_on, nothing_lost)
+        return fail(said, code) if said else code
     except KeyboardInterrupt:
         print(f"{interrupted}. Go on with: {go_on}", file=sys.stderr)
         return INTERRUPTED
-    except InputError as error:
-        return fail(error, INPUT)
-    except Refused as error:
-        return fail(error, REFUSED)
-    except BatchError as error:
-        return fail(f"{error}. {nothing_lost}; go on with: {go_on}", UNFINISHED)
     except BrokenPipeError:  # `| head` has seen enough
         return _unheard()
+
+
+def tried(call: Callable[[], int], go_on: str, nothing_lost: str = "Nothing is lost") -> tuple[int, str]:
+    """The exit code of `call`, and what a person is told of its error in one line ("": there was none)."""
+    try:
+        return call(), ""
+    except InputError as error:
+        return INPUT, str(error)
+    except Refused as error:
+        return REFUSED, str(error)
+    except BatchError as error:
+        return UNFINISHED, f"{error}. {nothing_lost}; go on with: {go_on}"
+    except BrokenPipeError:
+        raise
     except (OSError, sqlite3.Error) as error:
-        return fail(f"{disk_error(error)}. {nothing_lost}; make room or mend it, then go on with: {go_on}", INPUT)
+        return INPUT, f"{disk_error(error)}. {nothing_lost}; make room or mend it, then go on with: {go_on}"
     except Exception as error:
         if os.environ.get("DEBUG"):
             raise
-        said = f"unexpected {type(error).__name__}: {one_line(error)}"
-        return fail(f"{said}. {nothing_lost}; DEBUG=1 shows where", UNFINISHED)
+        return UNFINISHED, f"unexpected {type(error).__name__}: {one_line(error)}. {nothing_lost}; DEBUG=1 shows where"
 
 
 def fail(error: object, code: int) -> int:

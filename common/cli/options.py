@@ -124,8 +124,11 @@ DO = (
 )
 ASK = (
     option(
-        "--experiment", "a folder with an experiment.toml (default: experiments/literary)",
-        type=Path, default=EXPERIMENT, metavar="PATH",
+        "--experiment",
+        "a folder with an experiment.toml (default: experiments/literary)",
+        type=Path,
+        default=EXPERIMENT,
+        metavar="PATH",
     ),  # fmt: skip
     option("--trials", "trials of each condition instead of the experiment's", type=count, metavar="N"),
     option("--limit", "at most N requests in all, shared evenly among the models", type=count, metavar="N"),
@@ -140,8 +143,10 @@ HOW = (
     option("--max-cost", "spending cap of the run (MAX_COST_USD, else 10)", type=_amount, metavar="USD"),
     option("--parallel", "batches in flight at once (default 8)", type=count, default=8, metavar="N"),
     option(
-        "--poll", "first interval between two looks (default 15; 0.2 on this machine); grows to 20 times that",
-        type=seconds, metavar="S",
+        "--poll",
+        "first interval between two looks (default 15; 0.2 on this machine); grows to 20 times that",
+        type=seconds,
+        metavar="S",
     ),  # fmt: skip
     option("--retries", "how often a row that failed for a passing reason is sent again (default 3)", type=_number, default=3, metavar="N"),
     option("--grace", "how long a batch whose creation went unanswered is looked for (default 60)", type=seconds, metavar="S"),
@@ -157,13 +162,18 @@ HOW = (
 )
 
 
+EXIT_CODES = (
+    "Exit codes: 0 every request has an answer (with --no-wait: is sent); 1 not finished, or rows failed for good; 2 your input; "
+    "3 the provider refused (key, quota); 130 detached."
+)
+
+
 def parser(script: Script) -> argparse.ArgumentParser:
     """All options of a script."""
     p = _new(
         prog=f"python {script.name}",
         description="Run an experiment through a batch API at batch price; the same command again goes on where it stopped.",
-        epilog="Exit codes: 0 every request has an answer; 1 not finished, or rows failed for good; 2 your input; "
-        "3 the provider refused (key, quota); 130 detached.",
+        epilog=EXIT_CODES,
     )
     batch = flag("--batch", "submit, watch and collect" + ("" if script.needs_batch else " (the default here)"))
     model = several("--model", "ALIAS", f"default: those alive of {', '.join(script.group)}")
@@ -171,6 +181,46 @@ def parser(script: Script) -> argparse.ArgumentParser:
     _added(p.add_argument_group("what to ask"), model, *ASK)
     _added(p.add_argument_group("how"), *HOW)
     p.set_defaults(model=[])
+    return p
+
+
+def study() -> argparse.ArgumentParser:
+    """All options of a study at several providers."""
+    p = argparse.ArgumentParser(
+        prog="python tools/study.py",
+        description="Ask one experiment of models at several providers: one plan, one price, one cap; each model goes to its host.",
+        epilog=EXIT_CODES + " Of several, the worst.",
+        allow_abbrev=False,
+    )
+    _added(
+        p.add_argument_group("what to do"), flag("--batch", "submit, watch and collect (without it: the plan only)"),
+        *(one for one in DO if one.name in ("--dry-run", "--no-wait")),
+    )  # fmt: skip
+    _added(
+        p.add_argument_group("what to ask"),
+        option("experiment", "a folder with an experiment.toml", type=Path, metavar="EXPERIMENT"),
+        several("--model", "ALIAS", "models of any provider; each is sent to its own"),
+        *(one for one in ASK if one.name != "--experiment"),
+    )
+    _added(p.add_argument_group("how"), *HOW)
+    p.set_defaults(model=[])
+    return p
+
+
+def collect() -> argparse.ArgumentParser:
+    """All options of a look at every open run."""
+    p = argparse.ArgumentParser(
+        prog="python tools/collect.py",
+        description="One look at every open run of every provider: collects what has ended, sends what its run was told to send, "
+        "says what is left. Says nothing where nothing is open.",
+        epilog="Exit codes: 0 nothing needs you; 1 a run waits for you, or rows failed for good; 2 your input; 3 a provider refused.",
+        allow_abbrev=False,
+    )
+    kept = ("--poll", "--grace", "--skip-invalid", "--texts", "--speed")
+    _added(
+        p, option("--max-cost", "spending cap of each run or study (else the one that it was sent with)", type=_amount, metavar="USD"),
+        patience(60.0), RESULTS, JSON, *(one for one in HOW if one.name in kept),
+    )  # fmt: skip
     return p
 
 
@@ -229,6 +279,7 @@ TARGETS = {
     "adopt": "Rebuild what the journal does not know from run folders and the host's list; sends nothing, keeps what is newer.",
     "rescore": "Score the answers of runs again by changed questions, from their raw files; nothing is sent, the old tables stay.",
     "export": "One table over runs and providers, attempts merged, with a codebook of its columns; nothing is sent.",
+    "forget": "Remove plans that were never sent, and finished runs after a backup; what is out, owed or waiting is refused.",
     "backup": "Pack journal, raw files and runs into one archive under results/backups, read again before it counts.",
     "share": "Pack one run with its raw files into one archive to give away, without keys or account, read again before it counts.",
     "import": "Take an archive of make share into the results folder, as a record for which nothing is sent.",
@@ -243,6 +294,13 @@ def target(name: str) -> argparse.ArgumentParser:
     """The options of a make target; RESULTS_DIR says where results are."""
     prog = f"python tools/{name}.py" if name in WITH_WORDS else f"python -m tools.{MODULES.get(name, name)}"
     p = _new(prog=prog, description=TARGETS[name])
+    if name == "forget":
+        _added(
+            p,
+            option("run", "runs, as name or provider/name", nargs="+", metavar="RUN"),
+            flag("--yes", "do it; without, only show what would be removed"),
+            RESULTS,
+        )
     if name == "status":
         _added(
             p,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,24 @@ SAID = {
 MOST_BARS = 8
 
 
-class Progress:
-    """Listens to a Lifecycle and shows what it hears on stderr."""
+class Patient:
+    """Says on stderr what is being done, where it takes longer than a person likes to wait without a word."""
 
-    def __init__(self, run: Run, shards: Iterable[Shard], quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._terminal = sys.stderr.isatty() and not quiet
+    def __init__(self, prefix: str, first: float = 2.0, every: float = 5.0) -> None:
+        self._prefix, self._every, self._due = prefix, every, time.monotonic() + first
+
+    def __call__(self, text: str) -> None:
+        if (now := time.monotonic()) >= self._due:
+            self._due = now + self._every
+            print(f"{self._prefix}{text}", file=sys.stderr, flush=True)
+
+
+class Progress:
+    """Listens to a Lifecycle and shows what it hears on stderr; with a `prefix`, as one of several, in plain lines."""
+
+    def __init__(self, run: Run, shards: Iterable[Shard], quiet: bool = False, prefix: str = "") -> None:
+        self._quiet, self._prefix = quiet, prefix
+        self._terminal = sys.stderr.isatty() and not (quiet or prefix)
         self._bars: dict[int, tqdm] = {}
         self._done = {s.n: s.count for s in shards if s.state == "collected" and s.attempt == 1}
         self._status: dict[int, str] = {}
@@ -58,11 +71,12 @@ class Progress:
 
     def say(self, line: str) -> None:
         """One line that stays; a host's words in it bring no escapes."""
-        line = one_line(line, 2000)
+        line = one_line(f"{self._prefix}{line}", 2000)
         if self._terminal:
             self._total.write(line, file=sys.stderr)
         elif not self._quiet:
-            print(line, file=sys.stderr, flush=True)
+            sys.stderr.write(f"{line}\n")  # in one piece: others may speak at the same time
+            sys.stderr.flush()
 
     def _look(self, shard: Shard, batch: Batch) -> None:
         done = batch.succeeded + batch.errored

@@ -26,8 +26,9 @@ from common.text import one_line
 def command(args: argparse.Namespace) -> int:
     """Re-score runs; returns the exit code. Raises InputError before anything is written where one of them cannot be."""
     voice, told = Voice(as_json=args.json), []
-    with journal_of(results_folder(args.results)) as journal:
-        jobs = [(run, load(_experiment_of(run, args.experiment))) for run in runs_named(journal, args.runs)]
+    results = results_folder(args.results)
+    with journal_of(results) as journal:
+        jobs = [(run, load(_experiment_of(run, args.experiment), results)) for run in runs_named(journal, args.runs)]
         for run, experiment in jobs:
             check(journal, run, experiment)
         for run, experiment in jobs:

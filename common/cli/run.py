@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 
 from common.cli.exits import OK, UNFINISHED
 from common.cli.progress import Progress
-from common.cli.session import ScriptSession
-from common.cli.text import HEADER, SIMULATED, answers_checked, failures, run_rows, the_sum
+from common.cli.scripts import Script
+from common.cli.session import ScriptSession, forgetting
+from common.cli.text import SIMULATED, answers_checked, failures, runs_table, the_sum
+from common.cli.whose import check_models
 from common.errors import BatchError, InputError
-from common.experiment.experiment import narrow
+from common.experiment.experiment import Experiment, narrow
 from common.experiment.read import load
 from common.nouns import FINAL, Pause, Run
 from common.outcomes import OWED, PAID, PENDING
@@ -23,30 +27,50 @@ from common.text import size, usd
 
 def run(session: ScriptSession) -> int:
     """Plan the run that the command means; send it unless the command only asks for the plan. Returns the exit code."""
-    args, script, account = session.args, session.script, session.account
-    sends = (args.batch or not script.needs_batch) and not args.dry_run
-    if sends:
-        check_open(account)
-        session.check_key()
-    if args.sample and args.limit:
-        raise InputError("--sample and --limit say different things; name one of them")
-    whole = load(args.experiment, session.results)
-    experiment = narrow(whole, args.trials, args.limit, args.persona, args.text, args.sample, args.seed)
-    models, notices = choose_models(args.model, script.group, account, args.allow_retired or not sends)
-    if sends:
-        check_prices(models, account, args.allow_unknown_price)
-        check_source(experiment, account, args.allow_simulated)
-    session.say(*(f"note: {notice}" for notice in notices))
-    planned = plan(
-        session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid
-    )
-    if not sends:
+    args, script = session.args, session.script
+    if is_sent := sends(script, args):
+        may_send(session)
+    experiment = asked(session)
+    check_models(args.model, script, session.account, session.arguments)
+    planned = planned_for(session, experiment, args.model, is_sent)
+    if not is_sent:
         return _show_plan(session, planned)
     if planned.run.imported and all(shard.state in FINAL for shard in planned.shards):
         return _finish(session, planned.run, current_summary(planned.run, planned.shards) or session.derive(planned.run))
     _check_cap(session, planned)
     _print_plan(session, planned)
-    return _drive(session, planned.run, planned.is_new)
+    return _finish(session, *drive(session, planned.run, planned.is_new))
+
+
+def asked(session: ScriptSession) -> Experiment:
+    """The experiment of a command, narrowed to what it names. Raises InputError."""
+    args = session.args
+    if args.sample and args.limit:
+        raise InputError("--sample and --limit say different things; name one of them")
+    whole = load(args.experiment, session.results)
+    return narrow(whole, args.trials, args.limit, args.persona, args.text, args.sample, args.seed)
+
+
+def sends(script: Script, args: argparse.Namespace) -> bool:
+    """Whether a command that means a run sends it; else it only plans."""
+    return (args.batch or not script.needs_batch) and not args.dry_run
+
+
+def may_send(session: ScriptSession) -> None:
+    """Raises InputError where nothing can be sent: the host is closed, or no key is there."""
+    check_open(session.account)
+    session.check_key()
+
+
+def planned_for(session: ScriptSession, experiment: Experiment, names: Sequence[str], sends: bool) -> Planned:
+    """The run that asks an experiment of the models of those names at the session's host. Raises InputError."""
+    args, script, account = session.args, session.script, session.account
+    models, notices = choose_models(names, script.group, account, args.allow_retired or not sends)
+    if sends:
+        check_prices(models, account, args.allow_unknown_price)
+        check_source(experiment, account, args.allow_simulated)
+    session.say(*(f"note: {notice}" for notice in notices))
+    return plan(session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid)
 
 
 def retry_failed(session: ScriptSession, name: str) -> int:
@@ -58,16 +82,13 @@ def retry_failed(session: ScriptSession, name: str) -> int:
         found = session.journal.save_run(fresh, "retry_failed")
         count = session.lifecycle(found).retry_failed(session.args.max_tokens)
     session.say(f"{count:,} rows of run {found.name} are sent once more")
-    return _drive(session, found)
+    return _finish(session, *drive(session, found))
 
 
 def _check_cap(session: ScriptSession, planned: Planned) -> None:
     cap, most = session.cap(), planned.ceiling
     if most is not None and most > cap:
-        raise InputError(
-            f"this could cost up to {usd(most)}, above the cap of {usd(cap)}; "
-            f"--max-cost USD raises it. Nothing was sent"
-        )
+        raise InputError(f"this could cost up to {usd(most)}, above the cap of {usd(cap)}; --max-cost USD raises it. Nothing was sent")
 
 
 def _plan_facts(session: ScriptSession, planned: Planned) -> dict:
@@ -109,26 +130,28 @@ def _show_plan(session: ScriptSession, planned: Planned) -> int:
         return OK
     _print_plan(session, planned)
     shown = planned.shards[:20]
-    rows = [
-        (s.path.name, s.model, f"{s.count:,}", size(s.bytes), f"{s.tokens:,}", usd(s.reserve), s.state) for s in shown
-    ]
+    rows = [(s.path.name, s.model, f"{s.count:,}", size(s.bytes), f"{s.tokens:,}", usd(s.reserve), s.state) for s in shown]
     session.print_table(("shard", "model", "requests", "bytes", "tokens", "at most", "state"), rows)
     if len(planned.shards) > len(shown):
         session.say(f"… and {len(planned.shards) - len(shown)} more shards")
-    session.say(f"shards: {planned.run.folder / 'shards'}")
+    session.say(f"shards: {planned.run.folder / 'shards'}", *forgetting(session, [planned.run]))
     steps = [f"add {add}"] * bool(add) + ["leave out --dry-run"] * session.args.dry_run
     session.say(f"nothing was sent; {' and '.join(steps)} to submit")
     return OK
 
 
-def _drive(session: ScriptSession, found: Run, fresh: bool = False) -> int:
+def drive(session: ScriptSession, found: Run, fresh: bool = False, prefix: str = "") -> tuple[Run, dict]:
+    """Take a run as far as the options say; returns it and its summary. `fresh`: it was planned by this command.
+
+    What happens on the way is told with the `prefix`. Raises BatchError; what has come is in its table all the same.
+    """
     journal, args = session.journal, session.args
     with journal.lock(found):
         found = journal.run(found.key)
         session.own_account(found, is_locked=True)
         events = journal.event_count(found)
         life = session.lifecycle(found, fresh)
-        life.listen(show := Progress(found, life.shards, args.json))
+        life.listen(show := Progress(found, life.shards, args.json, prefix))
         ending = "is finished"
         try:
             life.resume()
@@ -146,26 +169,37 @@ def _drive(session: ScriptSession, found: Run, fresh: bool = False) -> int:
             if summary is None or (summary["tokens"] and not (found.folder / "results.csv").exists()):
                 summary = session.derive(found)
             if ending and not args.no_wait:
-                _notify(session, found, ending, summary)
-    return _finish(session, life.run, summary)
+                announce(session, found, ending, summary)
+    return life.run, summary
 
 
-def _notify(session: ScriptSession, found: Run, ending: str, summary: dict) -> None:
+def announce(session: ScriptSession, found: Run, ending: str, summary: dict) -> None:
+    """Tell NOTIFY_URL, if one is set, how a run has ended."""
     text = f"{found.provider} run {found.name} {ending}. {the_sum(summary)}"
     told = {key: summary[key] for key in ("run", "provider", "simulated", "outcomes", "cost_usd")}
     if warning := notify(text, told):
         session.warn(warning)
 
 
+def unclean(summary: dict) -> int:
+    """How many rows of a run have no clean answer, those that are still to come included."""
+    return summary["rows"] - summary["outcomes"].get("succeeded", 0)
+
+
+def code_of(summary: dict, no_wait: bool) -> int:
+    """The exit code of a command that has driven a run; with `no_wait` it was told to submit, not to wait."""
+    told = summary["outcomes"].get(PENDING, 0) if no_wait else 0
+    return OK if summary["adds_up"] and unclean(summary) == told else UNFINISHED
+
+
 def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
-    pending = summary["outcomes"].get(PENDING, 0)
-    bad = summary["rows"] - summary["outcomes"].get("succeeded", 0)
+    pending, bad = summary["outcomes"].get(PENDING, 0), unclean(summary)
     owed, paid = summary["outcomes"].get(OWED, 0), sum(summary["outcomes"].get(outcome, 0) for outcome in PAID)
-    code = OK if summary["adds_up"] and not bad else UNFINISHED
+    code = code_of(summary, session.args.no_wait)
     if session.args.json:
         session.json(summary)
         return code
-    session.print_table(HEADER, run_rows(summary))
+    print(runs_table([summary]))
     if summary["simulated"]:
         session.say(SIMULATED)
     session.say(*answers_checked(summary))
@@ -175,7 +209,9 @@ def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
         session.say(f"texts: {found.folder / 'texts'}")
     session.say(f"raw:   {found.folder.parent / 'batch_results'}")
     if pending:
-        session.say(f"not finished: {pending:,} requests are still to come. Go on with: {session.again()}")
+        session.say(
+            f"{'submitted' if code == OK else 'not finished'}: {pending:,} requests are still to come. Go on with: {session.again()}"
+        )
     elif owed:
         session.say(
             f"owed: {owed:,} requests were accepted and may have been answered, but could not be had yet. "

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from common import mounts, settings
@@ -18,12 +19,14 @@ from common.nouns import Run, Shard
 from common.providers import account as accounts
 from common.providers import connect, local
 from common.providers.base import Provider
+from common.retry import Clock
 from common.runs.choose import models_of
 from common.runs.derive import derive
 from common.runs.desk import Options
 from common.runs.journal import Journal
 from common.runs.lifecycle import Lifecycle
 from common.runs.lock import check_own
+from common.runs.overview import waiting_facts
 
 _told: set[str] = set()  # once per command, though make status goes on as another
 LOOKS = 2  # how many of a run's newest batches a new key is tried on
@@ -73,11 +76,14 @@ class Session(Voice):
 
 
 @contextmanager
-def opened(typed: str, host: str, args: argparse.Namespace, makes_journal: bool = False) -> Iterator[Session]:
-    """A session for the length of a command: the local service or the environment's account, and the journal."""
+def opened(typed: str, host: str, args: argparse.Namespace, makes_journal: bool = False, calls: bool = True) -> Iterator[Session]:
+    """A session for the length of a command: the local service or the environment's account, and the journal.
+
+    Without `calls` nobody is spoken to, and no local service started.
+    """
     folder = results_folder(args.results)
     with (
-        _account(host, args, folder) as account,
+        _account(host, args, folder, calls) as account,
         closing(connect(account)) as provider,
         closing(Journal(folder)) if makes_journal else journal_if_any(folder) as journal,
     ):
@@ -85,8 +91,10 @@ def opened(typed: str, host: str, args: argparse.Namespace, makes_journal: bool 
 
 
 @contextmanager
-def _account(host: str, args: argparse.Namespace, folder: Path) -> Iterator[accounts.Account]:
-    if args.local:
+def _account(host: str, args: argparse.Namespace, folder: Path, calls: bool) -> Iterator[accounts.Account]:
+    if args.local and not calls:
+        yield local.planning_account(host)
+    elif args.local:
         with local.account(host, folder, getattr(args, "speed", None) or local.SPEED) as account:
             yield account
     else:
@@ -99,6 +107,7 @@ class ScriptSession(Session):
 
     script: Script
     arguments: Sequence[str]
+    clock: Clock = field(default_factory=Clock)
 
     def cap(self) -> float:
         """The spending cap in USD; none on the local service, where nothing is paid."""
@@ -183,7 +192,7 @@ class ScriptSession(Session):
         )
         models = {m.alias: m for m in models_of(run)}
         account = self.account.key_digest(self.journal.salt)
-        return Lifecycle(run, self.provider, self.journal, models, options, account=account, fresh=fresh)
+        return Lifecycle(run, self.provider, self.journal, models, options, account=account, fresh=fresh, clock=self.clock)
 
     def derive(self, run: Run) -> dict:
         """Make table, texts and summary anew from what has been collected; returns the summary."""
@@ -199,3 +208,11 @@ class ScriptSession(Session):
         """Another command on the same results and service."""
         where = ["--local"] * self.args.local + (["--results", self.args.results] if self.args.results else [])
         return again(f"python {self.typed}", [*what, *where])
+
+
+def forgetting(session: ScriptSession, runs: Sequence[Run]) -> Iterator[str]:
+    """What plans leave in the results folder, and how to be rid of it; nothing of runs that have begun."""
+    if plans := [run.key for run in runs if not waiting_facts(session.journal, run)["started"]]:
+        names = plans[0] if len(plans) == 1 else repr(" ".join(plans))
+        where = f"RESULTS_DIR={shlex.quote(session.args.results)} " if session.args.results else ""
+        yield f"kept for when it is sent: the folder and the journal's lines; to be rid of them: {where}make forget RUN={names} YES=1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
 
@@ -13,7 +14,7 @@ from common.errors import InputError, Refused
 from common.nouns import Batch, Event, Run, Shard
 from common.results.raw import raw_files
 from common.runs.choose import check_open
-from common.runs.overview import batch_facts, run_facts, shard_facts, summary_of
+from common.runs.overview import batch_facts, run_facts, shard_facts, summary_of, waiting_facts
 from common.text import duration, iso, one_line
 
 LISTED = 100
@@ -33,7 +34,7 @@ def status(session: ScriptSession, name: str) -> int:
     if session.args.json:
         states = session.journal.states(run)
         about = {"run": run.name, "states": states, "paused": run.paused, "imported": iso(run.imported)}
-        session.json({**about, "batches": rows, "summary": summary})
+        session.json({**about, "waiting": waiting_facts(session.journal, run), "batches": rows, "summary": summary})
     else:
         _print(session, run, rows, summary)
     return OK if all(s.state == "collected" for s in shards) else UNFINISHED
@@ -80,11 +81,25 @@ def _print(session: ScriptSession, run: Run, rows: list[dict], summary: dict | N
             session.say(one_line(f"{name}: {_problem(problem)}"))
         if row["note"]:
             session.say(one_line(f"{name}: {row['note']}", 500))
+    session.say(*_waiting(session, run))
     if summary:
         session.say(the_sum(summary))
         if summary["simulated"]:
             session.say(SIMULATED)
         session.say(f"table: {run.folder / 'results.csv'}")
+
+
+def _waiting(session: ScriptSession, run: Run) -> Iterator[str]:
+    """What of a run is still to be sent, and what sends it."""
+    found = waiting_facts(session.journal, run)
+    if not found["started"]:
+        yield "planned only: nothing of it was sent"
+        return
+    sends = "once it is taken up again" if run.paused or run.stopped else "by the run's own command, or by make collect"
+    if found["again"]:
+        yield f"{found['again']:,} requests wait to be sent again, {sends}"
+    if found["first"]:
+        yield f"{found['first']:,} requests wait to be sent, {sends}"
 
 
 def _cells(row: dict) -> tuple:

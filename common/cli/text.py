@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import orjson
 
-from common.outcomes import SUCCEEDED
+from common.outcomes import PENDING, SUCCEEDED
 from common.runs.journal import Journal
 from common.runs.overview import summary_of
 from common.text import duration, one_line, usd, without_controls
 
 SIMULATED = "SIMULATED: rehearsal answers of the local batch service, not data"
-HEADER = ("provider", "run", "model", "requests", "succeeded", "failed", "cost", "time")
+HEADER = ("provider", "run", "model", "requests", "succeeded", "failed", "pending", "cost", "time")
 
 
 @dataclass
@@ -44,8 +44,8 @@ class Voice:
 
 
 def failures(outcomes: dict[str, int]) -> str:
-    """All that is not a success, by class: `expired 3, quota 1`; "0" if nothing."""
-    return ", ".join(f"{name} {n}" for name, n in sorted(outcomes.items()) if name != SUCCEEDED and n) or "0"
+    """All that has come and is no success, by class: `expired 3, quota 1`; "0" if nothing."""
+    return ", ".join(f"{name} {n}" for name, n in sorted(outcomes.items()) if name not in (SUCCEEDED, PENDING) and n) or "0"
 
 
 def answers_checked(summary: dict, most: int = 3) -> list[str]:
@@ -70,17 +70,23 @@ def _width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def run_rows(summary: dict) -> list[tuple]:
-    """A run's lines for the table under HEADER, one per model."""
+def runs_table(summaries: Iterable[dict]) -> str:
+    """Runs as a table, a line per model; that requests are pending has a column only while some are."""
+    rows = [row for summary in summaries for row in _run_rows(summary)]
+    column = HEADER.index("pending")
+    if any(row[column] for row in rows):
+        return table(HEADER, rows)
+    header, *rows = ((*row[:column], *row[column + 1 :]) for row in (HEADER, *rows))
+    return table(header, rows)
+
+
+def _run_rows(summary: dict) -> Iterator[tuple]:
     costs = summary.get("cost_by_model", {})
-    rows = []
     for model, outcomes in summary["by_model"].items():
-        cost = usd(costs.get(model), summary["simulated"])
-        rows.append((
-            summary["provider"], summary["run"], model, sum(outcomes.values()), outcomes.get(SUCCEEDED, 0),
-            failures(outcomes), cost, duration(summary["seconds"]),
-        ))  # fmt: skip
-    return rows
+        yield (
+            summary["provider"], summary["run"], model, sum(outcomes.values()), outcomes.get(SUCCEEDED, 0), failures(outcomes),
+            outcomes.get(PENDING, 0), usd(costs.get(model), summary["simulated"]), duration(summary["seconds"]),
+        )  # fmt: skip
 
 
 def the_sum(summary: dict) -> str:
@@ -100,7 +106,7 @@ def all_runs(journal: Journal) -> str:
     unread = [f"{run.provider}/{run.name}: its summary.json cannot be read; the run's command makes it again" for run in broken]
     if not summaries:
         return "\n".join(unread) or "no run yet: make demo"
-    shown = table(HEADER, (row for s in summaries for row in run_rows(s)))
+    shown = runs_table(summaries)
     notes = [f"{SIMULATED}: {', '.join(s['run'] for s in summaries if s['simulated'])}"] if any(s["simulated"] for s in summaries) else []
     notes += [f"{s['provider']}/{s['run']}: the sum does not add up" for s in summaries if not s["adds_up"]]
     return "\n".join([shown, *notes, *unread])

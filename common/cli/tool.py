@@ -9,9 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 from common import catalog, cli
-from common.cli import adopt, export, rescore, share
+from common.cli import adopt, export, forget, rescore, share
 from common.cli.exits import OK, UNFINISHED, guarded
-from common.cli.named import journal_of, named
+from common.cli.named import looked_at, named
+from common.cli.progress import Patient
 from common.cli.scripts import script_of
 from common.cli.session import results_folder
 from common.cli.text import all_runs, table
@@ -32,7 +33,7 @@ def run(tool: Callable[[Path], int], typed: str) -> int:
 
 def _status(args: argparse.Namespace) -> int:
     """All runs, or the answer of the script that knows the ID."""
-    with journal_of(results_folder()) as journal:
+    with looked_at(results_folder()) as journal:
         if args.id is None:
             rows = [_row(journal, run) for run in journal.runs()]
             print(table(("provider", "run", "requests", "batches", ""), rows), *_unread(journal), sep="\n")
@@ -54,14 +55,14 @@ def _unread(journal: Journal) -> list[str]:
 
 def _report(args: argparse.Namespace) -> int:
     """All runs in one table."""
-    with journal_of(results_folder()) as journal:
+    with looked_at(results_folder()) as journal:
         print(all_runs(journal), *_unread(journal), sep="\n")
     return OK
 
 
 def _audit(args: argparse.Namespace) -> int:
     """Every run against journal and checksums."""
-    with journal_of(results_folder()) as journal:
+    with looked_at(results_folder()) as journal:
         runs = journal.runs()
         wrong = sum(_audited(journal, run) for run in runs) + len(journal.garbled)
         print(*_unread(journal), f"{len(runs) + len(journal.garbled)} runs, {wrong} with findings", sep="\n")
@@ -71,7 +72,7 @@ def _audit(args: argparse.Namespace) -> int:
 def _audited(journal: Journal, run: Run) -> bool:
     """Say what is wrong with a run; whether something is."""
     with closing(connect(Account(catalog.hosts()[run.host], run.address))) as provider:
-        findings = list(_findings(audit(journal, run, provider)))
+        findings = list(_findings(audit(journal, run, provider, Patient(f"{run.provider}/{run.name}: "))))
     print(f"{run.provider}/{run.name}: {run.planned:,} requests, {'ok' if not findings else 'NOT as the journal says'}")
     for finding in findings:
         print(f"  {finding}")
@@ -96,6 +97,6 @@ def _backup(args: argparse.Namespace) -> int:
 
 TARGETS = {
     "status": _status, "report": _report, "audit": _audit, "backup": _backup, "adopt": adopt.command,
-    "rescore": rescore.command, "export": export.command,
+    "rescore": rescore.command, "export": export.command, "forget": forget.command,
     "share": share.share_run, "import": share.import_run,
 }  # fmt: skip

@@ -5,31 +5,51 @@ from __future__ import annotations
 import csv
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from common.experiment.duplicates import Repeats
 from common.nouns import Run, Shard
 from common.outcomes import PENDING
 from common.providers.base import Provider
-from common.results.tally import Tally, run_tally
+from common.results.merge import run_results
 from common.runs.journal import Journal
 
+T = TypeVar("T")
+OFTEN = 4096  # rows between two words
 csv.field_size_limit(sys.maxsize >> 32)
 
 
-def audit(journal: Journal, run: Run, provider: Provider) -> Iterator[str]:
-    """What is wrong with a run, one line each; nothing when all is as the journal says. Raises OSError."""
+def audit(journal: Journal, run: Run, provider: Provider, told: Callable[[str], None] = lambda text: None) -> Iterator[str]:
+    """What is wrong with a run, one line each; nothing when all is as the journal says. Raises OSError.
+
+    `told` hears now and then what is being done.
+    """
     if not run.planned:
         return
+    if not run.folder.exists():
+        yield f"{run.folder}: is gone; restore it from a backup, or type: make forget RUN={run.key} YES=1"
+        return
     shards = journal.shards(run)
-    for shard in shards:
+    for n, shard in enumerate(shards, 1):
+        told(f"checksums of batch {n:,} of {len(shards):,}")
         yield from _files_of(run, shard)
-    found = run_tally(run, shards, provider.decode)
-    if not found.adds_up:
-        yield f"the sum does not add up: {run.planned:,} planned, {found.rows:,} rows, {dict(found.outcomes)}"
-    yield from _table(run, found)
+    answers = run_results(run, shards, provider.decode)
+    outcomes = Counter(result.outcome for result in _counted(answers, f"of {run.planned:,} answers are read", told))
+    if outcomes.total() != run.planned:
+        yield f"the sum does not add up: {run.planned:,} planned, {outcomes.total():,} rows, {dict(outcomes)}"
+    yield from _table(run, outcomes, told)
+
+
+def _counted(items: Iterable[T], what: str, told: Callable[[str], None]) -> Iterator[T]:
+    """The same items; how many have passed is told now and then."""
+    for n, item in enumerate(items):
+        if n % OFTEN == 0:
+            told(f"{n:,} {what}")
+        yield item
 
 
 def _files_of(run: Run, shard: Shard) -> Iterator[str]:
@@ -59,20 +79,21 @@ def _differs(path: Path, sha256: str) -> Iterator[str]:
         yield f"{path}: was changed since the journal noted its checksum"
 
 
-def _table(run: Run, found: Tally) -> Iterator[str]:
+def _table(run: Run, outcomes: Counter, told: Callable[[str], None]) -> Iterator[str]:
     """The table on disk must hold the rows that the raw files hold, each once."""
     path, rows, repeats = run.folder / "results.csv", 0, Repeats()
     if not path.exists():
-        if found.outcomes[PENDING] < found.rows:
+        if outcomes[PENDING] < outcomes.total():
             yield f"{path}: is gone; the run's command makes it again"
         return
     with open(path, encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
         column = next(reader).index("custom_id")
         while block := [row[column] for row in islice(reader, 1000)]:
+            told(f"{rows:,} rows of the table are read")
             rows += len(block)
             repeats.add(block)
-    if rows != found.rows:
-        yield f"{path}: {rows:,} rows, the raw files hold {found.rows:,}; the run's command makes it again"
+    if rows != outcomes.total():
+        yield f"{path}: {rows:,} rows, the raw files hold {outcomes.total():,}; the run's command makes it again"
     if repeats.found():
         yield f"{path}: a custom_id has more than one row"

@@ -7,12 +7,13 @@ import sqlite3
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 from common.errors import InputError
 from common.files import whole_file
+from common.nouns import Run
 
 LEFT_OUT = {"backups", "local_service", "shared", "journal.db", "journal.db-wal", "journal.db-shm"}
 
@@ -24,14 +25,25 @@ def backup(results: Path) -> tuple[Path, int]:
     """
     if not (results / "journal.db").exists():
         raise InputError(f"{results}: no journal, so nothing to save yet")
+    return _saved(results, "results", _files(results))
+
+
+def backup_of(results: Path, run: Run, raw: Iterable[Path]) -> Path:
+    """The same of one run: its folder and its raw files, together with the journal. Returns the archive."""
+    raw = frozenset(raw)
+    mine = (path for path in _files(results) if path.is_relative_to(run.folder) or path in raw)
+    return _saved(results, f"{run.provider}-{run.name}", mine)[0]
+
+
+def _saved(results: Path, name: str, files: Iterable[Path]) -> tuple[Path, int]:
     folder = results / "backups"
     folder.mkdir(exist_ok=True)
-    target = folder / f"results-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.tar.gz"
+    target = folder / f"{name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.tar.gz"
     sums: dict[str, str] = {}
     with tempfile.TemporaryDirectory(dir=folder) as scratch, whole_file(target) as file:
         with tarfile.open(fileobj=file, mode="w:gz", compresslevel=3) as archive:
             _add(archive, _journal(results, Path(scratch)), "journal.db", sums)
-            for path in _files(results):
+            for path in files:
                 _add(archive, path, path.relative_to(results).as_posix(), sums)
         file.flush()
         _verify(Path(file.name), sums)

@@ -45,7 +45,7 @@ def run_of(folder: Path, host: str) -> Run:
         created_at=float(created) if type(created) in (int, float) else path.stat().st_mtime,
         mark=found["mark"] if isinstance(found.get("mark"), str) else "",
         models=tuple(found["models"]), named=bool(named), longer=float(longer) if type(longer) in (int, float) else None,
-        skipped=told["skipped"] if type(told.get("skipped")) is int else 0,
+        skipped=told["skipped"] if type(told.get("skipped")) is int else 0, study=str(found.get("study") or ""),
         imported=float(told["imported"]) if type(told.get("imported")) in (int, float) else 0.0,
     )  # fmt: skip
 

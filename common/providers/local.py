@@ -48,6 +48,11 @@ def account(host_name: str, results: Path, speed: float = SPEED) -> Iterator[Acc
         yield Account(replace(host, local=True, title="local batch service", requests_per_minute=None), url, "local")
 
 
+def planning_account(host_name: str) -> Account:
+    """The same account for a command that calls nobody: no service is started for it."""
+    return Account(replace(catalog.hosts()[host_name], local=True, title="local batch service", requests_per_minute=None), "", "local")
+
+
 def _urls(state: Path, speed: float) -> dict:
     deadline = time.monotonic() + START
     child = None

@@ -13,7 +13,6 @@ from common.experiment.shards import ceiling_of, ids
 from common.nouns import Model, Result, Run, Shard
 from common.outcomes import PENDING, SUCCEEDED
 from common.results.checked import kinds
-from common.results.merge import run_rows
 from common.results.raw import Decode, Problem, existing, read_raw, sniff
 from common.results.rows import Row
 
@@ -178,14 +177,6 @@ def scan(shard: Shard, run: Run, model: Model, decode: Decode) -> BatchScan:
 
 
 # ---- a run's sum -----------------------------------------------------------------------------------------------------
-
-
-def run_tally(run: Run, shards: Iterable[Shard], decode: Decode) -> Tally:
-    """A run's rows counted from its files, writing nothing. Raises OSError."""
-    found = Tally(run.planned)
-    for _ in found.counting(run_rows(run, shards, decode)):
-        pass
-    return found
 
 
 def uncollected(run: Run, shards: Iterable[Shard]) -> Tally:

@@ -12,11 +12,15 @@ def write_intent(desk: Desk, shard: Shard) -> Shard | None:
 
     Beyond the cap nothing is written but that the run is paused, and why.
     """
+    options, whole = desk.options, f"study {desk.run.study}" if desk.run.study else "this run"
+    told = {"max_cost": options.max_cost, "retries": options.retries, "parallel": options.parallel}
     try:
-        return desk.record(shard, "submitting", cap=desk.options.max_cost, state=State.SUBMITTING, intent_at=desk.clock.now())
+        return desk.record(
+            shard, "submitting", cap=options.max_cost, about={"told": told}, state=State.SUBMITTING, intent_at=desk.clock.now()
+        )
     except OverCap as over:
         desk.pause(
-            f"the next batch could bring this run to {over.most:.2f} USD, above the cap of {desk.options.max_cost:.2f}; "
+            f"the next batch could bring {whole} to {over.most:.2f} USD, above the cap of {options.max_cost:.2f}; "
             f"--max-cost USD raises it",
             Pause.CAP,
         )

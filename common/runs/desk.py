@@ -95,16 +95,16 @@ class Desk:
 
     def record(
         self, shard: Shard, kind: str, more: Iterable[Shard] = (), *, wait: float | None = None, cap: float | None = None,
-        entries: int = 0, **changes: object,
+        about: Mapping[str, object] | None = None, **changes: object,
     ) -> Shard:  # fmt: skip
         """Commit an event; `wait`: seconds for which the shard is then left alone; `cap`: see `Journal.record`.
 
-        `entries` is for the event only: how many creations it makes up for.
+        `about` is for the event only.
         """
         if wait is not None:
             changes["not_before"] = self.clock.now() + wait
         more = list(more)
-        shard = self.journal.record(shard, kind, more, cap, {"entries": entries} if entries else {}, **changes)
+        shard = self.journal.record(shard, kind, more, cap, about, **changes)
         for one in (shard, *more):
             self._keep(one)
         if wait is not None:

@@ -24,6 +24,8 @@ from common.runs import claims, schema
 from common.runs.lock import check_own, hold
 from common.text import one_line
 
+ROUNDING = 1e-9  # USD by which sums of the same reserves may differ by the order in which they are added
+
 
 class OverCap(Exception):
     """A reserve would bring a run beyond its cap: `most` is what it could then cost, in USD. Nothing was written."""
@@ -49,14 +51,14 @@ def _connected(path: Path, patience: float = 60) -> sqlite3.Connection:
 
 
 class Journal:
-    """The journal of one results folder. Raises InputError when it cannot be opened or is of a newer version."""
+    """The journal of one results folder; `path`: a copy of it elsewhere. Raises InputError when it cannot be opened or is too new."""
 
-    def __init__(self, results: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, results: Path, clock: Callable[[], float] = time.time, path: Path | None = None) -> None:
         self.results = results
         self._clock = clock
         self._tokens: dict[str, str] = {}  # by run that this process is at work on
         self.garbled: dict[str, str] = {}  # by run whose row could not be read, why
-        path = results / "journal.db"
+        path = path or results / "journal.db"
         try:
             results.mkdir(parents=True, exist_ok=True)
             self._db = _connected(path)
@@ -120,6 +122,15 @@ class Journal:
             (run.key, run.provider, run.name, run.host, run.account, body),
         )
 
+    def forget(self, run: Run) -> None:
+        """Let go of a run and all that was noted of it, but for whose its batches were."""
+        with self._transaction():
+            self._check_writer(run.key)
+            for table in ("shards", "events"):
+                self._db.execute(f"DELETE FROM {table} WHERE run = ?", (run.key,))
+            self._event(run.key, None, "forgotten", {"requests": run.planned})
+            self._db.execute("DELETE FROM runs WHERE key = ?", (run.key,))
+
     # ---- shards
 
     def shards(self, run: Run, *states: str) -> list[Shard]:
@@ -156,7 +167,7 @@ class Journal:
         before, shard = shard.batch_id, replace(shard, **changes)
         with self._transaction():
             self._check_writer(shard.run)
-            if cap is not None and (most := self.committed(shard.run) + (shard.reserve or 0.0)) > cap:
+            if cap is not None and (most := self.committed(shard.run) + (shard.reserve or 0.0)) > cap + ROUNDING:
                 raise OverCap(most)
             self._event(shard.run, shard.n, kind, {**(about or {}), **{k: v for k, v in changes.items() if k != "problems"}})
             self._put(shard)
@@ -200,11 +211,20 @@ class Journal:
         row = self._db.execute("SELECT max(at) FROM events WHERE run = ? AND kind = ?", (run.key, kind)).fetchone()
         return row[0] or 0.0
 
+    def told(self, run: Run) -> dict:
+        """The options with which a person last sent something of a run, by name; empty if nothing was sent."""
+        query = "SELECT data FROM events WHERE run = ? AND kind = 'submitting' ORDER BY id DESC LIMIT 1"
+        row = self._db.execute(query, (run.key,)).fetchone()
+        return orjson.loads(row[0]).get("told", {}) if row else {}
+
     # ---- money
 
-    def committed(self, run: str) -> float:
-        """USD that a run's collected batches have cost and those in flight may cost at most."""
-        return self._db.execute("SELECT total(committed) FROM money WHERE run = ?", (run,)).fetchone()[0]
+    def committed(self, key: str) -> float:
+        """USD that a run's collected batches have cost and those in flight may cost at most; of all its study, if it is part of one."""
+        run = self.run(key)
+        keys = [one.key for one in self.runs() if one.study == run.study and _is_paid(one) == _is_paid(run)] if run and run.study else [key]
+        marks = ",".join("?" * len(keys))
+        return self._db.execute(f"SELECT total(committed) FROM money WHERE run IN ({marks})", keys).fetchone()[0]
 
     # ---- batches
 
@@ -270,6 +290,10 @@ class Journal:
         row = self._db.execute("SELECT writer FROM runs WHERE key = ?", (run,)).fetchone()
         if row and row[0] not in (mine, ""):
             raise InputError(f"run {run}: another process has taken it over; this one stops")
+
+
+def _is_paid(run: Run) -> bool:
+    return run.address != "local"
 
 
 _MISREAD = (ValueError, TypeError, LookupError, AttributeError)  # what a garbled body makes of reading it

@@ -20,6 +20,7 @@ from common.runs.desk import Desk, Options
 from common.runs.gates import closed
 from common.runs.journal import Journal
 
+SOON = 60.0  # seconds that a command which does not stay waits for a shard that may not be touched yet
 MOST_INTERVALS = 20  # the interval between two looks grows to so many times the first
 
 
@@ -76,10 +77,7 @@ class Lifecycle:
         A shard's trouble is its own: the others go on, and the worst is raised when nothing else is left to do.
         """
         desk = self._desk
-        witness.consult(desk)
-        collect.mend_all(desk)
-        for shard in desk.of(State.OWED):
-            steps.reopen(desk, shard)
+        self._begin()
         while work := [s for s in desk.shards.values() if s.state not in RESTING and not desk.memory[s.n].stuck]:
             for shard in work:
                 self._step_if_due(desk.shards[shard.n])
@@ -92,6 +90,20 @@ class Lifecycle:
                     break
             self._look_if_due()
             self._rest()
+        if desk.worst:
+            raise desk.worst
+
+    def advance(self) -> None:
+        """One look at all batches, then every step that needs no batch to end first: for a command that does not stay."""
+        desk = self._desk
+        self._begin()
+        desk.ask(lambda: steps.look(desk, desk.of(State.SUBMITTED)))
+        while soon := [left for shard in self.shards if self._can_go(shard) and (left := desk.left(shard)) <= SOON]:
+            if min(soon) > 0:
+                desk.clock.sleep(min(soon))
+            for shard in self.shards:
+                if self._can_go(desk.shards[shard.n]):
+                    self._step_if_due(desk.shards[shard.n])
         if desk.worst:
             raise desk.worst
 
@@ -155,6 +167,19 @@ class Lifecycle:
         return collect.retry_failed(self._desk, cap)
 
     # ---- the loop
+
+    def _begin(self) -> None:
+        """Take up what other commands have left: creations that the journal does not know, files that are gone, what is owed."""
+        witness.consult(self._desk)
+        collect.mend_all(self._desk)
+        for shard in self._desk.of(State.OWED):
+            steps.reopen(self._desk, shard)
+
+    def _can_go(self, shard: Shard) -> bool:
+        """Whether a shard's next step waits for no batch and no person."""
+        if self._desk.memory[shard.n].stuck:
+            return False
+        return shard.state in (State.SUBMITTING, State.ENDED) or (shard.state in TO_SUBMIT and not closed(self._desk, shard))
 
     def _in_flight(self) -> bool:
         return any(shard.state in IN_FLIGHT and not self._desk.memory[shard.n].stuck for shard in self._desk.shards.values())

@@ -17,9 +17,13 @@ def check_own(run: Run) -> None:
         raise InputError(f"run {run.name} was imported: it is a record, and nothing is sent for it; --run NAME asks the same anew")
 
 
+class InWork(InputError):
+    """Another process is at work on the run."""
+
+
 @contextmanager
 def hold(run: Run) -> Iterator[None]:
-    """Be the one process at work on a run. The kernel frees the lock when its process dies. Raises InputError while held."""
+    """Be the one process at work on a run. The kernel frees the lock when its process dies. Raises InWork while held."""
     run.folder.mkdir(parents=True, exist_ok=True)
     with open(run.folder / "lock", "a+") as file:
         try:
@@ -27,7 +31,7 @@ def hold(run: Run) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             holder = file.read(20).strip() or "unknown"
-            raise InputError(f"run {run.name} is in work by another process (pid {holder}); wait for it or stop it") from None
+            raise InWork(f"run {run.name} is in work by another process (pid {holder}); wait for it or stop it") from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

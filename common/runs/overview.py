@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import orjson
 
-from common.nouns import Batch, Model, Run, Shard
+from common.nouns import IN_FLIGHT, TO_SUBMIT, Batch, Model, Run, Shard, State
 from common.results.tally import Tally
 from common.runs.journal import Journal
 from common.text import iso
@@ -63,6 +63,23 @@ def run_facts(journal: Journal, run: Run) -> dict:
         "cancelled": run.stopped,
         "imported": iso(run.imported),
     }
+
+
+def waiting_facts(journal: Journal, run: Run) -> dict:
+    """How many requests of a run wait to be sent for the first time and again, and whether anything of it was ever begun."""
+    waiting = journal.shards(run, *TO_SUBMIT)
+    again = sum(shard.count for shard in waiting if shard.attempt > 1)
+    began = any(shard.attempt > 1 or shard.state is not State.PLANNED for shard in waiting)
+    started = began or len(waiting) < sum(journal.states(run).values())
+    return {"first": sum(shard.count for shard in waiting) - again, "again": again, "started": started}
+
+
+def is_open(journal: Journal, run: Run) -> bool:
+    """Whether anything of a run is out, owed or told to be sent. A plan of which nothing was begun is not, nor one that was cancelled."""
+    states = set(journal.states(run))
+    if states & {*IN_FLIGHT, State.OWED}:
+        return True
+    return bool(states & {*TO_SUBMIT}) and not run.stopped and waiting_facts(journal, run)["started"]
 
 
 def shard_facts(shard: Shard, batch: Batch | None, now: float) -> dict:

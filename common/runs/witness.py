@@ -83,5 +83,5 @@ def _take_up(desk: Desk, n: int, entry: dict, missing: int) -> None:
     state = State.SUBMITTED if entry["batch_id"] else State.SUBMITTING
     noted = {key: entry[key] for key in ("tag", "ref", "batch_id", "intent_at")}
     note = "the journal did not know of this batch"
-    shard = desk.record(shard, "witnessed", entries=missing, state=state, note=note, **noted)
+    shard = desk.record(shard, "witnessed", about={"entries": missing}, state=state, note=note, **noted)
     desk.tell("witnessed", shard, f"shard {n} was submitted before, although the journal does not know of it: looking for its batch")

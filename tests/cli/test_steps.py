@@ -26,7 +26,7 @@ def test_no_wait_then_status_then_the_same_command(still: Commands, study: Calla
     """--no-wait submits and returns; --status looks, by batch and by run, before and after the end; the command collects."""
     command = (script, "--batch", "--experiment", study(), "--model", MODEL[script])
     begun = still(*command, "--no-wait")
-    assert (begun.code, "not finished: 2 requests" in begun.out) == (UNFINISHED, True), begun.said
+    assert (begun.code, "submitted: 2 requests are still to come" in begun.out) == (OK, True), begun.said
     (batch,) = still.creates()
     name = only_run(still.results, script).name
     for wanted in (batch["batch_id"], name):
@@ -34,7 +34,7 @@ def test_no_wait_then_status_then_the_same_command(still: Commands, study: Calla
         (row,) = seen.json["batches"]
         assert (seen.code, row["state"], row["batch_id"], row["requests"]) == (UNFINISHED, "submitted", batch["batch_id"], 2)
         assert row["age_seconds"] >= 0 and row["seconds_left"] > 80_000
-    assert still(*command, "--no-wait").code == UNFINISHED
+    assert still(*command, "--no-wait").code == OK
     later(still)
     ended = still(script, "--status", batch["batch_id"], "--json")  # collects
     assert (ended.code, ended.json["batches"][0]["state"], ended.json["summary"]["outcomes"]) == (OK, "collected", {"succeeded": 2})
@@ -49,7 +49,7 @@ def test_status_in_words(still: Commands, study: Callable) -> None:
     fate = {"fail": {"code": "mismatched_model", "message": "no two models", "line": 2}}
     still.world.control("faults", [{"call": "batches.create", "action": {"fate": fate}, "times": 1}])
     command = ("openai", "--batch", "--experiment", study(), "--model", "gpt-4.1", "o3")
-    assert still(*command, "--no-wait").code == UNFINISHED
+    assert still(*command, "--no-wait").code == OK
     later(still)
     (name,) = [path.name for path in (still.results / "openai").iterdir() if path.name.startswith("small")]
     seen = still("openai", "--status", name)
@@ -83,7 +83,7 @@ def test_cancel_a_run(still: Commands, study: Callable, script: str) -> None:
     assert outcomes["cancelled"] == 2 - outcomes.get("succeeded", 0) > 0  # what was answered before is kept
     assert still(*command).code == UNFINISHED
     assert len(still.attempts()) == 1
-    assert still(script, "--retry-failed", name, "--no-wait").code == UNFINISHED
+    assert still(script, "--retry-failed", name, "--no-wait").code == OK
     later(still)
     assert still(script, "--retry-failed", name).code == OK
     assert len(still.attempts()) == 2

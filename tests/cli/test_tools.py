@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tools import demo
+
 ROOT = Path(__file__).resolve().parents[2]
 NOTHING_SET = {"RESULTS_DIR", "DEBUG", "MAKEFLAGS"}
 
@@ -118,3 +120,14 @@ def test_the_locks_agree() -> None:
         text = (ROOT / name).read_text()
         hashed = re.findall(r"^\S+==[^\n]*\\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
         assert len(hashed) == len(re.findall(r"^[a-z0-9-]+==", text, re.MULTILINE))
+
+
+def test_the_demo_after_a_run_that_cannot_go_on(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """A cancelled rehearsal lies there: the demo asks afresh, under a name of its own."""
+    base = [sys.executable, "openai_example.py", "--local", "--results", str(tmp_path)]
+    begun = subprocess.run([*base, "--batch", "--no-wait", "--speed", "1"], cwd=ROOT, capture_output=True, timeout=60)
+    (name,) = [path.name for path in (tmp_path / "openai").iterdir() if path.name.startswith("literary")]
+    assert begun.returncode == subprocess.run([*base, "--cancel", name], cwd=ROOT, capture_output=True, timeout=60).returncode == 0
+    found = demo.run_to_its_end(["openai_example.py", "--batch", "--local"], tmp_path)
+    assert (found["run"].startswith("demo-"), found["outcomes"]) == (True, {"succeeded": found["planned"]})
+    assert len(capsys.readouterr().out.splitlines()) == 2

@@ -20,4 +20,4 @@ def jump(after: int, seconds: float) -> None:
     time.time = wall
     # the clock and the journal were given the real one as a default when they were defined
     retry.Clock.__init__.__defaults__ = (wall, *retry.Clock.__init__.__defaults__[1:])
-    journal.Journal.__init__.__defaults__ = (wall,)
+    journal.Journal.__init__.__defaults__ = (wall, *journal.Journal.__init__.__defaults__[1:])

@@ -1,6 +1,6 @@
 """Runs commands of the product in real processes that can be killed at any boundary, quickly: imported once, forked often.
 
-Speaks JSON lines on stdin and stdout: {"script", "argv", "env", "kill_at", "without", "jump", "timeout"} →
+Speaks JSON lines on stdin and stdout: {"script" or "tool" (of common.cli), "argv", "env", "kill_at", "without", "jump", "timeout"} →
 {"code" (negative: killed by that signal), "out", "err", "boundaries"}.
 """
 
@@ -21,10 +21,12 @@ from tests.basics import SCRIPTS
 from tests.torture import boundaries, clock, sabotage
 from tests.torture.world import NOT_SABOTAGED
 
+PARTS = [f"common.cli.{name}" for name in ("progress", "clean", "several", "rounds")]
+
 
 def preload() -> None:
     """Import all that a command may need, so that a fork starts at once."""
-    for name in ("anthropic", "openai", "tqdm", "arro3.io", *SCRIPTS.values(), "common.cli.progress", "common.cli.clean"):
+    for name in ("anthropic", "openai", "tqdm", "arro3.io", *SCRIPTS.values(), *PARTS):
         importlib.import_module(name)
     # the SDKs import their resources at first use; that once
     sys.modules["openai"].OpenAI(api_key="x", base_url="http://127.0.0.1:9").batches  # noqa: B018
@@ -76,10 +78,12 @@ def _child(job: dict, counter: mmap.mmap, out: int, err: int) -> None:
         if "jump" in job:
             clock.jump(*job["jump"])
         boundaries.watch(counter, job.get("kill_at") or 0)
-        script = importlib.import_module(job["script"])
         from common import cli
 
-        code = cli.main(script.SCRIPT, job["argv"])
+        if "tool" in job:
+            code = getattr(cli, job["tool"])(job["argv"])
+        else:
+            code = cli.main(importlib.import_module(job["script"]).SCRIPT, job["argv"])
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else 1
     except BaseException:  # noqa: BLE001  a child must never come back into the parent's loop

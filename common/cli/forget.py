@@ -1,0 +1,57 @@
+"""make forget: what would be removed of runs, and with --yes its removal."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import closing
+
+from common.cli.exits import OK
+from common.cli.session import results_folder
+from common.cli.text import Voice
+from common.errors import InputError
+from common.maintenance.forget import check, forget, raw_files, was_sent
+from common.nouns import Run
+from common.runs.journal import Journal
+from common.text import one_line, size
+
+
+def command(args: argparse.Namespace) -> int:
+    """Show or do it; returns the exit code. Raises InputError, before anything is removed, for a run that is not over."""
+    results, voice = results_folder(args.results), Voice(as_json=False)
+    if not (results / "journal.db").exists():
+        raise InputError(f"{results}: no journal, so nothing to forget")
+    with closing(Journal(results)) as journal:
+        runs = [_named(journal, name) for name in dict.fromkeys(args.run)]
+        for run in runs:
+            check(journal, run)
+        for run in runs:
+            voice.say(*(_done(journal, run) if args.yes else _shown(journal, run)))
+    if not args.yes:
+        voice.say(f"nothing was removed; make forget RUN={' '.join(run.key for run in runs)!r} YES=1 does it")
+    return OK
+
+
+def _named(journal: Journal, name: str) -> Run:
+    """The run of that name, or of provider/name. Raises InputError when it is none, or not the only one."""
+    found = [run for run in journal.runs() if name in (run.name, run.key)]
+    if len(found) > 1:
+        raise InputError(f"{len(found)} runs are called {one_line(name, 80)}; name one of {', '.join(run.key for run in found)}")
+    if not found:
+        raise InputError(f"no run {one_line(name, 80)!r} in this results folder; make status lists the runs")
+    return found[0]
+
+
+def _shown(journal: Journal, run: Run) -> Iterator[str]:
+    files = [path for path in run.folder.rglob("*") if path.is_file()]
+    what = f"{run.folder} ({len(files):,} files, {size(sum(path.stat().st_size for path in files))})"
+    if not was_sent(journal, run):
+        yield f"{run.key}: a plan of {run.planned:,} requests that was never sent; would remove {what}"
+        return
+    yield f"{run.key}: {run.planned:,} requests, over; would back up, then remove {what} and {len(raw_files(journal, run))} raw files"
+    yield "  its answers are then in the archive only, and the command that asked for them would ask and pay anew"
+
+
+def _done(journal: Journal, run: Run) -> Iterator[str]:
+    saved = forget(journal, run)
+    yield f"{run.key}: forgotten" + (f"; saved in {saved}" if saved else "; it was a plan and never sent")

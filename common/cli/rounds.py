@@ -1,0 +1,116 @@
+"""make collect: one look at every open run of every provider; what has ended is collected, what was told to be sent is sent."""
+
+from __future__ import annotations
+
+import argparse
+
+from common.cli.exits import OK, UNFINISHED, fail, tried
+from common.cli.progress import Progress
+from common.cli.run import announce, code_of
+from common.cli.scripts import script_of
+from common.cli.session import ScriptSession, journal_if_any, opened, results_folder
+from common.cli.text import Voice, the_sum
+from common.nouns import Run, State
+from common.runs.desk import Options
+from common.runs.lock import InWork
+from common.runs.overview import is_open, run_facts, waiting_facts
+
+TYPED = "make collect"
+
+
+def command(args: argparse.Namespace) -> int:
+    """Look once at all open runs; returns the worst exit code of them. Says nothing where nothing is open."""
+    results, voice = results_folder(args.results), Voice(args.json)
+    with journal_if_any(results) as journal:
+        runs = [run for run in journal.runs() if is_open(journal, run)] if journal else []
+        plans = [run.name for run in journal.runs() if not waiting_facts(journal, run)["started"]] if runs else []
+        garbled = [*journal.garbled.values()] if journal else []
+    facts: list[dict] = []
+    codes = [fail(said, UNFINISHED) for said in garbled]
+    codes += [_looked(run, args, facts) for run in runs]
+    if args.json:
+        voice.json({"runs": facts})
+    elif runs:
+        _say_left(voice, len(runs), sum(not fact["open"] for fact in facts), plans)
+    return max(codes, default=OK)
+
+
+def _looked(run: Run, args: argparse.Namespace, facts: list[dict]) -> int:
+    """One look at a run; its exit code. What goes wrong is told, and is its own: the next one is looked at."""
+    script = script_of(run.provider, run.host)
+
+    def look() -> int:
+        with opened(script.name, script.host, _options(args, run.address == "local")) as found:
+            code, fact = _advanced(ScriptSession(**vars(found), script=script, arguments=()), run)
+        facts.append(fact)
+        return code
+
+    code, said = tried(look, TYPED)
+    return fail(f"{run.provider}/{run.name}: {said}", code) if said else code
+
+
+def _options(args: argparse.Namespace, is_local: bool) -> argparse.Namespace:
+    """The options of a look, with those of a script that it does not have."""
+    default = Options()
+    return argparse.Namespace(**{"parallel": default.parallel, "retries": default.retries, **vars(args), "local": is_local})
+
+
+def _advanced(session: ScriptSession, run: Run) -> tuple[int, dict]:
+    """Take a run as far as it goes without waiting for a batch; (exit code, where it stands then)."""
+    journal, summary = session.journal, None
+    try:
+        with journal.lock(run):
+            summary = _advance(session, run)
+    except InWork as error:
+        session.say(f"{error}; left to it")
+    run = journal.run(run.key)
+    fact = {**run_facts(journal, run), "waiting": waiting_facts(journal, run), "open": is_open(journal, run)}
+    session.say(f"{run.provider}/{run.name}: {_stands(fact)}")
+    if summary and not fact["open"]:
+        session.say(f"  {the_sum(summary)}", f"  table: {run.folder / 'results.csv'}")
+        announce(session, run, "is finished", summary)
+        return code_of(summary, no_wait=False), fact
+    return (UNFINISHED if run.paused or State.OWED in fact["states"] else OK), fact
+
+
+def _advance(session: ScriptSession, run: Run) -> dict | None:
+    """What `_advanced` does under the run's lock; returns the summary, None where nothing has happened."""
+    journal = session.journal
+    session.own_account(run, is_locked=True)
+    _as_told(session.args, journal.told(run))
+    before = journal.event_count(run)
+    life = session.lifecycle(run)
+    life.listen(Progress(run, life.shards, session.as_json, f"{run.provider}/{run.name}: "))
+    try:
+        life.advance()
+    finally:
+        summary = session.derive(run) if journal.event_count(run) != before else None
+    return summary
+
+
+def _as_told(args: argparse.Namespace, before: dict) -> None:
+    """The options that decide what is sent are those with which a person sent the run."""
+    args.parallel, args.retries = before.get("parallel", args.parallel), before.get("retries", args.retries)
+    if args.max_cost is None:
+        args.max_cost = before.get("max_cost")
+
+
+# ---- telling
+
+
+def _stands(fact: dict) -> str:
+    """Where a run stands, in a line."""
+    waiting, sends = fact["waiting"], "; paused, so nothing is sent: {paused}; the run's own command takes it up again"
+    parts = [", ".join(f"{n} {state}" for state, n in sorted(fact["states"].items()))]
+    parts += [
+        f"{waiting[which]:,} requests wait to be sent{again}" for which, again in (("first", ""), ("again", " again")) if waiting[which]
+    ]
+    said = "batches: " + "; ".join(parts)
+    return said + sends.format(**fact) * bool(fact["paused"]) + "; cancelled, so nothing is sent" * fact["cancelled"]
+
+
+def _say_left(voice: Voice, count: int, ended: int, plans: list[str]) -> None:
+    """What is left, and what was left alone."""
+    voice.say("nothing is open any more" if ended == count else f"{count - ended} of {count} runs are still open")
+    if plans:
+        voice.say(f"planned only, so not started: {', '.join(plans)}")
