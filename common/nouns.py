@@ -183,6 +183,7 @@ class Shard:
     most: float | None = None  # USD that its rows can have cost, once collected, where `spent` is unknown
     note: str = ""
     problems: tuple[Mapping[str, object], ...] = ()  # why the provider refused it, with line numbers
+    taken_from: str = ""  # the run that had asked all of it before: its answers were taken over, nothing was sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +259,7 @@ class Run:
     paused: str = ""  # what it waits for a person for, in one line
     paused_by: Pause = Pause.NO
     stopped: bool = False  # cancelled by a person
+    reuses: bool = False  # answers that the results folder has already are taken over
     mark: str = ""  # a random value from which the marks of its shards follow; "" where ids are sent without marks
     imported: float = 0.0  # when it came out of an archive, unix seconds: a record, for which nothing is sent; 0: made here
     study: str = ""  # what it is part of, together with runs at other providers; "" = a run of its own

@@ -136,6 +136,8 @@ ASK = (
     option("--seed", "with --sample: another choice (default 1)", default="1", metavar="S"),
     several("--persona", "ID", "only these personas"),
     several("--text", "ID", "only these texts"),
+    flag("--fresh", "ask everything anew, also what the results folder has answers to already"),
+    flag("--reuse", "with --run: take over answers that are there already, as runs without a name of their own do"),
     option("--run", "a name of your own; a new one repeats the experiment afresh", type=_run_name, metavar="NAME"),
 )
 HOW = (

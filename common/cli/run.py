@@ -12,15 +12,18 @@ from common.cli.scripts import Script
 from common.cli.session import ScriptSession, forgetting
 from common.cli.text import SIMULATED, answers_checked, failures, runs_table, the_sum
 from common.cli.whose import check_models
-from common.errors import BatchError, InputError
+from common.errors import BatchError, Busy, InputError
 from common.experiment.experiment import Experiment, narrow
 from common.experiment.read import load
-from common.nouns import FINAL, Pause, Run
+from common.nouns import FINAL, Pause, Run, State
 from common.outcomes import OWED, PAID, PENDING
 from common.reports.notify import notify
 from common.runs.choose import check_open, check_prices, check_source, choose_models
+from common.runs.lifecycle import Lifecycle
+from common.runs.lock import InWork
 from common.runs.overview import current_summary, grid_of, plan_facts
 from common.runs.plan import Planned, plan
+from common.runs.reuse import refresh
 from common.runs.told import grid_line
 from common.text import size, usd
 
@@ -47,6 +50,8 @@ def asked(session: ScriptSession) -> Experiment:
     args = session.args
     if args.sample and args.limit:
         raise InputError("--sample and --limit say different things; name one of them")
+    if args.fresh and args.reuse:
+        raise InputError("--fresh and --reuse say opposite things; name one of them")
     whole = load(args.experiment, session.results)
     return narrow(whole, args.trials, args.limit, args.persona, args.text, args.sample, args.seed)
 
@@ -70,7 +75,8 @@ def planned_for(session: ScriptSession, experiment: Experiment, names: Sequence[
         check_prices(models, account, args.allow_unknown_price)
         check_source(experiment, account, args.allow_simulated)
     session.say(*(f"note: {notice}" for notice in notices))
-    return plan(session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid)
+    reuse = True if args.reuse else False if args.fresh else None
+    return plan(session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid, reuse)
 
 
 def retry_failed(session: ScriptSession, name: str) -> int:
@@ -100,6 +106,9 @@ def _plan_facts(session: ScriptSession, planned: Planned) -> dict:
         "new": planned.is_new,
         "invalid": [{"custom_id": custom_id, "why": why} for custom_id, why in planned.invalid],
         **grid_of(planned.run),
+        "taken_over": planned.taken,
+        "taken_over_cost_usd": planned.saved,
+        "asked_elsewhere": dict(planned.waits),
     }
 
 
@@ -116,11 +125,23 @@ def _print_plan(session: ScriptSession, planned: Planned) -> None:
         example = f", e.g. {planned.invalid[0][0]}: {planned.invalid[0][1]}" if planned.invalid else ""
         session.say(f"left out: {found['skipped']:,} requests that cannot be sent{example}")
     states = session.journal.states(planned.run)
-    if set(states) == {"planned"}:
-        as_if = " (as if: nothing is paid on the local batch service)" if session.account.host.local else ""
-        session.say(f"costs at most {usd(found['max_cost_usd'])}{as_if}")
+    for other, count in planned.waits.items():
+        session.say(f"{count:,} of them are being asked by {other}: its answers are waited for, and taken over")
+    if planned.is_new or set(states) == {"planned"}:
+        session.say(*_price(session, planned))
     else:
         session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
+
+
+def _price(session: ScriptSession, planned: Planned) -> list[str]:
+    """What is sent, and what that costs at most."""
+    as_if = " (as if: nothing is paid on the local batch service)" if session.account.host.local else ""
+    most, saved, taken = planned.ceiling, planned.saved, planned.taken
+    if not taken:
+        return [f"costs at most {usd(most)}{as_if}"]
+    whole = None if most is None or saved is None else most + saved
+    left = planned.run.planned - taken
+    return [f"{taken:,} answered already, {left:,} to send: costs at most {usd(most)} instead of {usd(whole)}{as_if}"]
 
 
 def _show_plan(session: ScriptSession, planned: Planned) -> int:
@@ -151,6 +172,8 @@ def drive(session: ScriptSession, found: Run, fresh: bool = False, prefix: str =
         session.own_account(found, is_locked=True)
         events = journal.event_count(found)
         life = session.lifecycle(found, fresh)
+        if found.reuses:
+            life = _taken_over(session, life)
         life.listen(show := Progress(found, life.shards, args.json, prefix))
         ending = "is finished"
         try:
@@ -171,6 +194,36 @@ def drive(session: ScriptSession, found: Run, fresh: bool = False, prefix: str =
             if ending and not args.no_wait:
                 announce(session, found, ending, summary)
     return life.run, summary
+
+
+def _taken_over(session: ScriptSession, life: Lifecycle) -> Lifecycle:
+    """The run with all that is answered by now taken over; what other runs are asking is waited for. Raises BatchError."""
+    journal, run = session.journal, life.run
+    while waits := refresh(journal, run, session.provider.decode):
+        if session.args.no_wait:
+            told = ", ".join(f"{count:,} by {key}" for key, count in waits.items())
+            raise Busy(f"requests of this run are being asked already ({told}); collect those first, or leave out --no-wait")
+        life.go(submits=False)  # ours first, or two runs might wait for each other
+        for key in waits:
+            _wait_for(session, journal.run(key))
+    return session.lifecycle(run, life.fresh)
+
+
+def _wait_for(session: ScriptSession, other: Run) -> None:
+    """Until nothing of another run is in flight; nothing of it is sent. Raises Busy where its answers cannot be had."""
+    session.say(f"waiting for the answers of {other.key}")
+    try:
+        with session.journal.lock(other):
+            session.own_account(other, is_locked=True)
+            life = session.lifecycle(other)
+            life.listen(Progress(other, life.shards, session.args.json, f"{other.key}: "))
+            life.go(submits=False)
+        session.derive(other)
+    except InWork:
+        session.clock.sleep(1.0)
+        return
+    if any(shard.state is State.OWED for shard in session.journal.shards(other)):
+        raise Busy(f"answers of {other.key} are owed, and may be this run's too; look again later, close them there, or ask --fresh")
 
 
 def announce(session: ScriptSession, found: Run, ending: str, summary: dict) -> None:

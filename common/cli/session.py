@@ -136,7 +136,7 @@ class ScriptSession(Session):
 
     def _retrieves(self, run: Run) -> bool:
         """Whether the key at hand is of the account that has the run's batches: the host gives it one of them."""
-        mine = [shard.batch_id for shard in self.journal.shards(run) if shard.batch_id]
+        mine = [shard.batch_id for shard in self.journal.shards(run) if shard.batch_id and not shard.taken_from]
         for batch_id in mine[:1] + mine[1:][-LOOKS:]:  # the oldest, and the newest, which a host is the last to forget
             try:
                 if any(batch.id == batch_id for batch in self.provider.status([batch_id])):

@@ -91,7 +91,11 @@ def _run_rows(summary: dict) -> Iterator[tuple]:
 
 def the_sum(summary: dict) -> str:
     """The accounting of a run in one line: planned = succeeded + failed by class."""
-    parts = sorted(summary["outcomes"].items(), key=lambda item: (item[0] != SUCCEEDED, item[0]))
+    outcomes, taken = dict(summary["outcomes"]), summary.get("taken_over", 0)
+    if taken:
+        outcomes = {"taken over": taken, **outcomes, SUCCEEDED: outcomes[SUCCEEDED] - taken}
+    order = {"taken over": 0, SUCCEEDED: 1}
+    parts = sorted(outcomes.items(), key=lambda item: (order.get(item[0], 2), item[0]))
     line = f"sum: {summary['planned']:,} planned = " + " + ".join(f"{n:,} {name}" for name, n in parts)
     if summary["adds_up"]:
         return line

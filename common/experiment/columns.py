@@ -19,7 +19,7 @@ FRONT = (
 BACK = (
     ("finish_reason", str), ("attempts", int), ("input_tokens", int), ("cached_tokens", int), ("output_tokens", int),
     ("reasoning_tokens", int), ("cost_usd", float), ("error_code", str), ("error_message", str), ("created", str),
-    ("batch_id", str), ("simulated", bool), ("answer", Prose),
+    ("batch_id", str), ("taken_from", str), ("simulated", bool), ("answer", Prose),
 )  # fmt: skip
 _SHOWN = {"id", "name"}  # keys of a persona that have columns of ours
 _OF_TEXTS = {"id", "title", "text", "modifier"}  # keys of [[text]]: ours, or too long to repeat

@@ -13,6 +13,7 @@ import os
 import secrets
 from collections.abc import Callable, Container
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
@@ -162,6 +163,24 @@ def retry(
         model=shard.model, max_tokens=longer or shard.max_tokens, tag=new_tag(shard.run, n), mark=mark,
         headers=shard.headers, endpoint=shard.endpoint, not_before=not_before,
     )  # fmt: skip
+
+
+def part(shard: Shard, n: int, keep: Container[str], secret: str) -> Shard:
+    """A first attempt of its own, of those requests of a shard that was never sent whose request ids are in `keep`.
+
+    `secret` is what the marks of its run follow from. The lines are copied byte by byte otherwise.
+    """
+    writer, mark = Writer(shard.path.parent, n), mark_of(secret, n, 1)
+    try:
+        _copy(shard, keep, writer, mark, bytes, 1.0)
+        made = {
+            "path": writer.path, "sha256": writer.finish(), "ids_sha256": writer.ids_sha256, "count": writer.count,
+            "bytes": writer.bytes, "tokens": writer.tokens, "reserve": writer.reserve,
+        }  # fmt: skip
+    except BaseException:
+        writer.abandon()
+        raise
+    return replace(shard, n=n, root=n, tag=new_tag(shard.run, n), mark=mark, **made)
 
 
 def _copy(shard: Shard, keep: Container[str], writer: Writer, mark: str, change: Callable[[bytes], bytes], dearer: float) -> None:

@@ -139,7 +139,7 @@ def _match_raw(desk: Desk, found: Found) -> None:
     still = {shard.n: set(rebuild.asked(shard.path)) for shard in desk.of(*OPEN)}
     for path in sorted((found.folder.parent / "batch_results").glob("*_output.jsonl")) if still else ():
         batch_id, short = id_and_hash(path)
-        if desk.journal.is_known(batch_id) or short not in ("", short_hash(desk.run)):
+        if batch_id.startswith("taken-") or desk.journal.is_known(batch_id) or short not in ("", short_hash(desk.run)):
             continue
         rows = {item.custom_id for _, item in read_raw(path, desk.provider.decode) if not isinstance(item, Problem)}
         fit = [n for n, asked in still.items() if rows and rows <= asked]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from common.experiment.duplicates import Repeats
-from common.nouns import Run, Shard
+from common.nouns import RESTING, Run, Shard
 from common.outcomes import PENDING
 from common.providers.base import Provider
 from common.results.merge import run_results
@@ -41,7 +41,8 @@ def audit(journal: Journal, run: Run, provider: Provider, told: Callable[[str], 
     outcomes = Counter(result.outcome for result in _counted(answers, f"of {run.planned:,} answers are read", told))
     if outcomes.total() != run.planned:
         yield f"the sum does not add up: {run.planned:,} planned, {outcomes.total():,} rows, {dict(outcomes)}"
-    yield from _table(run, outcomes, told)
+    if any(shard.state in RESTING and not shard.taken_from for shard in shards) or (run.folder / "results.csv").exists():
+        yield from _table(run, outcomes, told)
 
 
 def _counted(items: Iterable[T], what: str, told: Callable[[str], None]) -> Iterator[T]:

@@ -17,6 +17,7 @@ from common.providers.base import Provider
 from common.results.origin import RunOrigin, manifest_of
 from common.runs import witness
 from common.runs.overview import summary_of
+from common.runs.reuse import TAKEN, as_taken
 from common.text import one_line
 
 NO_RUNS = ("backups", "local_service", "shared")
@@ -45,7 +46,8 @@ def run_of(folder: Path, host: str) -> Run:
         created_at=float(created) if type(created) in (int, float) else path.stat().st_mtime,
         mark=found["mark"] if isinstance(found.get("mark"), str) else "",
         models=tuple(found["models"]), named=bool(named), longer=float(longer) if type(longer) in (int, float) else None,
-        skipped=told["skipped"] if type(told.get("skipped")) is int else 0, study=str(found.get("study") or ""),
+        reuses=told.get("reuses") is True, study=str(found.get("study") or ""),
+        skipped=told["skipped"] if type(told.get("skipped")) is int else 0,
         imported=float(told["imported"]) if type(told.get("imported")) in (int, float) else 0.0,
     )  # fmt: skip
 
@@ -125,7 +127,12 @@ def _planned(run: Run, provider: Provider, path: Path, n: int) -> Shard:
         raise InputError(f"{path}: cannot be read as a shard ({one_line(error, 100)}); restore it from a backup") from None
     if model is None:
         raise InputError(f"{path}: no model of the catalog is asked in it ({one_line(alias, 60)!r})")
-    return replace(shard, model=alias, headers=provider.headers(model), endpoint=provider.endpoint(model))
+    shard = replace(shard, model=alias, headers=provider.headers(model), endpoint=provider.endpoint(model))
+    taken = path.with_suffix(TAKEN)
+    try:
+        return as_taken(shard, orjson.loads(taken.read_bytes())) if taken.exists() else shard
+    except _MISREAD as error:
+        raise InputError(f"{taken}: is garbled ({one_line(error, 100)}); restore it from a backup") from None
 
 
 def _figures(rows: Iterable[str]) -> tuple[int, float | None, int]:

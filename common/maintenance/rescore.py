@@ -6,7 +6,7 @@ import filecmp
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,11 @@ from common.errors import InputError
 from common.experiment.experiment import Experiment
 from common.files import file_sha256, sync_folder, whole_file
 from common.nouns import RESTING, Run, Shard
+from common.results.merge import run_rows
 from common.results.origin import RunOrigin
 from common.results.raw import Decode, raw_paths
 from common.results.scoring import check_fit, differences, set_scoring
-from common.results.tally import run_tally
+from common.results.tally import Tally
 from common.runs.derive import derive
 from common.runs.journal import Journal
 from common.runs.overview import current_summary
@@ -67,7 +68,7 @@ def rescore(journal: Journal, run: Run, experiment: Experiment, decode: Decode) 
         check(journal, run, experiment)
         shards, questions = journal.shards(run), RunOrigin(run).questions
         former = current_summary(run, shards)
-        before = former["answers_checked"] if former else dict(sorted(run_tally(run, shards, decode).answers.items()))
+        before = former["answers_checked"] if former else _checked(run, shards, decode)
         kept, is_new = _keep(run.folder)
         if is_other := questions != experiment.questions:
             (run.folder / SUMMARY).unlink(missing_ok=True)  # killed from here on, the run's own command makes all of it anew
@@ -118,3 +119,11 @@ def _drop(kept: Path) -> None:
     """Remove what was kept in vain: a re-score that changes nothing leaves no copy to be wondered at."""
     kept.unlink()
     kept.with_name(kept.name.replace("results", "summary", 1)).with_suffix(".json").unlink(missing_ok=True)
+
+
+def _checked(run: Run, shards: Sequence[Shard], decode: Decode) -> dict[str, int]:
+    """How many answers are clean by the questions that run.json has now."""
+    found = Tally(run.planned)
+    for _ in found.counting(run_rows(run, shards, decode)):
+        pass
+    return dict(sorted(found.answers.items()))

@@ -41,6 +41,7 @@ MEANINGS = {
     "error_message": "why there is no clean answer, in the provider's words",
     "created": "when the answer was made or fetched, UTC",
     "batch_id": "batch that the answer came from",
+    "taken_from": "run that had asked and paid for the answer before, where it was taken over",
     "simulated": "true: a rehearsal answer of the local batch service, not data",
     "answer": "the answer as received",
 }

@@ -50,6 +50,7 @@ class Origin(Protocol):
     folder: Path | None
     questions: Sequence[Question]
     kept: Sequence[str]  # headers of the columns that Meta.kept fills
+    taken_from: str  # the run whose answers those of `batch_id` are a copy of
     of_rehearsed: bool  # its texts are rehearsed answers of an earlier run, so all of it is simulated
     provider: str
     experiment: str
@@ -76,6 +77,7 @@ class ForeignOrigin:
     attempts = 1
     kept = ()
     of_rehearsed = False
+    taken_from = ""
 
     def __init__(
         self, file: Path, provider: str, providers: tuple[str, ...] = (), experiment: Experiment | None = None, mark: str = ""
@@ -177,6 +179,7 @@ class RunOrigin:
         self.ids_differ_in_case_only = manifest.get("ids_differ_in_case_only", True)
         self.asked: dict[str, str] = {}  # request id → the rest of its line in the shard's ids file
         self.mark = ""  # what the shard's ids end in at a host without metadata
+        self.taken_from = ""  # the run that had asked the shard's requests before
         self._personas, self._texts, self._models = manifest["personas"], manifest["texts"], manifest["models"]
         factors = manifest.get("factors", {}).values()
         self._parse = id_parser(((persona, model) for persona in self._personas for model in self._models), factors)
@@ -189,7 +192,7 @@ class RunOrigin:
         """The same, knowing the requests of a shard. Memory: their ids. Raises OSError."""
         found = copy(self)
         found.batch_id, found.attempts, found.asked = shard.batch_id, shard.attempt, ids(shard)
-        found.mark = shard.mark
+        found.mark, found.taken_from = shard.mark, shard.taken_from
         return found
 
     def model(self, name: str) -> Model | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Container, Iterator
+import json
+from collections.abc import Callable, Container, Iterable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -135,3 +137,40 @@ def raw_files(provider_folder: Path, batch_id: str) -> tuple[Path, Path]:
 
 def existing(run: Run, batch_id: str) -> list[Path]:
     return [path for path in raw_paths(run, batch_id) if path.exists()]
+
+
+class Place(NamedTuple):
+    """A result, where its line is in a raw file as that is read (unpacked, in UTF-8), and which of the line's objects it is."""
+
+    result: Result
+    offset: int
+    length: int
+    nth: int
+
+
+def places(path: Path, decode: Callable[[dict], Result]) -> Iterator[Place]:
+    """Each result of a raw file with its place. Raises OSError."""
+    offset = 0
+    with plain(path) as file:
+        for line in iter(partial(file.readline, LONGEST), b""):
+            try:
+                items: Iterable = (decode(orjson.loads(line)),)
+            except _MISSHAPEN:
+                items = _second_look(line, 0, path.name, decode)
+            yield from (Place(item, offset, len(line), nth) for nth, item in enumerate(items) if type(item) is Result)
+            offset += len(line)
+
+
+def renamed(line: bytes, nth: int, to: str) -> bytes:
+    """One of the objects in a raw line, as a line that answers the id `to`. Raises ValueError where it is none."""
+    try:
+        found = orjson.loads(line)
+    except ValueError:
+        found = next(islice(objects(line.removeprefix(b"\xef\xbb\xbf").strip(_BLANK)), nth, None), None)
+    if not isinstance(found, dict):
+        raise ValueError("no object that could answer a request")
+    found["custom_id"] = to
+    try:
+        return orjson.dumps(found) + b"\n"
+    except TypeError:  # an integer beyond 64 bits
+        return json.dumps(found).encode() + b"\n"

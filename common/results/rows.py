@@ -35,6 +35,7 @@ class Row(NamedTuple):
     provider: str = ""
     experiment: str = ""
     run: str = ""
+    taken_from: str = ""  # the run that paid for it, where its answer was taken over
 
 
 class RowMaker:
@@ -42,6 +43,7 @@ class RowMaker:
 
     def __init__(self, origin: Origin) -> None:
         self._origin, self._of_rehearsed = origin, origin.of_rehearsed
+        self._taken_from, self._batch_id = origin.taken_from, origin.batch_id
         kind = JsonChecker if any(q.form == "json" for q in origin.questions) else Checker
         self._check = kind(origin.questions).check if origin.questions else lambda text: None
         # not a cached method: that would be a circle, which holds the ids of a whole shard until it is looked for
@@ -52,8 +54,9 @@ class RowMaker:
         if self._of_rehearsed:
             result = result._replace(simulated=True)
         meta = self._origin.describe(result.custom_id)
-        price = self._price(meta.model, result.model)(result.usage)
-        return Row(meta, result, self._check(result.text), attempts, price, batch_id, *self._asked_by)
+        taken_from = self._taken_from if batch_id == self._batch_id else ""
+        price = 0.0 if taken_from else self._price(meta.model, result.model)(result.usage)  # it is paid already, and counted there
+        return Row(meta, result, self._check(result.text), attempts, price, batch_id, *self._asked_by, taken_from)
 
 
 def _pricing(model_of: Callable[[str], Model | None], alias: str, reported: str) -> Callable[[Usage | None], float | None]:
@@ -72,7 +75,7 @@ def columns(questions: Sequence[Question], kept: Sequence[str] = ()) -> tuple[tu
 
 def by_column(block: Sequence[Row], questions: Sequence[Question]) -> list[Sequence]:
     """A block of rows as the values of each column, in the order of `columns`; None is an empty cell."""
-    metas, results, checks, attempts, costs, batch_ids, providers, experiments, runs = zip(*block)
+    metas, results, checks, attempts, costs, batch_ids, providers, experiments, runs, taken_from = zip(*block)
     ids, models, model_ids, personas, persona_names, trials, texts, titles, temperatures, kept = zip(*metas)
     _, outcomes, answers, reported, finishes, usages, codes, messages, simulated, created = zip(*results)
     found = [
@@ -88,7 +91,7 @@ def by_column(block: Sequence[Row], questions: Sequence[Question]) -> list[Seque
     if None in usages:
         usages = [usage or (None,) * 4 for usage in usages]
     return [
-        *found, finishes, attempts, *zip(*usages), costs, codes, messages, [*map(iso, created)], batch_ids, simulated, answers,
+        *found, finishes, attempts, *zip(*usages), costs, codes, messages, [*map(iso, created)], batch_ids, taken_from, simulated, answers,
     ]  # fmt: skip
 
 

@@ -34,7 +34,7 @@ class Kind(NamedTuple):
 class Tally:
     """Rows by kind, counted once on their way; every sum comes from that. Beside them the lines that gave no row.
 
-    planned = succeeded + failed(by class) + expired + cancelled + missing (+ pending while it runs).
+    planned = taken over + succeeded + failed(by class) + expired + cancelled + missing (+ pending while it runs).
     """
 
     planned: int = 0  # requests; 0 where nobody knows how many there should be
@@ -43,6 +43,7 @@ class Tally:
     bad: Counter[str] = field(default_factory=Counter)  # lines that are no row, by kind of problem
     shown: list[Problem] = field(default_factory=list)  # the first of them
     unclear: Counter[str] = field(default_factory=Counter)  # answers by kind of problem in them
+    taken: int = 0  # successes that another run had paid for
     reported: set[tuple[str, str]] = field(default_factory=set)  # alias and the model id that the API answered with
 
     def add(self, model: str, result: Result, answer: str, again: bool) -> None:
@@ -59,6 +60,7 @@ class Tally:
         for row in rows:
             checked = row.checked
             self.add(row.meta.model, row.result, checked.status if checked else "", row.attempts > 1)
+            self.taken += row.taken_from != "" and row.result.outcome == SUCCEEDED
             if len(self.reported) < MOST_REPORTED:
                 self.reported.add((row.meta.model, row.result.model))
             if checked and checked.problems and row.result.text:  # without a text its outcome says why
@@ -114,6 +116,7 @@ class Tally:
             "outcomes": dict(sorted(self.outcomes.items())),
             "answers_checked": dict(sorted(self.answers.items())),
             "answer_problems": dict(sorted(self.unclear.items(), key=lambda item: (-item[1], item[0]))),
+            "taken_over": self.taken,
             "retried_rows": self.by("again")[True],
             "simulated_rows": self.simulated,
             "tokens": dict(self.tokens),

@@ -130,6 +130,8 @@ def mend(desk: Desk, shard: Shard) -> None:
     wrong = [folder / name for name, sha256 in shard.files.items() if file_sha256(folder / name) != sha256]
     if not wrong:
         return
+    if shard.taken_from:
+        raise InputError(f"{wrong[0]}: lost or changed since it was copied from the answers of {shard.taken_from}; restore a backup")
     desk.tell("mend", shard, f"{wrong[0]} is not what was received; fetching it again")
     try:
         batch = _status_of(desk, shard)

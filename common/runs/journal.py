@@ -155,6 +155,17 @@ class Journal:
             self._put_run(run)
         return run
 
+    def replan(self, run: Run, gone: Iterable[Shard], instead: Iterable[Shard]) -> None:
+        """Commit other shards for the requests of some that were never sent."""
+        instead = list(instead)
+        with self._transaction():
+            self._check_writer(run.key)
+            for shard in gone:
+                self._db.execute("DELETE FROM shards WHERE run = ? AND n = ? AND state = 'planned'", (run.key, shard.n))
+            for shard in instead:
+                self._put(shard)
+            self._event(run.key, None, "taken over", {"requests": sum(shard.count for shard in instead if shard.taken_from)})
+
     def record(
         self, shard: Shard, kind: str, more: Iterable[Shard] = (), cap: float | None = None,
         about: Mapping[str, object] | None = None, **changes: object,

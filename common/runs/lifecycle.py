@@ -56,6 +56,11 @@ class Lifecycle:
         return self._desk.run
 
     @property
+    def fresh(self) -> bool:
+        """Whether the run was planned by this very command."""
+        return self._desk.fresh
+
+    @property
     def shards(self) -> list[Shard]:
         """All shards of the run as they stand now."""
         return list(self._desk.shards.values())
@@ -71,17 +76,20 @@ class Lifecycle:
         if self.run.paused:
             self._desk.save_run("resumed", paused="", paused_by=Pause.NO)
 
-    def go(self, until_submitted: bool = False) -> None:
+    def go(self, until_submitted: bool = False, submits: bool = True) -> None:
         """Take every shard as far as it goes; with `until_submitted`, return once nothing is left to submit.
+
+        Without `submits`, only what is in flight: what is planned stays so.
 
         A shard's trouble is its own: the others go on, and the worst is raised when nothing else is left to do.
         """
         desk = self._desk
         self._begin()
-        while work := [s for s in desk.shards.values() if s.state not in RESTING and not desk.memory[s.n].stuck]:
+        done = RESTING if submits else (*RESTING, *TO_SUBMIT)
+        while work := [s for s in desk.shards.values() if s.state not in done and not desk.memory[s.n].stuck]:
             for shard in work:
                 self._step_if_due(desk.shards[shard.n])
-            to_submit = desk.count(*TO_SUBMIT)
+            to_submit = desk.count(*TO_SUBMIT) if submits else 0
             if until_submitted and not to_submit and not desk.looked_for():
                 break
             if to_submit and not self._in_flight():

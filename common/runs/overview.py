@@ -70,7 +70,8 @@ def waiting_facts(journal: Journal, run: Run) -> dict:
     waiting = journal.shards(run, *TO_SUBMIT)
     again = sum(shard.count for shard in waiting if shard.attempt > 1)
     began = any(shard.attempt > 1 or shard.state is not State.PLANNED for shard in waiting)
-    started = began or len(waiting) < sum(journal.states(run).values())
+    taken = sum(shard.taken_from != "" for shard in journal.shards(run, State.COLLECTED))
+    started = began or len(waiting) + taken < sum(journal.states(run).values())
     return {"first": sum(shard.count for shard in waiting) - again, "again": again, "started": started}
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import platform
 import shutil
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
 import orjson
@@ -22,13 +24,14 @@ from common.experiment.ids import check_ids
 from common.experiment.kept import Keeper
 from common.experiment.marks import new_secret
 from common.experiment.sample import Chosen, choose
-from common.nouns import Model, Run, Shard
+from common.nouns import RESTING, Model, Run, Shard
 from common.providers.account import Account
 from common.providers.base import Provider
 from common.results.origin import write_manifest
 from common.results.scoring import scoring_of
 from common.runs.journal import Journal
 from common.runs.record import write_record
+from common.runs.reuse import Divided, divide, forget
 from common.runs.told import check_parameters, grid_facts, told_of, told_of_texts
 
 
@@ -41,12 +44,27 @@ class Planned:
     shards: list[Shard]
     is_new: bool
     invalid: list[tuple[str, str]] = field(default_factory=list)
+    waits: Counter[str] = field(default_factory=Counter)  # requests that another run is asking, by that run
 
     @property
     def ceiling(self) -> float | None:
         """USD that the shards not yet submitted can cost at most; None when a price is unknown."""
-        waiting = [s.reserve for s in self.shards if s.state in ("planned", "uploaded")]
-        return None if None in waiting else sum(waiting)
+        return _sum(s.reserve for s in self.shards if s.state in ("planned", "uploaded"))
+
+    @property
+    def taken(self) -> int:
+        """Requests whose answers were there."""
+        return sum(shard.count for shard in self.shards if shard.taken_from)
+
+    @property
+    def saved(self) -> float | None:
+        """USD that those would have cost at most; None when a price is unknown."""
+        return _sum(s.reserve for s in self.shards if s.taken_from)
+
+
+def _sum(reserves: Iterable[float | None]) -> float | None:
+    reserves = list(reserves)
+    return None if None in reserves else sum(reserves)
 
 
 def plan(
@@ -58,27 +76,43 @@ def plan(
     models: Sequence[Model],
     run_name: str | None,
     skip_invalid: bool,
+    reuse: bool | None = None,
 ) -> Planned:
     """The run that this command means: continued if it exists, else planned with its shards written.
 
+    `reuse`: whether answers that are there are taken over; None: unless the run has a name of its own. Without it, and without a
+    name, the run is a fresh one: that of before which is not finished, else a new one.
+
     Raises InputError: a name that belongs to another experiment, ids that collide, requests beyond the limits, a full disk.
     """
-    bound = {
-        "models": [[m.alias, m.id] for m in models], "address": account.identity, "host": account.host.name, "provider": folder
-    }  # fmt: skip
+    typed = [[m.alias, m.id] for m in models]
+    bound = {"models": sorted(typed), "address": account.identity, "host": account.host.name, "provider": folder}
+    if reuse is False and run_name is None:
+        bound["fresh"] = _fresh(journal, folder, experiment, bound)
     digest = experiment.digest(**bound)
     texts = experiment.texts
-    former = {replace(experiment, texts=replace(texts, digest=one)).digest(**bound) for one in texts.former_digests}
-    run = _existing(journal, folder, {digest, *former}, run_name)
+    former = {replace(experiment, texts=replace(texts, digest=one)).digest(**{**bound, "models": typed}) for one in texts.former_digests}
+    run = _existing(journal, folder, {digest, experiment.digest(**{**bound, "models": typed}), *former}, run_name)
     if run is not None and run.planned:
         return Planned(run, tuple(models), journal.shards(run), is_new=False)
     if run is None:
-        run = _new(journal, account, folder, experiment, models, digest, run_name)
+        reuses = run_name is None if reuse is None else reuse
+        run = _new(journal, account, folder, experiment, models, digest, run_name, reuses)
     with journal.lock(run):
         run = journal.run(run.key)
         if run.planned:  # by another process, between our look and our lock
             return Planned(run, tuple(models), journal.shards(run), is_new=False)
         return _write(journal, provider, account, run, experiment, models, skip_invalid)
+
+
+def _fresh(journal: Journal, folder: str, experiment: Experiment, bound: dict) -> int:
+    """The number of the fresh run that is meant: the first that is not there, or is not finished."""
+    by_digest = {run.digest: run for run in journal.runs(folder) if not run.named}
+    for n in count(1):
+        run = by_digest.get(experiment.digest(**bound, fresh=n))
+        if run is None or not run.planned or any(shard.state not in RESTING for shard in journal.shards(run)):
+            return n
+    raise AssertionError("numbers do not end")
 
 
 def _existing(journal: Journal, folder: str, digests: set[str], run_name: str | None) -> Run | None:
@@ -98,6 +132,7 @@ def _new(
     models: Sequence[Model],
     digest: str,
     name: str | None,
+    reuses: bool,
 ) -> Run:
     named = name is not None
     names = [name] if named else [f"{experiment.name}-{digest[:size]}" for size in (6, 12, 24)]
@@ -116,6 +151,7 @@ def _new(
         models=tuple(m.alias for m in models),
         longer=experiment.cut_off_factor,
         named=named,
+        reuses=reuses,
     )
     try:
         (run.folder / "shards").mkdir(parents=True, exist_ok=True)
@@ -168,7 +204,7 @@ def _write(
     made_with = {"python": platform.python_version(), "orjson": orjson.__version__}
     told = {
         "host": run.host, "source": run.source, "created_at": run.created_at, "named": run.named, "longer": run.longer,
-        "skipped": work.skipped,
+        "skipped": work.skipped, "reuses": run.reuses,
     }  # fmt: skip
     write_manifest(
         run,
@@ -181,8 +217,11 @@ def _write(
         },  # fmt: skip
     )
     write_record(run, experiment, models, account.host)
-    run = journal.plan(replace(run, skipped=work.skipped, mark=secret), made)
-    return Planned(run, tuple(models), made, is_new=True, invalid=work.invalid)
+    run = replace(run, skipped=work.skipped, mark=secret)
+    found = divide(journal, run, made, provider.decode) if run.reuses else Divided(made)
+    run = journal.plan(run, found.shards)
+    forget(found.gone)
+    return Planned(run, tuple(models), found.shards, is_new=True, invalid=work.invalid, waits=found.waits)
 
 
 def _keeper(experiment: Experiment) -> Keeper | None:

@@ -22,12 +22,12 @@ from common.text import one_line
 OURS = (
     "experiment", "run", "provider", "model", "model_id", "persona", "persona_name", "text", "text_title", "trial", "temperature",
     "custom_id", "outcome", "validation", "problems", "finish_reason", "attempts", "input_tokens", "cached_tokens", "output_tokens",
-    "reasoning_tokens", "cost_usd", "error_code", "error_message", "created", "batch_id", "simulated", "answer",
+    "reasoning_tokens", "cost_usd", "error_code", "error_message", "created", "batch_id", "taken_from", "simulated", "answer",
 )  # fmt: skip
 # How an answer came and what it cost is no content: none can be asked about, or a price that changes would change what is asked.
 _PASSING = frozenset(
     ("validation", "problems", "finish_reason", "attempts", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens",
-     "cost_usd", "error_code", "error_message", "created", "batch_id", "outcome", "simulated")
+     "cost_usd", "error_code", "error_message", "created", "batch_id", "taken_from", "outcome", "simulated")
 )  # fmt: skip
 _NEEDED = ("custom_id", "outcome", "simulated", "answer")
 _SHOWN = 5  # runs that a message names

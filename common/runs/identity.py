@@ -1,0 +1,29 @@
+"""What makes a request the same request: what is asked, as encoded for its model, and the number of its trial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+
+import orjson
+
+from common.nouns import Shard
+from common.results.origin import RunOrigin
+
+BEFORE_ID = b'{"custom_id":"'  # how every line that we send begins
+_MASK = (1 << 128) - 1
+
+
+def requests(shard: Shard, origin: RunOrigin) -> Iterator[tuple[int, str, bytes]]:
+    """(identity of 128 bits, request id, input line) of each request of a shard, in its order; `origin` is its run's.
+
+    Two requests have the same identity when their lines differ in the id only and they are the same trial. Raises OSError.
+    """
+    last, digest = b"", 0  # trials stand together and ask the same
+    described = origin.of(shard)
+    with open(shard.path, "rb") as lines:
+        for line, request_id in zip(lines, described.asked, strict=True):
+            start = len(BEFORE_ID) + len(orjson.dumps(request_id)) - 2
+            if (asked := line[start:]) != last:
+                last, digest = asked, int.from_bytes(blake2b(asked, digest_size=16).digest(), "little")
+            yield (digest + (described.describe(request_id).trial or 0)) & _MASK, request_id, line
