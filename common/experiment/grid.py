@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from hashlib import sha256
 from itertools import product
 from math import isfinite
 from typing import NamedTuple
@@ -140,6 +142,22 @@ class Grid:
             return tuple(self._attachments.of(name) for prompt in prompts if (name := prompt(row).strip())), ""
         except InputError as error:
             return (), str(error)
+
+    def files_now(self) -> str:
+        """A digest of the files that go with the prompts as they are now: names, sizes and times of change; "" without any.
+
+        A picture that is changed makes another run, and what it asks by its bytes tells what of that is new.
+        """
+        if not self.experiment.files:
+            return ""
+        prompts = {prompt.identity: prompt for way in self.ways for prompt in way.files}
+        names = {prompt(row).strip() for _, row in self.texts.rows() for prompt in prompts.values()}
+        digest = sha256()
+        for name in sorted(names):
+            with suppress(OSError, ValueError):  # what is missing is said where it is read
+                found = (self.experiment.path.parent / name).stat()
+                digest.update(orjson.dumps([name, found.st_size, found.st_mtime_ns]))
+        return digest.hexdigest()
 
     def _heat(self, base: float | None, modifier: float) -> float | None:
         """base + modifier, clipped to what the API takes; None where the model takes no temperature."""

@@ -87,6 +87,8 @@ def plan(
     """
     typed = [[m.alias, m.id] for m in models]
     bound = {"models": sorted(typed), "address": account.identity, "host": account.host.name, "provider": folder}
+    if experiment.files:
+        bound["files"] = grids(experiment, models[:1], account.host)[0].files_now()
     if reuse is False and run_name is None:
         bound["fresh"] = _fresh(journal, folder, experiment, bound)
     digest = experiment.digest(**bound)
