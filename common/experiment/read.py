@@ -181,7 +181,7 @@ def _data(table: Table, results: Path | None) -> Texts:
 
 def _chained(table: Table, results: Path | None) -> Texts:
     """The answers of an earlier run, each under its custom_id."""
-    name = table.text("run", "a run's name")
+    name = table.text("run", "the name of a run or of an experiment")
     if table.has("file"):
         raise table.fail("file", "stands beside run; expected one of the two")
     if results is None:
@@ -191,7 +191,7 @@ def _chained(table: Table, results: Path | None) -> Texts:
     table.done()
     reader = of_run(results, name, table.fail)
     found = _rows_of(table, reader.file, reader, id_column, modifier, condition)
-    return replace(found, chained=name, left_out=reader.left_out, simulated=reader.simulated)
+    return replace(found, chained=reader.run, left_out=reader.left_out, simulated=reader.simulated)
 
 
 def _rows_of(table: Table, file: Path, reader: Reader, id_column: str, modifier: str, condition: str) -> Texts:

@@ -54,7 +54,7 @@ def told_of_texts(experiment: Experiment) -> list[str]:
     texts = experiment.texts
     if not texts.chained:
         return []
-    told = [f"the texts are the answers of {texts.chained}"]
+    told = [f"the texts are the answers of run {texts.chained}"]
     told += [f"{texts.left_out:,} of its rows have no answer and are not asked about"] if texts.left_out else []
     return told + ["these answers are simulated, so all that is made of them is marked as simulated"] * texts.simulated
 
