@@ -231,6 +231,7 @@ TARGETS = {
     "export": "One table over runs and providers, attempts merged, with a codebook of its columns; nothing is sent.",
     "backup": "Pack journal, raw files and runs into one archive under results/backups, read again before it counts.",
     "share": "Pack one run with its raw files into one archive to give away, without keys or account, read again before it counts.",
+    "new": "Write a commented starter experiment into a folder of its own, and say what to type next.",
     "import": "Take an archive of make share into the results folder, as a record for which nothing is sent.",
 }
 
@@ -256,6 +257,12 @@ def target(name: str) -> argparse.ArgumentParser:
             p,
             option("run", "a run, as make status names it", nargs="?", metavar="RUN"),
             option("--out", "where the archive goes (default: shared/ in the results folder)", type=Path, metavar="DIR"),
+        )
+    elif name == "new":
+        _added(
+            p,
+            option("name", "what the experiment is to be called", nargs="?", metavar="NAME"),
+            option("--out", "where its folder goes (default: experiments/)", type=Path, metavar="DIR"),
         )
     elif name == "import":
         _added(

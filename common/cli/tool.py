@@ -12,6 +12,7 @@ from common import catalog, cli
 from common.cli import adopt, export, rescore, share
 from common.cli.exits import OK, UNFINISHED, guarded
 from common.cli.named import journal_of, named
+from common.cli.new import new
 from common.cli.scripts import script_of
 from common.cli.session import results_folder
 from common.cli.text import all_runs, table
@@ -97,5 +98,5 @@ def _backup(args: argparse.Namespace) -> int:
 TARGETS = {
     "status": _status, "report": _report, "audit": _audit, "backup": _backup, "adopt": adopt.command,
     "rescore": rescore.command, "export": export.command,
-    "share": share.share_run, "import": share.import_run,
+    "share": share.share_run, "import": share.import_run, "new": new,
 }  # fmt: skip

@@ -26,6 +26,7 @@ from common.experiment.rules import read_rules
 from common.nouns import Question
 from common.text import one_line
 
+NAME = "a short name of a-z, 0-9 and -"
 MOST_LONGER = 1000  # times; how much longer an answer that was cut off may be the second time
 
 
@@ -36,9 +37,9 @@ def load(path: Path, results: Path | None = None) -> Experiment:
     """
     file = path / "experiment.toml" if path.is_dir() else path
     table = _table(file)
-    name = table.text("name", "a short name of a-z, 0-9 and -")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", name):
-        raise table.fail("name", f"is {name!r}; expected a short name of a-z, 0-9 and -")
+    name = table.text("name", NAME)
+    if not check_name(name):
+        raise table.fail("name", f"is {name!r}; expected {NAME}")
     max_tokens = table.count("max_tokens")
     only, skip = read_rules(table)
     prompts = _prompts(table.table("prompt", expected="a table with system and user"))
@@ -66,6 +67,11 @@ def load(path: Path, results: Path | None = None) -> Experiment:
     table.done()
     check(experiment)
     return experiment
+
+
+def check_name(name: str) -> bool:
+    """Whether an experiment may be called so."""
+    return re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", name) is not None
 
 
 def _table(file: Path) -> Table:
