@@ -30,8 +30,10 @@ def run(session: ScriptSession) -> int:
         session.check_key()
     if args.sample and args.limit:
         raise InputError("--sample and --limit say different things; name one of them")
+    if args.seed and not args.sample:
+        raise InputError("--seed goes with --sample N, whose choice it decides")
     whole = load(args.experiment, session.results)
-    experiment = narrow(whole, args.trials, args.limit, args.persona, args.text, args.sample, args.seed)
+    experiment = narrow(whole, args.trials, args.limit, args.persona, args.text, args.sample, args.seed or "1")
     models, notices = choose_models(args.model, script.group, account, args.allow_retired or not sends)
     if sends:
         check_prices(models, account, args.allow_unknown_price)

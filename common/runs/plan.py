@@ -61,7 +61,7 @@ def plan(
 ) -> Planned:
     """The run that this command means: continued if it exists, else planned with its shards written.
 
-    Raises InputError: a name that belongs to another experiment, ids that collide, requests beyond the limits, a full disk.
+    Raises InputError: a name that belongs to another experiment, ids that collide, requests that cannot be sent, a full disk.
     """
     bound = {
         "models": [[m.alias, m.id] for m in models], "address": account.identity, "host": account.host.name, "provider": folder
@@ -161,7 +161,8 @@ def _write(
     if work.invalid and not skip_invalid:
         shown = "; ".join(f"{custom_id}: {why}" for custom_id, why in work.invalid[:5])
         more = f" … and {work.skipped - 5:,} more" if work.skipped > 5 else ""
-        raise InputError(f"{work.skipped:,} requests are beyond the limits: {shown}{more} (--skip-invalid leaves them out)")
+        many = "1 request" if work.skipped == 1 else f"{work.skipped:,} requests"
+        raise InputError(f"{many} cannot be sent: {shown}{more} (--skip-invalid leaves them out)")
     if not made:
         raise InputError(f"{experiment.path}: no request is left to send; check --text, --persona and --limit")
     _check_disk(run.folder, made)
