@@ -59,15 +59,16 @@ def _lines(run: Run, path: Path, done: Rescored, results: str | None) -> Iterato
     if done.kept:
         yield f"  as it was: {done.kept}"
     if done.changes:
-        yield from _next(run, results)
+        yield from _next(run, results, done.asks_anew)
 
 
-def _next(run: Run, results: str | None) -> Iterator[str]:
+def _next(run: Run, results: str | None, asks_anew: bool) -> Iterator[str]:
     """What goes on with this run; its own command would not, where the changed questions stand in the experiment itself."""
     script = script_of(run.provider, run.host).name
     where = " --local" * (run.address == "local") + (f" --results {shlex.quote(results)}" if results else "")
     yield f"  later commands keep these questions: python {script} --status {shlex.quote(run.name)}{where}"
-    yield "  a --batch command with the changed experiment would ask everything anew, as another run; --dry-run shows it"
+    if asks_anew:
+        yield "  a --batch command with the changed experiment would ask everything anew, as another run; --dry-run shows it"
 
 
 def _counted(checked: Mapping[str, int]) -> str:
