@@ -68,5 +68,5 @@ def told_of(every: Iterable[Grid]) -> list[str]:
         if warm and all(way.base is None for way in grid.ways):
             told.append(f"{model.alias} takes no temperature: the levels that set one ask it the same")
         if grid.identical:
-            told.append(f"{model.alias}: requests that ask word for word what another one asks: {grid.identical:,}; they count as more trials")
+            told.append(f"{model.alias}: {grid.identical:,} × word for word what another request asks; they count as more trials")
     return told
