@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from common import cli
 from common.errors import InputError
 from common.results.scoring import check_fit
 from tests.basics import ROOT
@@ -45,7 +46,7 @@ def test_labels_are_compared_with_gold(run: Commands) -> None:
         assert (told["as_in_gold"], told["compared"], told["gold_empty"], told["gold_unclear"]) == (right, 24, 0, 0)
 
 
-def test_the_judge_reads_the_newest_literary_run(run: Commands) -> None:
+def test_the_judge_reads_the_newest_literary_run(run: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     """First there is none; then its answers are what is asked about, its columns are kept, and all is simulated."""
     judge = ("claude", "--batch", "--experiment", "experiments/judge", "--model", "claude-haiku-4-5")
     none = run(*judge)
@@ -58,6 +59,11 @@ def test_the_judge_reads_the_newest_literary_run(run: Commands) -> None:
     rows = table(only_run(run.results, "claude"))
     assert len(rows) == 12 and all(row["simulated"] == "true" and row["Q1_人物らしさ"] for row in rows)
     assert {row["source_model"] for row in rows} == {"gpt-4.1"} and len({row["source_persona_name"] for row in rows}) == 4
+    raw, *_ = (run.results / "claude/batch_results").glob("*_output.jsonl")
+    monkeypatch.setenv("RESULTS_DIR", str(run.results))
+    monkeypatch.chdir(ROOT)
+    assert cli.converter("claude", [str(raw), "--format", "csv", "--experiment", "experiments/judge"]) == OK
+    assert cli.make("rescore", [only_run(run.results, "claude").name]) == OK
 
 
 def test_wording_is_crossed_less_what_is_skipped(run: Commands) -> None:

@@ -162,8 +162,8 @@ def _of_experiment(runs: Sequence[Path], name: str) -> list[Path]:
 def _unknown(results: Path, runs: Sequence[Path], name: str, fail: Fail) -> InputError:
     names = [folder.name for folder in runs]
     known = list(dict.fromkeys((*get_close_matches(name.rpartition("/")[2][:200], names, _SHOWN), *names)))[:_SHOWN]
-    there = f"expected one such as {', '.join(known)}" if known else "there is none yet; make it first, with --batch"
-    return fail("run", f"no run or experiment {one_line(repr(name), 80)} in {results}; {there}")
+    there = f"expected one such as {', '.join(known)}; or make it first" if known else "there is none yet; make it first"
+    return fail("run", f"no run or experiment {one_line(repr(name), 80)} in {results}; {there}, with --batch")
 
 
 def _runs(results: Path) -> list[Path]:
