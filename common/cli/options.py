@@ -130,7 +130,7 @@ ASK = (
     option("--trials", "trials of each condition instead of the experiment's", type=count, metavar="N"),
     option("--limit", "at most N requests in all, shared evenly among the models", type=count, metavar="N"),
     option("--sample", "N requests, chosen at random and evenly over all factors", type=count, metavar="N"),
-    option("--seed", "with --sample: another choice (default 1)", default="1", metavar="S"),
+    option("--seed", "with --sample: another choice (default 1)", metavar="S"),
     several("--persona", "ID", "only these personas"),
     several("--text", "ID", "only these texts"),
     option("--run", "a name of your own; a new one repeats the experiment afresh", type=_run_name, metavar="NAME"),

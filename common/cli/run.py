@@ -30,8 +30,10 @@ def run(session: ScriptSession) -> int:
         session.check_key()
     if args.sample and args.limit:
         raise InputError("--sample and --limit say different things; name one of them")
+    if args.seed and not args.sample:
+        raise InputError("--seed chooses a sample; add --sample N, or leave it out")
     whole = load(args.experiment, session.results)
-    experiment = narrow(whole, args.trials, args.limit, args.persona, args.text, args.sample, args.seed)
+    experiment = narrow(whole, args.trials, args.limit, args.persona, args.text, args.sample, args.seed or "1")
     models, notices = choose_models(args.model, script.group, account, args.allow_retired or not sends)
     if sends:
         check_prices(models, account, args.allow_unknown_price)
@@ -88,7 +90,7 @@ def _print_plan(session: ScriptSession, planned: Planned) -> None:
         f"run {found['run']} at {found['host']}: {found['requests']:,} requests in {len(found['shards'])} batches, "
         f"{size(found['bytes'])}, about {found['estimated_prompt_tokens']:,} prompt tokens",
         f"models: {', '.join(found['models'])}",
-        *([grid_line(found["grid"], found["requests"], found["skipped"])] if found["grid"] else ()),
+        *([grid_line(found["grid"], found["requests"])] if found["grid"] else ()),
         *(f"note: {line}" for line in found["told"]),
     )
     if found["skipped"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from common.errors import InputError
 from common.experiment.columns import kept, taken_names
@@ -16,6 +16,8 @@ _HINT = "name it in a prompt, in only or skip, or in columns = [\"*\", …]; req
 def check(experiment: Experiment) -> None:
     """Raise InputError for a name that no prompt, rule or column uses, for an unknown one in a prompt, and for a factor's clash."""
     check_names(experiment.factors, {**taken_names(experiment), "persona": "the personas", "request": "[request]"}, experiment.path)
+    for where, name in _lacking(experiment, names_in(experiment.sources)):
+        raise InputError(f"{experiment.path}: {where}: has no key {name.partition('.')[2]!r}, which a prompt names as {{{name}}}")
     _known_names(experiment)
     used = names_in(experiment.sources) | experiment.rules.used | set(experiment.columns or ())
     for where, name in _to_be_used(experiment):
@@ -53,6 +55,15 @@ def _to_be_used(experiment: Experiment) -> Iterator[tuple[str, str]]:
     if experiment.texts.source == experiment.path:
         usual = ("id", "title", "text", "modifier")
         yield from ((f"text: {name}", name) for name in experiment.texts.columns if name not in usual)
+
+
+def _lacking(experiment: Experiment, named: Collection[str]) -> Iterator[tuple[str, str]]:
+    """(which persona or level, name) of each name in the prompts that others of them have."""
+    keys = [("persona", [(f"persona[{n}]", persona.keys) for n, persona in enumerate(experiment.personas, 1)])]
+    keys += [(f.name, [(f"factor {f.name}, level {level.id}", level.keys) for level in f.levels]) for f in experiment.factors]
+    for owner, rows in keys:
+        for key in dict.fromkeys(key for _, keys_of in rows for key in keys_of if f"{owner}.{key}" in named):
+            yield from ((where, f"{owner}.{key}") for where, keys_of in rows if key not in keys_of)
 
 
 def _known_names(experiment: Experiment) -> None:

@@ -27,6 +27,7 @@ class Asked(NamedTuple):
     trials: Sequence[int]
     place: int | None = None
     problem: str = ""
+    again: bool = False  # word for word what the same model is asked of this text already
 
 
 class _Way(NamedTuple):
@@ -44,7 +45,7 @@ class _Way(NamedTuple):
     turns: tuple[tuple[str, Prompt], ...]
     files: tuple[Prompt, ...]
     keeps: Keeps | None  # None: every row
-    again: bool  # asks the same as an earlier one
+    same: int  # equal for ways that differ, if at all, in temperature
 
 
 class Grid:
@@ -53,16 +54,14 @@ class Grid:
     def __init__(self, experiment: Experiment, model: Model, host: Host, first: int = 0) -> None:
         self.experiment, self.model, self._host, self.texts = experiment, model, host, experiment.texts
         self._attachments = Attachments(experiment.path.parent)
-        self.identical = 0  # requests that ask what another one of this model asks
         self.ways: list[_Way] = []
-        self.left_out = 0  # combinations that rules leave out whatever the text
-        seen: set[tuple] = set()
+        seen: dict[tuple, int] = {}
         for persona, *levels in product(experiment.personas, *(factor.levels for factor in experiment.factors)):
             way = self._way(persona, levels, first + len(self.ways), seen)
-            self.left_out += way is None
             self.ways += [way] if way else []
+        self._twins = len(seen) < len(self.ways)
 
-    def _way(self, persona: Persona, levels: Sequence[Level], number: int, seen: set[tuple]) -> _Way | None:
+    def _way(self, persona: Persona, levels: Sequence[Level], number: int, seen: dict[tuple, int]) -> _Way | None:
         experiment, model, path = self.experiment, self.model, self.experiment.path
         known = {"model": model.alias, "persona": persona.id} | {f"persona.{key}": value for key, value in persona.keys.items()}
         parameters, effort, temperature = experiment.parameters.of(model, self._host), experiment.reasoning_effort, persona.temperature
@@ -72,26 +71,25 @@ class Grid:
             parameters |= level.parameters.of(model, self._host)
             effort = level.effort or effort
             temperature = temperature if level.temperature is None else level.temperature
-        if isinstance(given := parameters.get("reasoning_effort"), str):
+        if model.reasoning and isinstance(given := parameters.get("reasoning_effort"), str):
             effort = given  # it may bring a temperature with it
             del parameters["reasoning_effort"]
         keeps = experiment.rules.of(known)
         if keeps is False:
             return None
-        ask = Ask(experiment.cap(model), effort, experiment.schema, parameters)
+        ask = Ask(experiment.cap(model), effort if model.reasoning else "", experiment.schema, parameters)
         prompts = experiment.words | {name: value for name, value in known.items() if name not in ("model", "persona")}
         make = lambda source, key: Prompt(source, prompts, self.texts.columns, path, key)  # noqa: E731
         system, user = make(experiment.system, "prompt.system"), make(experiment.user, "prompt.user")
         turns = tuple((role, make(text, "prompt.message")) for role, text in experiment.turns)
         files = tuple(make(text, "prompt.files") for text in experiment.files)
         base = temperature if self._takes_temperature(effort) else None
-        same = (system.identity, user.identity, *((r, p.identity) for r, p in turns), *(p.identity for p in files), base, orjson.dumps(ask))
-        again = same in seen
-        seen.add(same)
+        same = (system.identity, user.identity, *((r, p.identity) for r, p in turns), *(p.identity for p in files), orjson.dumps(ask))
         ids = tuple(level.id for level in levels)
         return _Way(
             number, "\x1f".join((model.alias, persona.id, *ids)), persona.id, ids, ask, base, system,
-            None if system.columns else system(()), user, turns, files, None if keeps is True else keeps, again,
+            None if system.columns else system(()), user, turns, files, None if keeps is True else keeps,
+            seen.setdefault(same, len(seen)),
         )  # fmt: skip
 
     def _takes_temperature(self, effort: str) -> bool:
@@ -115,24 +113,25 @@ class Grid:
                 continue
             modifier = self._modifier(where, row) if modified else 0.0
             place = places[at] if places else None
+            done: set[tuple[int, float | None]] = set()
             for way, heat in plain:
                 if way.keeps is not None and not way.keeps(row, where):
                     continue
                 trials = every if chosen is None else chosen.trials(way.number, text_id)
                 if not trials:
                     continue
-                if way.again:
-                    self.identical += len(trials)
                 if modifier:
                     heat = self._heat(way.base, modifier)
+                again = self._twins and (way.same, heat) in done
+                done.add((way.same, heat))
                 system = way.constant if way.constant is not None else way.system(row)
                 if way.turns or way.files or way.levels:
                     turns = tuple((role, prompt(row)) for role, prompt in way.turns)
                     files, problem = self._files(way.files, row) if way.files else ((), "")
                     condition = Condition(model, way.persona, text_id, system, way.user(row), heat, way.levels, turns, files)
-                    yield Asked(condition, way.ask, trials, place, problem)
+                    yield Asked(condition, way.ask, trials, place, problem, again)
                 else:
-                    yield Asked(Condition(model, way.persona, text_id, system, way.user(row), heat), way.ask, trials, place)
+                    yield Asked(Condition(model, way.persona, text_id, system, way.user(row), heat), way.ask, trials, place, again=again)
 
     def _files(self, prompts: Sequence[Prompt], row: Sequence[str]) -> tuple[tuple[Attachment, ...], str]:
         """What goes with the prompt, and why it cannot; a name that is empty in a row is no file."""

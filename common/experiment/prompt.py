@@ -60,7 +60,11 @@ class Prompt:
     @property
     def identity(self) -> tuple:
         """The same for prompts that give the same text for every row."""
-        return tuple(self._parts), tuple(self._holes)
+        found, end = [], 0
+        for hole, column in self._holes:
+            found += ["".join(self._parts[end:hole]), column]
+            end = hole + 1
+        return (*found, "".join(self._parts[end:]))
 
     def __call__(self, row: Sequence[str]) -> str:
         parts = self._parts

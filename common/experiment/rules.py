@@ -45,4 +45,4 @@ def read_rules(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def none_left(path: object) -> InputError:
     """Nothing of the grid is asked."""
-    return InputError(f"{path}: only and skip leave out every combination; look at how ids are written")
+    return InputError(f"{path}: only and skip leave nothing to ask; look at how ids are written, and at --text, --persona and --limit")

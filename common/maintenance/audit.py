@@ -10,9 +10,11 @@ from itertools import islice
 from pathlib import Path
 
 from common.experiment.duplicates import Repeats
+from common.experiment.kept import NAME
 from common.nouns import Run, Shard
 from common.outcomes import PENDING
 from common.providers.base import Provider
+from common.results.origin import manifest_of
 from common.results.tally import Tally, run_tally
 from common.runs.journal import Journal
 
@@ -26,6 +28,8 @@ def audit(journal: Journal, run: Run, provider: Provider) -> Iterator[str]:
     shards = journal.shards(run)
     for shard in shards:
         yield from _files_of(run, shard)
+    if kept_sha256 := manifest_of(run.folder / "run.json").get("kept_sha256"):
+        yield from _differs(run.folder / NAME, str(kept_sha256))
     found = run_tally(run, shards, provider.decode)
     if not found.adds_up:
         yield f"the sum does not add up: {run.planned:,} planned, {found.rows:,} rows, {dict(found.outcomes)}"

@@ -204,7 +204,7 @@ class RunOrigin:
         if parts is None:
             return Meta(custom_id, kept=self._cells.blank)
         persona, model, trial, text, levels = parts
-        title, kept = self._texts.get(text, ""), self._cells(persona, levels, place) if self.kept else ()
+        title, kept = self._texts.get(text, ""), self._cells(persona, levels, place, text) if self.kept else ()
         return Meta(custom_id, model, self._models[model], persona, self._personas[persona], trial, text, title, temperature, kept)
 
 

@@ -120,6 +120,13 @@ class Journal:
             (run.key, run.provider, run.name, run.host, run.account, body),
         )
 
+    def forget(self, run: Run) -> None:
+        """Take out a run that was never planned to its end."""
+        with self._transaction():
+            self._check_writer(run.key)
+            self._db.execute("DELETE FROM events WHERE run = ?", (run.key,))
+            self._db.execute("DELETE FROM runs WHERE key = ?", (run.key,))
+
     # ---- shards
 
     def shards(self, run: Run, *states: str) -> list[Shard]:

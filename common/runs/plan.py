@@ -21,6 +21,7 @@ from common.experiment.grid import Grid, grids
 from common.experiment.ids import check_ids
 from common.experiment.kept import Keeper
 from common.experiment.marks import new_secret
+from common.experiment.rules import none_left
 from common.experiment.sample import Chosen, choose
 from common.nouns import Model, Run, Shard
 from common.providers.account import Account
@@ -29,7 +30,7 @@ from common.results.origin import write_manifest
 from common.results.scoring import scoring_of
 from common.runs.journal import Journal
 from common.runs.record import write_record
-from common.runs.told import check_parameters, grid_facts, told_of, told_of_texts
+from common.runs.told import check_parameters, grid_facts, told_of, told_of_models, told_of_texts
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def plan(
 ) -> Planned:
     """The run that this command means: continued if it exists, else planned with its shards written.
 
-    Raises InputError: a name that belongs to another experiment, ids that collide, requests beyond the limits, a full disk.
+    Raises InputError: a name that belongs to another experiment, ids that collide, requests that cannot be sent, a full disk.
     """
     bound = {
         "models": [[m.alias, m.id] for m in models], "address": account.identity, "host": account.host.name, "provider": folder
@@ -72,13 +73,20 @@ def plan(
     run = _existing(journal, folder, {digest, *former}, run_name)
     if run is not None and run.planned:
         return Planned(run, tuple(models), journal.shards(run), is_new=False)
+    fresh = False
     if run is None:
-        run = _new(journal, account, folder, experiment, models, digest, run_name)
+        run, fresh = _new(journal, account, folder, experiment, models, digest, run_name)
     with journal.lock(run):
         run = journal.run(run.key)
         if run.planned:  # by another process, between our look and our lock
             return Planned(run, tuple(models), journal.shards(run), is_new=False)
-        return _write(journal, provider, account, run, experiment, models, skip_invalid)
+        try:
+            return _write(journal, provider, account, run, experiment, models, skip_invalid)
+        except InputError:
+            if fresh:  # a folder that was there may hold the shards of a run whose journal is lost
+                journal.forget(run)
+                shutil.rmtree(run.folder, ignore_errors=True)
+            raise
 
 
 def _existing(journal: Journal, folder: str, digests: set[str], run_name: str | None) -> Run | None:
@@ -98,7 +106,8 @@ def _new(
     models: Sequence[Model],
     digest: str,
     name: str | None,
-) -> Run:
+) -> tuple[Run, bool]:
+    """A new run, and whether its folder is new too."""
     named = name is not None
     names = [name] if named else [f"{experiment.name}-{digest[:size]}" for size in (6, 12, 24)]
     name = next(n for n in names if journal.run(f"{folder}/{n}") is None)
@@ -117,11 +126,12 @@ def _new(
         longer=experiment.cut_off_factor,
         named=named,
     )
+    fresh = not run.folder.exists()
     try:
         (run.folder / "shards").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{run.folder}: {error.strerror}; choose another folder with --results or RESULTS_DIR") from None
-    return journal.save_run(run, "created", experiment=str(experiment.path))
+    return journal.save_run(run, "created", experiment=str(experiment.path)), fresh
 
 
 def _write(
@@ -137,6 +147,7 @@ def _write(
     experiment, host = askable.experiment, account.host
     every = grids(experiment, models, host)
     notes = [*told_of_texts(experiment), *check_parameters(provider, every)]
+    notes += told_of_models(experiment, models)
     keeper = _keeper(experiment)
     found = check_ids(keeper.watched(experiment, run.folder) if keeper else experiment, models)
     check_texts_are_asked(experiment, found.texts)
@@ -157,12 +168,14 @@ def _write(
         share = None if experiment.limit is None else (experiment.limit + len(models) - 1 - n) // len(models)
         conditions = grid.conditions(chosen, keeper.places if keeper else None)
         made += work.cut(conditions, experiment.cap(grid.model), len(made) + 1, share)
-    notes += told_of(every)
+    notes += told_of(every, work.identical)
     if work.invalid and not skip_invalid:
         shown = "; ".join(f"{custom_id}: {why}" for custom_id, why in work.invalid[:5])
         more = f" … and {work.skipped - 5:,} more" if work.skipped > 5 else ""
-        raise InputError(f"{work.skipped:,} requests are beyond the limits: {shown}{more} (--skip-invalid leaves them out)")
+        raise InputError(f"{work.skipped:,} requests cannot be sent: {shown}{more} (--skip-invalid leaves them out)")
     if not made:
+        if experiment.only or experiment.skip:
+            raise none_left(experiment.path)
         raise InputError(f"{experiment.path}: no request is left to send; check --text, --persona and --limit")
     _check_disk(run.folder, made)
     made_with = {"python": platform.python_version(), "orjson": orjson.__version__}
@@ -177,7 +190,7 @@ def _write(
         {
             "digest": run.digest, "address": run.address, "made_with": made_with, "run": told, "ids_differ_in_case_only": found.alike,
             "mark": secret, "grid": grid_facts(experiment, every, found.texts), "told": notes,
-            **scoring_of(run.folder, run.digest),
+            "kept_sha256": keeper.sha256 if keeper else "", **scoring_of(run.folder, run.digest),
         },  # fmt: skip
     )
     write_record(run, experiment, models, account.host)

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 
 from common.errors import InputError
 from common.experiment.experiment import Experiment
 from common.experiment.grid import Grid
+from common.nouns import Model
 from common.providers.base import Provider
 
 
 def grid_facts(experiment: Experiment, every: Sequence[Grid], texts: int) -> dict[str, object]:
-    """The size of each factor, and what their crossing makes before rules, samples and limits."""
-    sizes = {"personas": len(experiment.personas), "texts": texts, **{factor.name: len(factor.levels) for factor in experiment.factors}}
-    sizes |= {"models": len(every), "trials": experiment.trials}
-    product = 1
-    for size in sizes.values():
-        product *= size
-    return {"factors": sizes, "crossed": product, "sample": experiment.sample, "limit": experiment.limit}
+    """The size of each factor in order, and what their crossing makes before rules, samples and limits.
+
+    `texts`: those that can be asked. A factor may be called like ours, such as "models", so these are pairs.
+    """
+    further = ((factor.name, len(factor.levels)) for factor in experiment.factors)
+    sizes = [("personas", len(experiment.personas)), ("texts", texts), *further, ("models", len(every)), ("trials", experiment.trials)]
+    rules = bool(experiment.only or experiment.skip)
+    crossed = prod(size for _, size in sizes)
+    return {"factors": sizes, "crossed": crossed, "rules": rules, "sample": experiment.sample, "limit": experiment.limit}
 
 
-def grid_line(grid: Mapping, planned: int, skipped: int) -> str:
-    """The grid in words: "4 personas × 3 texts × 2 wording × 2 models × 10 trials = 480"."""
+def grid_line(grid: Mapping, planned: int) -> str:
+    """The grid in words: "4 personas × 3 texts × 2 wording × 2 models × 10 trials = 480"; `planned`: what is asked of it."""
     sizes, crossed = grid["factors"], grid["crossed"]
-    line = " × ".join(f"{size:,} {name.removesuffix('s') if size == 1 else name}" for name, size in sizes.items()) + f" = {crossed:,}"
-    if planned + skipped == crossed:
+    line = " × ".join(f"{size:,} {name.removesuffix('s') if size == 1 else name}" for name, size in sizes) + f" = {crossed:,}"
+    if planned == crossed:
         return line
-    if grid.get("sample"):
-        return f"{line}; a sample of {planned + skipped:,}"
-    if grid.get("limit"):
-        return f"{line}; the first {planned + skipped:,}"
-    return f"{line}; only and skip leave {planned + skipped:,}"
+    left = "only and skip leave some of it; " * bool(grid["rules"] and (grid["sample"] or grid["limit"]))
+    if grid["sample"]:
+        return f"{line}; {left}a sample of {planned:,}"
+    if grid["limit"]:
+        return f"{line}; {left}the first {planned:,}"
+    return f"{line}; only and skip leave {planned:,}" if grid["rules"] else f"{line}; {planned:,} can be sent"
 
 
 def check_parameters(provider: Provider, every: Iterable[Grid]) -> list[str]:
@@ -59,14 +64,23 @@ def told_of_texts(experiment: Experiment) -> list[str]:
     return told + ["these answers are simulated, so all that is made of them is marked as simulated"] * texts.simulated
 
 
-def told_of(every: Iterable[Grid]) -> list[str]:
-    """What is told of requests that ask the same, and of temperatures that are not sent."""
+def told_of_models(experiment: Experiment, models: Sequence[Model]) -> list[str]:
+    """What is told of request parameters that no model here has."""
+    levels = [level.parameters for factor in experiment.factors for level in factor.levels]
+    named = dict.fromkeys(name for parameters in (experiment.parameters, *levels) for name in parameters.models)
+    return [f"request.model.{name}: no model called {name} is asked" for name in named if name not in [m.alias for m in models]]
+
+
+def told_of(every: Iterable[Grid], identical: Mapping[str, int]) -> list[str]:
+    """What is told of levels that are not sent, and of requests that ask the same; `identical`: how many, by model."""
     told = []
     for grid in every:
         experiment, model = grid.experiment, grid.model
         warm = any(level.temperature is not None for factor in experiment.factors for level in factor.levels)
         if warm and all(way.base is None for way in grid.ways):
             told.append(f"{model.alias} takes no temperature: the levels that set one ask it the same")
-        if grid.identical:
-            told.append(f"{model.alias}: {grid.identical:,} requests ask word for word what others of them ask; they count as more trials")
+        if not model.reasoning and any(level.effort for factor in experiment.factors for level in factor.levels):
+            told.append(f"{model.alias} takes no reasoning effort: the levels that set one ask it the same")
+        if count := identical.get(model.alias):
+            told.append(f"{model.alias}: {count:,} requests ask word for word what others of them ask; they count as more trials")
     return told
