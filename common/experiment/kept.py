@@ -6,10 +6,13 @@ A line begins with the text's id, so that no other text's columns are ever shown
 from __future__ import annotations
 
 import hashlib
+import os
+import weakref
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import orjson
@@ -18,6 +21,7 @@ from common.experiment.experiment import Experiment, Texts
 from common.files import whole_file
 
 NAME = "texts.jsonl"
+_BLOCK = 1 << 14  # bytes that are read at a time
 
 
 class Keeper:
@@ -54,18 +58,31 @@ class Kept:
     """Reads them back: `kept(place, text)` → the values; empty where the file is not there or not what was written."""
 
     def __init__(self, folder: Path, count: int) -> None:
-        self._path, self._file, self._blank = folder / NAME, None, ("",) * count
-        self._at = lru_cache(1024)(self._read)
+        self._blank, handle = ("",) * count, None
+        if count:
+            with suppress(OSError):
+                handle = os.open(folder / NAME, os.O_RDONLY)
+                weakref.finalize(self, os.close, handle)
+        # not a cached method: that would be a circle, which holds the file open until it is looked for
+        self._at = lru_cache(1024)(partial(_read, handle, self._blank))
 
     def __call__(self, place: int | None, text: str) -> tuple[str, ...]:
         return self._blank if place is None or not self._blank else self._at(place, text)
 
-    def _read(self, place: int, text: str) -> tuple[str, ...]:
-        try:
-            self._file = self._file or open(self._path, "rb")
-            self._file.seek(place)
-            found_id, *found = orjson.loads(self._file.readline())
-        except (OSError, ValueError, TypeError):
-            return self._blank
-        good = found_id == text and len(found) == len(self._blank) and all(isinstance(one, str) for one in found)
-        return tuple(found) if good else self._blank
+
+def _read(handle: int | None, blank: tuple[str, ...], place: int, text: str) -> tuple[str, ...]:
+    if handle is None:
+        return blank
+    try:
+        of, *found = orjson.loads(_line(handle, place))
+    except (OSError, ValueError, TypeError):
+        return blank
+    good = of == text and len(found) == len(blank) and all(isinstance(one, str) for one in found)
+    return tuple(found) if good else blank
+
+
+def _line(handle: int, place: int) -> bytes:
+    found = b""
+    while b"\n" not in found and (more := os.pread(handle, max(_BLOCK, len(found)), place + len(found))):
+        found += more
+    return found.partition(b"\n")[0]
