@@ -100,7 +100,7 @@ class Plan:
                 trials = trials[: int(left)]
             left -= len(trials)
             before, after = id_parts(persona, model.alias, text, levels)
-            problem = problem or self._problem(condition)
+            problem = problem or self._problem(condition, ask)
             if problem:
                 self._reject(f"{before}{trials[0]:02d}{after}", problem, len(trials))
                 continue
@@ -132,12 +132,15 @@ class Plan:
         if group:
             yield model, group
 
-    def _problem(self, condition: Condition) -> str:
+    def _problem(self, condition: Condition, ask: Ask) -> str:
         """Why a condition cannot be sent; "" if it can."""
         if (not condition.user or condition.user.isspace()) and not condition.attachments:
             return "the prompt is empty"
         if any(not text or text.isspace() for _, text in condition.turns):
             return "a message before the prompt is empty"
+        heat = condition.temperature if ask.parameters else None
+        if heat is not None and (problem := self.provider.temperature_problem(heat, condition.model, ask)):
+            return problem
         for attachment in condition.attachments:
             if problem := self.provider.attachment_problem(attachment, condition.model):
                 return problem

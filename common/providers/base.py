@@ -84,6 +84,11 @@ class Provider(ABC):
         return ""
 
     @staticmethod
+    def temperature_problem(temperature: float, model: Model, ask: Ask) -> str:
+        """Why a model's requests cannot have this temperature beside their other parameters."""
+        return ""
+
+    @staticmethod
     def attachment_problem(attachment: Attachment, model: Model) -> str:
         """Why a model cannot be shown this image or PDF."""
         return f"{attachment.name}: this host takes text only"

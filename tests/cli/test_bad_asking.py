@@ -58,6 +58,23 @@ def test_a_plan_that_is_refused(run: Commands, study: Callable, keys: dict[str, 
     assert "small" not in run("openai", "--list", quick=False).out
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ('{thinking = {type = "enabled", budget_tokens = 1024}}', "while claude-haiku-4-5 thinks it takes no other than 1"),
+        ("{top_p = 0.5}", "claude-haiku-4-5 takes a temperature or top_p, not both"),
+    ],
+)
+def test_a_temperature_that_claude_does_not_take_beside_it(run: Commands, study: Callable, asked: str, said: str) -> None:
+    """Such a request would be turned down row by row; alone, the same parameter is taken."""
+    more = {"request": asked, "max_tokens": "2000"}
+    typed = ("claude", "--batch", "--model", "claude-haiku-4-5", "--experiment")
+    refused(run(*typed, study(**more)), "2 requests cannot be sent", said)
+    nothing_was_sent(run)
+    cool = run(*typed, study(**more, persona='[{id = "1", name = "a reader"}]'))
+    assert (cool.code, run.requests()) == (0, 2), cool.said
+
+
 def test_a_refused_plan_leaves_what_was_there(run: Commands, study: Callable) -> None:
     """A run's folder whose journal is lost may hold what was paid for: a refused plan takes nothing out of it."""
     good = study()

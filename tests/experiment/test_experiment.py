@@ -100,6 +100,10 @@ def test_ids_that_begin_alike_are_refused(study: Callable) -> None:
 
 def test_ids_that_differ_in_case_only_are_noticed(study: Callable) -> None:
     """Such ids are allowed, but their files must be told apart."""
+    keys = {"prompt": '{user = "{w}"}', "text": '[{id = "t", file = "t1.txt"}, {id = "t_1", file = "t1.txt"}]'}
+    factor = '[{{name = "w", levels = ["1_a", "{}"]}}]'  # p1_gpt-4.1_n01_t_1_a and p1_gpt-4.1_n01_t_1_A
+    assert check_ids(load(study(factor=factor.format("A"), **keys)), [GPT]).alike
+    assert not check_ids(load(study(factor=factor.format("B"), **keys)), [GPT]).alike
     folder = study(text='[{id = "a", file = "t1.txt"}, {id = "A", file = "t1.txt"}]')
     assert check_ids(load(folder), [GPT]).alike
     assert check_ids(load(study(text='[{id = "a", file = "t1.txt"}]')), [GPT]) == (False, 1)
