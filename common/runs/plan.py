@@ -14,7 +14,7 @@ import orjson
 from common.errors import InputError
 from common.experiment import cut
 from common.experiment.askable import Askable
-from common.experiment.checks import check_texts_are_asked
+from common.experiment.checks import check_asked, check_texts_are_asked
 from common.experiment.columns import kept
 from common.experiment.experiment import Experiment
 from common.experiment.grid import Grid, grids
@@ -143,6 +143,7 @@ def _write(
     models: Sequence[Model],
     skip_invalid: bool,
 ) -> Planned:
+    check_asked(experiment)
     askable = Askable(experiment, skip_invalid)
     experiment, host = askable.experiment, account.host
     every = grids(experiment, models, host)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from common.errors import InputError
+from common.experiment.checks import check_asked
 from common.experiment.read import load
 
 NAMED = {"prompt": '{user = "{w} {text}"}'}
@@ -96,6 +97,6 @@ def test_an_experiment_that_cannot_be_asked(study: Callable, keys: dict[str, str
     """Each is refused when it is read, in one line that says the file and what is wrong."""
     files = {"s.json": '{"type": 5}', "d.csv": "a,b\n1,2\n3,4\n", "empty.txt": " \n", "garbled.txt": b"\xff\xfe{"}
     with pytest.raises(InputError) as error:
-        load(study(files, **keys))
+        check_asked(load(study(files, **keys)))
     assert all(text in str(error.value) for text in said), error.value
     assert "\n" not in str(error.value)

@@ -126,6 +126,23 @@ def test_repeats_far_apart() -> None:
     assert repeats.found(at_most=100) == {hash(str(n)) for n in range(10)}
 
 
+PINNED = [
+    ({}, "9f72d0f79a797915f03ae68dc0b29eede0cd8ff52513bc4fcda68d1328ba3003"),
+    (
+        {"text": None, "data": '{file = "d.csv", id = "id"}', "prompt": '{user = "{review} ({stars})"}'},
+        "b8e470c24bf142fd9cb6301ca1f13d44ebd5a6142f3abeb3993d90fd8ba14b51",
+    ),
+]
+
+
+@pytest.mark.parametrize(("keys", "digest"), PINNED, ids=["texts", "data"])
+def test_a_plain_experiment_keeps_its_digest(study: Callable, keys: dict, digest: str) -> None:
+    """As version 0.1 computed it: with another one, what was paid for would be bought again."""
+    questions = '[{id = "Q1", name = "Joy"}, {id = "Q2", name = "怒り", min = 1, max = 7}]'
+    folder = study({"d.csv": 'id,review,stars\nr1,good,5\nr2,"bad, very",1\n'}, question=questions, **keys)
+    assert load(folder).digest(models=[["gpt-4.1", "gpt-4.1"]]) == digest
+
+
 # ---- prompts
 
 
