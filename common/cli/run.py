@@ -17,7 +17,6 @@ from common.reports.notify import notify
 from common.runs.choose import check_open, check_prices, check_source, choose_models
 from common.runs.overview import current_summary, grid_of, plan_facts
 from common.runs.plan import Planned, plan
-from common.runs.told import grid_line
 from common.text import size, usd
 
 
@@ -90,7 +89,7 @@ def _print_plan(session: ScriptSession, planned: Planned) -> None:
         f"run {found['run']} at {found['host']}: {found['requests']:,} requests in {len(found['shards'])} batches, "
         f"{size(found['bytes'])}, about {found['estimated_prompt_tokens']:,} prompt tokens",
         f"models: {', '.join(found['models'])}",
-        *([grid_line(found["grid"], found["requests"])] if found["grid"] else ()),
+        *([found["grid"]["line"]] if "line" in found["grid"] else ()),
         *(f"note: {line}" for line in found["told"]),
     )
     if found["skipped"]:

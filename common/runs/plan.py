@@ -162,7 +162,7 @@ def _write(
         provider=provider,
         secret=secret,
         invalid=[*askable.left_out],
-        skipped=askable.count * ways * experiment.trials,
+        skipped=(unaskable := askable.count * ways * experiment.trials),
     )
     made: list[Shard] = []
     for n, grid in enumerate(every):
@@ -179,6 +179,7 @@ def _write(
             raise none_left(experiment.path)
         raise InputError(f"{experiment.path}: no request is left to send; check --text, --persona and --limit")
     _check_disk(run.folder, made)
+    grid = grid_facts(experiment, every, found.texts, sum(shard.count for shard in made), work.skipped - unaskable)
     made_with = {"python": platform.python_version(), "orjson": orjson.__version__}
     told = {
         "host": run.host, "source": run.source, "created_at": run.created_at, "named": run.named, "longer": run.longer,
@@ -190,8 +191,8 @@ def _write(
         models,
         {
             "digest": run.digest, "address": run.address, "made_with": made_with, "run": told, "ids_differ_in_case_only": found.alike,
-            "mark": secret, "grid": grid_facts(experiment, every, found.texts), "told": notes,
-            "kept_sha256": keeper.sha256 if keeper else "", **scoring_of(run.folder, run.digest),
+            "mark": secret, "grid": grid, "told": notes, "kept_sha256": keeper.sha256 if keeper else "",
+            **scoring_of(run.folder, run.digest),
         },  # fmt: skip
     )
     write_record(run, experiment, models, account.host)

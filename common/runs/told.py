@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 
 from common.errors import InputError
@@ -12,30 +12,29 @@ from common.nouns import Model
 from common.providers.base import Provider
 
 
-def grid_facts(experiment: Experiment, every: Sequence[Grid], texts: int) -> dict[str, object]:
-    """The size of each factor in order, and what their crossing makes before rules, samples and limits.
+def grid_facts(experiment: Experiment, every: Sequence[Grid], texts: int, planned: int, rejected: int) -> dict[str, object]:
+    """The size of each factor in order, what their crossing makes before rules, samples and limits, and all of it in one line.
 
-    `texts`: those that can be asked. A factor may be called like ours, such as "models", so these are pairs.
+    `texts`: those that can be asked; `rejected`: requests of them that cannot be sent. A factor may be called like ours, such as
+    "models", so the sizes are pairs.
     """
     further = ((factor.name, len(factor.levels)) for factor in experiment.factors)
     sizes = [("personas", len(experiment.personas)), ("texts", texts), *further, ("models", len(every)), ("trials", experiment.trials)]
-    rules = bool(experiment.only or experiment.skip)
     crossed = prod(size for _, size in sizes)
-    return {"factors": sizes, "crossed": crossed, "rules": rules, "sample": experiment.sample, "limit": experiment.limit}
-
-
-def grid_line(grid: Mapping, planned: int) -> str:
-    """The grid in words: "4 personas × 3 texts × 2 wording × 2 models × 10 trials = 480"; `planned`: what is asked of it."""
-    sizes, crossed = grid["factors"], grid["crossed"]
     line = " × ".join(f"{size:,} {name.removesuffix('s') if size == 1 else name}" for name, size in sizes) + f" = {crossed:,}"
-    if planned == crossed:
-        return line
-    left = "only and skip leave some of it; " * bool(grid["rules"] and (grid["sample"] or grid["limit"]))
-    if grid["sample"]:
-        return f"{line}; {left}a sample of {planned:,}"
-    if grid["limit"]:
-        return f"{line}; {left}the first {planned:,}"
-    return f"{line}; only and skip leave {planned:,}" if grid["rules"] else f"{line}; {planned:,} can be sent"
+    facts = {"factors": sizes, "crossed": crossed, "sample": experiment.sample, "limit": experiment.limit}
+    return {**facts, "line": line + "".join(f"; {part}" for part in _left(experiment, crossed, planned, rejected))}
+
+
+def _left(experiment: Experiment, crossed: int, planned: int, rejected: int) -> Iterator[str]:
+    """What of the whole crossing is asked, and why not all of it."""
+    asked, part = planned + rejected, experiment.sample or experiment.limit
+    if asked < crossed and (experiment.only or experiment.skip):
+        yield "only and skip leave some of it" if part else f"only and skip leave {asked:,}"
+    if asked < crossed and part:
+        yield f"a sample of {asked:,}" if experiment.sample else f"the first {asked:,}"
+    if rejected:
+        yield f"{planned:,} of these can be sent"
 
 
 def check_parameters(provider: Provider, every: Iterable[Grid]) -> list[str]:
