@@ -14,6 +14,7 @@ import orjson
 from common.errors import InputError
 from common.experiment import cut
 from common.experiment.askable import Askable
+from common.experiment.attached import attached_digest
 from common.experiment.checks import check_asked, check_texts_are_asked
 from common.experiment.columns import kept
 from common.experiment.experiment import Experiment
@@ -67,6 +68,7 @@ def plan(
     bound = {
         "models": [[m.alias, m.id] for m in models], "address": account.identity, "host": account.host.name, "provider": folder
     }  # fmt: skip
+    bound |= {"attached": attached} if (attached := attached_digest(experiment)) else {}
     digest = experiment.digest(**bound)
     texts = experiment.texts
     former = {replace(experiment, texts=replace(texts, digest=one)).digest(**bound) for one in texts.former_digests}

@@ -82,3 +82,17 @@ def test_parameters_that_nobody_knows(run: Commands, study: Callable) -> None:
         "gpt-4.1 takes no reasoning effort: the levels that set one ask it the same",
         same("gpt-4.1", 2),
     ]
+
+
+def test_a_changed_picture_is_another_run(run: Commands, study: Callable) -> None:
+    """What an image holds is part of what is asked, as the words of a text are; its date and the images of other texts are not."""
+
+    def planned(*options: str, **images: bytes) -> str:
+        files = {f"{name}.png": data for name, data in images.items()}
+        folder = study({"d.csv": GOOD.replace("late,a.png", "late,b.png"), **files}, **GRID)
+        return run("openai", "--dry-run", "--json", "--model", "gpt-4.1", "--experiment", folder, *options, quick=False).json["run"]
+
+    first = planned(a=png(), b=png())
+    assert planned(a=png(), b=png()) == first
+    assert planned(a=png(9, 9), b=png()) != first
+    assert planned("--text", "r3", a=png(), b=png()) == planned("--text", "r3", a=png(9, 9), b=png())
