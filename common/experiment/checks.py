@@ -26,6 +26,11 @@ def check_asked(experiment: Experiment) -> None:
     """Raise InputError for what is written and would not be asked. Of a new run only: one of before may be gone on with."""
     named = names_in(experiment.sources)
     _refuse_doubled(experiment)
+    keys = {f"persona.{key}": "a persona's key" for persona in experiment.personas for key in persona.keys}
+    keys |= {f"{f.name}.{key}": f"a key of factor {f.name}" for f in experiment.factors for level in f.levels for key in level.keys}
+    for column in experiment.texts.columns:
+        if column in keys and column in named:
+            raise InputError(f"{experiment.path}: {{{column}}} is a column of the data and {keys[column]}; rename one of them")
     used = named | experiment.rules.used | set(experiment.columns or ())
     for where, name in _to_be_used(experiment):
         if name not in used:

@@ -122,8 +122,10 @@ class Grid:
                     continue
                 if modifier:
                     heat = self._heat(way.base, modifier)
-                again = self._twins and (way.same, heat) in done
-                done.add((way.same, heat))
+                again = False
+                if self._twins:
+                    again = (way.same, heat) in done
+                    done.add((way.same, heat))
                 system = way.constant if way.constant is not None else way.system(row)
                 if way.turns or way.files or way.levels:
                     turns = tuple((role, prompt(row)) for role, prompt in way.turns)

@@ -31,7 +31,7 @@ class Rules:
         for rule, kind in self._rules:
             if max(rule.uses, default=0) >= len(front):
                 by_row.append((rule, kind))
-            elif rule.holds((*front, *self._blank), "1") is not kind:
+            elif rule.holds((*front, *self._blank), "") is not kind:
                 return False
         if not by_row:
             return True

@@ -19,7 +19,7 @@ CASES: list[tuple[dict, str, list[str]]] = [
     ({"prompt": '{user = "Say something"}', **DATA}, "", ["names no column of d.csv", "{a}, {b}"]),
     ({"only": "\"model == 'x'\""}, "", ["only and skip leave nothing to ask"]),
     ({"skip": "\"id == 't1'\""}, "", ["only and skip leave nothing to ask"]),
-    ({"skip": '"persona.name > 3"'}, "", ["skip: in row 1 persona.name is 'a reader', not a number"]),
+    ({"skip": '"persona.name > 3"'}, "", ["skip: persona.name is 'a reader', not a number"]),
     ({"factor": '[{name = "m", sets = "messages", levels = ["a", "b"]}]'}, "", ["request.messages", "[[prompt.message]]"]),
     ({"factor": '[{name = "m", sets = "max_tokens", levels = [1, 2]}]'}, "", ["request.max_tokens", "beside trials"]),
     ({"factor": '[{name = "m", sets = "top_p", levels = [0.1, 5]}]'}, "", ["request.top_p: top_p is 5", "from 0 to 1"]),
