@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from common.errors import Refused
 from common.nouns import Ask, Attachment, Batch, Condition, Model, Result, Shard
+from common.providers.checks import costs_unknown
 
 SLACK = 300.0  # seconds that a host's clock may be behind ours
 UNLISTED = (403, 404, 405, 501)  # what a host answers that does not list its batches
@@ -77,6 +78,8 @@ class Provider(ABC):
     def knows_parameter(name: str) -> bool:
         """Whether a request parameter is one that we can check. Others are sent as they are."""
         return False
+
+    costs_unknown = staticmethod(costs_unknown)
 
     @staticmethod
     def parameter_problem(name: str, value: object, model: Model, ask: Ask) -> str:

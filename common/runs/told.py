@@ -38,8 +38,11 @@ def _left(experiment: Experiment, crossed: int, planned: int, rejected: int) -> 
 
 
 def check_parameters(provider: Provider, every: Iterable[Grid]) -> list[str]:
-    """What is told of request parameters that are not known here. Raises InputError for one that a model does not take."""
-    unknown: dict[str, None] = {}
+    """What is told of request parameters that are not known here, or whose price is not.
+
+    Raises InputError for one that a model does not take.
+    """
+    told: dict[str, None] = {}
     for grid in every:
         for way in grid.ways:
             given = dict(way.ask.parameters)
@@ -49,8 +52,10 @@ def check_parameters(provider: Provider, every: Iterable[Grid]) -> list[str]:
                 if problem := provider.parameter_problem(name, value, grid.model, way.ask):
                     raise InputError(f"{grid.experiment.path}: request.{name}: {problem}")
                 if not provider.knows_parameter(name):
-                    unknown[name] = None
-    return [f"request.{name} is not known here and is sent as it stands" for name in unknown]
+                    told[f"request.{name} is not known here and is sent as it stands"] = None
+                elif provider.costs_unknown(name, value):
+                    told[f"request.{name} may cost more than tokens do: what it adds is unknown here, and no cap counts it"] = None
+    return [*told]
 
 
 def told_of_texts(experiment: Experiment) -> list[str]:

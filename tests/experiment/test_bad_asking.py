@@ -96,7 +96,8 @@ CASES = [
 @pytest.mark.parametrize(("keys", "said"), CASES, ids=[said[0] for _, said in CASES])
 def test_an_experiment_that_cannot_be_asked(study: Callable, keys: dict[str, str], said: list[str]) -> None:
     """Each is refused when it is read, in one line that says the file and what is wrong."""
-    files = {"s.json": '{"type": 5}', "d.csv": "a,b\n1,2\n3,4\n", "e.csv": "persona.name,b\n1,2\n", "empty.txt": " \n", "garbled.txt": b"\xff\xfe{"}
+    files = {"s.json": '{"type": 5}', "e.csv": "persona.name,b\n1,2\n"}
+    files |= {"d.csv": "a,b\n1,2\n3,4\n", "empty.txt": " \n", "garbled.txt": b"\xff\xfe{"}
     with pytest.raises(InputError) as error:
         check_asked(load(study(files, **keys)))
     assert all(text in str(error.value) for text in said), error.value

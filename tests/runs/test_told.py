@@ -84,6 +84,21 @@ def test_parameters_that_nobody_knows(run: Commands, study: Callable) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ('{service_tier = "priority"}', True),
+        ('{service_tier = "default"}', False),
+        ('{tools = [{type = "function", function = {name = "f"}}]}', False),
+        ("{web_search_options = {}}", True),
+    ],
+)
+def test_parameters_whose_price_is_unknown(run: Commands, study: Callable, asked: str, told: bool) -> None:
+    """What a tool at the provider or a dearer service adds to the bill is counted by no cap, and that is said."""
+    out = run("openai", "--dry-run", "--model", "gpt-4.1", "--experiment", study(request=asked), quick=False).out
+    assert any("no cap counts it" in note for note in notes(out)) == told, out
+
+
 def test_a_changed_picture_is_another_run(run: Commands, study: Callable) -> None:
     """What an image holds is part of what is asked, as the words of a text are; its date and the images of other texts are not."""
 
