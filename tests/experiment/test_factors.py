@@ -158,8 +158,7 @@ class Planner:
 @pytest.fixture
 def planner(tmp_path: Path) -> Iterator[Planner]:
     """Plans in a folder of the test's own."""
-    made = Planner(tmp_path)
-    with closing(made.journal):
+    with closing((made := Planner(tmp_path)).journal):
         yield made
 
 
@@ -197,8 +196,7 @@ def test_each_combination_is_asked_once_and_known_again(planner: Planner, drawn:
     expected = drawn.requests()
     found = list(sent(made.run, made.shards))
     assert Counter(meta.custom_id for _, meta in found) == Counter(expected.keys())
-    header_names = RunOrigin(made.run).kept
-    assert len(set(header_names)) == len(header_names)
+    assert len({*(headers := RunOrigin(made.run).kept)}) == len(headers)
     seen: dict[tuple, tuple] = {}
     again: Counter[str] = Counter()
     for body, meta in found:
@@ -207,12 +205,11 @@ def test_each_combination_is_asked_once_and_known_again(planner: Planner, drawn:
         user = body["messages"][-1]["content"]
         assert user == FIELD.join(known[name] for name in drawn.names)
         names = [*drawn.factors, "gold", "persona.age", *(f"{name}.say" for name in drawn.factors)]
-        cells = dict(zip(header_names, meta.kept, strict=True))
-        shown = {name: cells[name.replace(".", "_")] for name in names}
-        assert shown == {name: known[name] for name in names}
+        cells = dict(zip(headers, meta.kept, strict=True))
+        assert {name: cells[name.replace(".", "_")] for name in names} == {name: known[name] for name in names}
         again[model] += seen.setdefault((model, text, user), (persona, levels)) != (persona, levels)
-    told = [line for line in orjson.loads((made.run.folder / "run.json").read_bytes())["told"] if "word for word" in line]
-    assert told == [
+    told = orjson.loads((made.run.folder / "run.json").read_bytes())["told"]
+    assert [line for line in told if "word for word" in line] == [
         f"{model}: {again[model]:,} requests ask word for word what others of them ask; they count as more trials"
         for model in drawn.models
         if again[model]
