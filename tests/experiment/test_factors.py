@@ -173,8 +173,7 @@ def sent(run: Run, shards: list) -> Iterator[tuple[dict, object]]:
 
 
 REFUSALS = ("begin alike", "could not be taken apart", "leave nothing")
-UNCHECKED = [HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much]
-PROPERTY = settings(suppress_health_check=UNCHECKED, deadline=None, max_examples=40)
+PROPERTY = settings(suppress_health_check=[*HealthCheck], deadline=None, max_examples=40)
 
 
 def planned_or_refused(planner: Planner, drawn: Drawn, **narrowed: int | None) -> Planned:
