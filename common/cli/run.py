@@ -24,7 +24,6 @@ from common.runs.lock import InWork
 from common.runs.overview import current_summary, grid_of, plan_facts
 from common.runs.plan import Planned, plan
 from common.runs.reuse import refresh
-from common.runs.told import grid_line
 from common.text import size, usd
 
 
@@ -120,7 +119,7 @@ def _print_plan(session: ScriptSession, planned: Planned) -> None:
         f"run {found['run']} at {found['host']}: {found['requests']:,} requests in {len(found['shards'])} batches, "
         f"{size(found['bytes'])}, about {found['estimated_prompt_tokens']:,} prompt tokens",
         f"models: {', '.join(found['models'])}",
-        *([grid_line(found["grid"], found["requests"], found["skipped"])] if found["grid"] else ()),
+        *([found["grid"]["line"]] if "line" in found["grid"] else ()),
         *(f"note: {line}" for line in found["told"]),
     )
     if found["skipped"]:

@@ -31,7 +31,8 @@ class Askable:
 
     def _rows(self) -> Iterator[Row]:
         bad: list[tuple[int, str]] = []
-        count, id_column, used = 0, self._texts.id_column, self._used
+        count, id_column, used, only = 0, self._texts.id_column, self._used, self.experiment.only_texts
+        self.count = 0
         for where, row in self._texts.rows():
             text_id = row[id_column]
             if not text_id or not text_id.isprintable() or text_id != text_id.strip():
@@ -42,12 +43,12 @@ class Askable:
                 yield where, row
                 continue
             count += 1
+            self.count += only is None or text_id in only
             if len(bad) < _KEPT:
                 bad.append((where, why))
         if count and not self._skip:
             raise bad_rows(self._texts.source, "row", bad, count, " (--skip-invalid leaves them out)")
         self.left_out[:] = [(f"{self._texts.source.name}, row {where}", why) for where, why in bad]
-        self.count = count
 
 
 def _blank(row: Sequence[str], columns: Sequence[int]) -> bool:

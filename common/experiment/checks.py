@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from common.errors import InputError
 from common.experiment.columns import kept, taken_names
 from common.experiment.experiment import Experiment
 from common.experiment.factors import check_names
-from common.experiment.prompt import Prompt, names_in
+from common.experiment.prompt import DOUBLED, Prompt, names_in
 
 _HINT = "name it in a prompt, in only or skip, or in columns = [\"*\", …]; request parameters stand in [request]"
 
 
 def check(experiment: Experiment) -> None:
-    """Raise InputError for a name that no prompt, rule or column uses, for an unknown one in a prompt, and for a factor's clash."""
+    """Raise InputError for an unknown name in a prompt, rule or column, and for a factor's clash."""
     check_names(experiment.factors, {**taken_names(experiment), "persona": "the personas", "request": "[request]"}, experiment.path)
+    for where, name in _lacking(experiment, names_in(experiment.sources)):
+        raise InputError(f"{experiment.path}: {where}: has no key {name.partition('.')[2]!r}, which a prompt names as {{{name}}}")
     _known_names(experiment)
-    used = names_in(experiment.sources) | experiment.rules.used | set(experiment.columns or ())
+    kept(experiment)
+
+
+def check_asked(experiment: Experiment) -> None:
+    """Raise InputError for what is written and would not be asked. Of a new run only: one of before may be gone on with."""
+    named = names_in(experiment.sources)
+    _refuse_doubled(experiment)
+    keys = {f"persona.{key}": "a persona's key" for persona in experiment.personas for key in persona.keys}
+    keys |= {f"{f.name}.{key}": f"a key of factor {f.name}" for f in experiment.factors for level in f.levels for key in level.keys}
+    for column in experiment.texts.columns:
+        if column in keys and column in named:
+            raise InputError(f"{experiment.path}: {{{column}}} is a column of the data and {keys[column]}; rename one of them")
+    used = named | experiment.rules.used | set(experiment.columns or ())
     used |= {question.gold for question in experiment.questions}
     for where, name in _to_be_used(experiment):
         if name not in used:
             raise InputError(f"{experiment.path}: {where}: is never asked: no prompt names {{{name}}}; {_HINT}")
     for factor in experiment.factors:
         names = {factor.name, *(f"{factor.name}.{key}" for level in factor.levels for key in level.keys)}
-        if not (names & names_in(experiment.sources) or any(level.sets for level in factor.levels)):
+        if not (names & named or any(level.sets for level in factor.levels)):
             raise InputError(
                 f"{experiment.path}: factor {factor.name}: changes nothing: no prompt names {{{factor.name}}} or a key of its levels, "
                 "and no level sets anything in the request"
             )
-    kept(experiment)
+
+
+def _refuse_doubled(experiment: Experiment) -> None:
+    """Other tools write `{{column}}` for a hole; here it would ask the same words of every row."""
+    names = {*experiment.words, *experiment.texts.columns, *(name for names in _each_level(experiment) for name in names)}
+    names |= {f"persona.{key}" for persona in experiment.personas for key in persona.keys} | {f.name for f in experiment.factors}
+    for source, key in _prompts(experiment):
+        for found in DOUBLED.finditer(source):
+            if found[1] in names:
+                told = f"is the literal text {{{found[1]}}}, the same for every row; write {{{found[1]}}} with one brace"
+                raise InputError(f"{experiment.path}: {key}: {found[0]} {told}")
 
 
 def check_texts_are_asked(experiment: Experiment, count: int) -> None:
@@ -54,6 +78,15 @@ def _to_be_used(experiment: Experiment) -> Iterator[tuple[str, str]]:
     if experiment.texts.source == experiment.path:
         usual = ("id", "title", "text", "modifier")
         yield from ((f"text: {name}", name) for name in experiment.texts.columns if name not in usual)
+
+
+def _lacking(experiment: Experiment, named: Collection[str]) -> Iterator[tuple[str, str]]:
+    """(which persona or level, name) of each name in the prompts that others of them have."""
+    keys = [("persona", [(f"persona[{n}]", persona.keys) for n, persona in enumerate(experiment.personas, 1)])]
+    keys += [(f.name, [(f"factor {f.name}, level {level.id}", level.keys) for level in f.levels]) for f in experiment.factors]
+    for owner, rows in keys:
+        for key in dict.fromkeys(key for _, keys_of in rows for key in keys_of if f"{owner}.{key}" in named):
+            yield from ((where, f"{owner}.{key}") for where, keys_of in rows if key not in keys_of)
 
 
 def _known_names(experiment: Experiment) -> None:

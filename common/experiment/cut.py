@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -52,6 +53,7 @@ class Plan:
     secret: str = ""  # of which the marks of its shards follow; "": ids are sent without one
     invalid: list[tuple[str, str]] = field(default_factory=list)  # (custom_id, why), the first 1,000
     skipped: int = 0
+    identical: Counter[str] = field(default_factory=Counter)  # by model: requests that ask word for word what others of it ask
     _mark: str = ""  # of the shard that is open
 
     def cut(self, conditions: Iterable[Asked], cap: int, first: int, at_most: int | None) -> Iterator[Shard]:
@@ -87,7 +89,7 @@ class Plan:
         count = lru_cache(64)(estimate)  # of system prompts and schemas, which a data set repeats
         rest_of = lru_cache(64)(ids_rest)
         model, group, size, end = None, [], 0, suffix(self._mark)
-        for condition, ask, trials, place, problem in conditions:
+        for condition, ask, trials, place, problem, again in conditions:
             if left <= 0:
                 break
             of_model, persona, text, system, user, temperature, levels, turns, attachments = condition
@@ -98,10 +100,12 @@ class Plan:
                 trials = trials[: int(left)]
             left -= len(trials)
             before, after = id_parts(persona, model.alias, text, levels)
-            problem = problem or self._problem(condition)
+            problem = problem or self._problem(condition, ask)
             if problem:
                 self._reject(f"{before}{trials[0]:02d}{after}", problem, len(trials))
                 continue
+            if again:
+                self.identical[model.alias] += len(trials)
             head, tail = encode(condition, ask)  # all trials ask the same
             tokens = count(system) + estimate(user) + 2 * PER_MESSAGE
             if turns or attachments or ask.schema or ask.parameters:
@@ -128,10 +132,15 @@ class Plan:
         if group:
             yield model, group
 
-    def _problem(self, condition: Condition) -> str:
+    def _problem(self, condition: Condition, ask: Ask) -> str:
         """Why a condition cannot be sent; "" if it can."""
-        if not condition.user or condition.user.isspace():
-            return "" if condition.attachments else "the prompt is empty"
+        if (not condition.user or condition.user.isspace()) and not condition.attachments:
+            return "the prompt is empty"
+        if any(not text or text.isspace() for _, text in condition.turns):
+            return "a message before the prompt is empty"
+        heat = condition.temperature if ask.parameters else None
+        if heat is not None and (problem := self.provider.temperature_problem(heat, condition.model, ask)):
+            return problem
         for attachment in condition.attachments:
             if problem := self.provider.attachment_problem(attachment, condition.model):
                 return problem

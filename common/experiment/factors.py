@@ -98,10 +98,10 @@ def _plain(table: Table, sets: str, value: object) -> Level:
     """A level that is one value, which is its id too, and which a request parameter may be set to."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise table.fail("levels", f"holds {shown(value)}; expected {_LEVELS}")
-    row = Table(table.path, {"id": str(value)}, "factor.levels")
-    own_id = row.identifier()
+    where = f"{table.where}.levels"
+    own_id = Table(table.path, {"id": str(value)}, where).identifier()
     if sets == "temperature":
-        given = Table(table.path, {"temperature": value}, "factor.levels").temperature()
+        given = Table(table.path, {"temperature": value}, where).temperature()
         return Level(own_id, temperature=given, keys={"id": own_id})
     if sets == "reasoning_effort":
         return Level(own_id, effort=own_id, keys={"id": own_id})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from hashlib import sha256
 from itertools import product
 from math import isfinite
 from typing import NamedTuple
@@ -29,6 +27,7 @@ class Asked(NamedTuple):
     trials: Sequence[int]
     place: int | None = None
     problem: str = ""
+    again: bool = False  # word for word what the same model is asked of this text already
 
 
 class _Way(NamedTuple):
@@ -46,7 +45,7 @@ class _Way(NamedTuple):
     turns: tuple[tuple[str, Prompt], ...]
     files: tuple[Prompt, ...]
     keeps: Keeps | None  # None: every row
-    alike: int  # the number of the first way that asks the same
+    same: int  # equal for ways that differ, if at all, in temperature
 
 
 class Grid:
@@ -55,14 +54,12 @@ class Grid:
     def __init__(self, experiment: Experiment, model: Model, host: Host, first: int = 0) -> None:
         self.experiment, self.model, self._host, self.texts = experiment, model, host, experiment.texts
         self._attachments = Attachments(experiment.path.parent)
-        self.identical = 0  # requests that ask what another one of this model asks
         self.ways: list[_Way] = []
-        self.left_out = 0  # combinations that rules leave out whatever the text
         seen: dict[tuple, int] = {}
         for persona, *levels in product(experiment.personas, *(factor.levels for factor in experiment.factors)):
             way = self._way(persona, levels, first + len(self.ways), seen)
-            self.left_out += way is None
             self.ways += [way] if way else []
+        self._twins = len(seen) < len(self.ways)
 
     def _way(self, persona: Persona, levels: Sequence[Level], number: int, seen: dict[tuple, int]) -> _Way | None:
         experiment, model, path = self.experiment, self.model, self.experiment.path
@@ -74,25 +71,25 @@ class Grid:
             parameters |= level.parameters.of(model, self._host)
             effort = level.effort or effort
             temperature = temperature if level.temperature is None else level.temperature
-        if isinstance(given := parameters.get("reasoning_effort"), str):
+        if model.reasoning and isinstance(given := parameters.get("reasoning_effort"), str):
             effort = given  # it may bring a temperature with it
             del parameters["reasoning_effort"]
         keeps = experiment.rules.of(known)
         if keeps is False:
             return None
-        ask = Ask(experiment.cap(model), effort, experiment.schema, parameters)
+        ask = Ask(experiment.cap(model), effort if model.reasoning else "", experiment.schema, parameters)
         prompts = experiment.words | {name: value for name, value in known.items() if name not in ("model", "persona")}
         make = lambda source, key: Prompt(source, prompts, self.texts.columns, path, key)  # noqa: E731
         system, user = make(experiment.system, "prompt.system"), make(experiment.user, "prompt.user")
         turns = tuple((role, make(text, "prompt.message")) for role, text in experiment.turns)
         files = tuple(make(text, "prompt.files") for text in experiment.files)
         base = temperature if self._takes_temperature(effort) else None
-        same = (system.identity, user.identity, *((r, p.identity) for r, p in turns), *(p.identity for p in files), base, orjson.dumps(ask))
-        alike = seen.setdefault(same, number)
+        same = (system.identity, user.identity, *((r, p.identity) for r, p in turns), *(p.identity for p in files), orjson.dumps(ask))
         ids = tuple(level.id for level in levels)
         return _Way(
             number, "\x1f".join((model.alias, persona.id, *ids)), persona.id, ids, ask, base, system,
-            None if system.columns else system(()), user, turns, files, None if keeps is True else keeps, alike,
+            None if system.columns else system(()), user, turns, files, None if keeps is True else keeps,
+            seen.setdefault(same, len(seen)),
         )  # fmt: skip
 
     def _takes_temperature(self, effort: str) -> bool:
@@ -108,7 +105,6 @@ class Grid:
         every, texts, model = range(1, self.experiment.trials + 1), self.texts, self.model
         modified, only = texts.modifier_column is not None, self.experiment.only_texts
         plain = [(way, self._heat(way.base, 0.0)) for way in self.ways]
-        twice = {way.alike for way in self.ways if way.alike != way.number}
         at = -1
         for where, row in texts.rows():
             at += 1
@@ -116,26 +112,28 @@ class Grid:
             if only is not None and text_id not in only:
                 continue
             modifier = self._modifier(where, row) if modified else 0.0
-            place, asked = places[at] if places else None, set()
+            place = places[at] if places else None
+            done: set[tuple[int, float | None]] = set()
             for way, heat in plain:
                 if way.keeps is not None and not way.keeps(row, where):
                     continue
                 trials = every if chosen is None else chosen.trials(way.number, text_id)
                 if not trials:
                     continue
-                if way.alike in twice:
-                    self.identical += len(trials) * (way.alike in asked)
-                    asked.add(way.alike)
                 if modifier:
                     heat = self._heat(way.base, modifier)
+                again = False
+                if self._twins:
+                    again = (way.same, heat) in done
+                    done.add((way.same, heat))
                 system = way.constant if way.constant is not None else way.system(row)
                 if way.turns or way.files or way.levels:
                     turns = tuple((role, prompt(row)) for role, prompt in way.turns)
                     files, problem = self._files(way.files, row) if way.files else ((), "")
                     condition = Condition(model, way.persona, text_id, system, way.user(row), heat, way.levels, turns, files)
-                    yield Asked(condition, way.ask, trials, place, problem)
+                    yield Asked(condition, way.ask, trials, place, problem, again)
                 else:
-                    yield Asked(Condition(model, way.persona, text_id, system, way.user(row), heat), way.ask, trials, place)
+                    yield Asked(Condition(model, way.persona, text_id, system, way.user(row), heat), way.ask, trials, place, again=again)
 
     def _files(self, prompts: Sequence[Prompt], row: Sequence[str]) -> tuple[tuple[Attachment, ...], str]:
         """What goes with the prompt, and why it cannot; a name that is empty in a row is no file."""
@@ -143,22 +141,6 @@ class Grid:
             return tuple(self._attachments.of(name) for prompt in prompts if (name := prompt(row).strip())), ""
         except InputError as error:
             return (), str(error)
-
-    def files_now(self) -> str:
-        """A digest of the files that go with the prompts as they are now: names, sizes and times of change; "" without any.
-
-        A picture that is changed makes another run, and what it asks by its bytes tells what of that is new.
-        """
-        if not self.experiment.files:
-            return ""
-        prompts = {prompt.identity: prompt for way in self.ways for prompt in way.files}
-        names = {prompt(row).strip() for _, row in self.texts.rows() for prompt in prompts.values()}
-        digest = sha256()
-        for name in sorted(names):
-            with suppress(OSError, ValueError):  # what is missing is said where it is read
-                found = (self.experiment.path.parent / name).stat()
-                digest.update(orjson.dumps([name, found.st_size, found.st_mtime_ns]))
-        return digest.hexdigest()
 
     def _heat(self, base: float | None, modifier: float) -> float | None:
         """base + modifier, clipped to what the API takes; None where the model takes no temperature."""

@@ -35,14 +35,28 @@ def id_parser(pairs: Iterable[tuple[str, str]], factors: Iterable[Iterable[str]]
     collide, and a factor is refused when one of its levels ends like another.
     """
     starts = {f"p{persona}_{model}_n": (persona, model) for persona, model in pairs}
-    levels = "".join(f"_({'|'.join(map(re.escape, ids))})" for ids in factors)
-    matches = re.compile(f"({'|'.join(map(re.escape, starts))})([0-9]+)_(.+){levels}", re.DOTALL).fullmatch
+    matches = re.compile(f"({'|'.join(map(re.escape, starts))})([0-9]+)_{_ending(factors)}", re.DOTALL).fullmatch
 
     def parse(custom_id: str) -> Parts | None:
         found = matches(custom_id)
         return found and (*starts[found[1]], int(found[2]), found[3], found.groups()[3:])
 
     return parse
+
+
+def text_parser(factors: Iterable[Iterable[str]]) -> Callable[[str], tuple[str, tuple[str, ...]] | None]:
+    """A function that takes what stands behind the trial in a custom_id apart into text and levels; None where it has none."""
+    matches = re.compile(_ending(factors), re.DOTALL).fullmatch
+
+    def parse(end: str) -> tuple[str, tuple[str, ...]] | None:
+        found = matches(end)
+        return found and (found[1], found.groups()[1:])
+
+    return parse
+
+
+def _ending(factors: Iterable[Iterable[str]]) -> str:
+    return "(.+)" + "".join(f"_({'|'.join(map(re.escape, ids))})" for ids in factors)
 
 
 class Ids(NamedTuple):
@@ -78,6 +92,7 @@ def check_ids(experiment: Experiment, models: Sequence[Model]) -> Ids:
         _complain_of_repeats(texts, alike)
     levels = [level.id for factor in experiment.factors for level in factor.levels]
     some = bool(alike) or any(len({one.casefold() for one in ids}) < len({*ids}) for ids in (starts, levels))
+    some = some or any(one.casefold().endswith(f"_{other.casefold()}") for one in levels for other in levels)
     return Ids(some, len(experiment.only_texts) if experiment.only_texts is not None else count)
 
 

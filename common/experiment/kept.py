@@ -1,21 +1,27 @@
-"""texts.jsonl of a run: what its table shows of each text's own columns, one line a text, found again by where it begins."""
+"""texts.jsonl of a run: what its table shows of each text's own columns, one line a text, found again by where it begins.
+
+A line begins with the text's id, so that no other text's columns are ever shown, whoever edits the file.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import weakref
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import BinaryIO
 
 import orjson
 
-from common.experiment.experiment import Experiment
+from common.experiment.experiment import Experiment, Texts
 from common.files import whole_file
 
 NAME = "texts.jsonl"
+_BLOCK = 1 << 14  # bytes that are read at a time
 
 
 class Keeper:
@@ -24,6 +30,7 @@ class Keeper:
     def __init__(self, columns: Sequence[int]) -> None:
         self._columns = columns
         self.places, self._at = array("Q"), 0
+        self.sha256 = ""  # of the file, once it is there
 
     def watched(self, experiment: Experiment, folder: Path) -> Experiment:
         """The same experiment, whose rows are written to the folder's file as they pass; it is there whole, or not at all.
@@ -31,40 +38,51 @@ class Keeper:
         To be read once. Raises OSError as the disk does.
         """
         texts = experiment.texts
-        return replace(experiment, texts=replace(texts, rows=lambda: self._write(texts.rows(), folder)))
+        return replace(experiment, texts=replace(texts, rows=lambda: self._write(texts, folder)))
 
-    def _write(self, rows: Iterable[tuple[object, Sequence[str]]], folder: Path) -> Iterator[tuple[object, Sequence[str]]]:
+    def _write(self, texts: Texts, folder: Path) -> Iterator[tuple[object, Sequence[str]]]:
         self.places, self._at = array("Q"), 0
+        digest, columns = hashlib.sha256(), (texts.id_column, *self._columns)
         with whole_file(folder / NAME) as file:
-            for where, row in rows:
-                line = orjson.dumps([row[n] for n in self._columns], option=orjson.OPT_APPEND_NEWLINE)
+            for where, row in texts.rows():
+                line = orjson.dumps([row[n] for n in columns], option=orjson.OPT_APPEND_NEWLINE)
                 file.write(line)
+                digest.update(line)
                 self.places.append(self._at)
                 self._at += len(line)
                 yield where, row
+        self.sha256 = digest.hexdigest()
 
 
 class Kept:
-    """Reads them back: `kept(place)` → the values; none where the file is not there or not what was written."""
+    """Reads them back: `kept(place, text)` → the values; empty where the file is not there or not what was written."""
 
     def __init__(self, folder: Path, count: int) -> None:
-        self._path, self._file, self._blank = folder / NAME, None, ("",) * count
-        self._at = lru_cache(1024)(self._read)
+        self._blank, handle = ("",) * count, None
+        if count:
+            with suppress(OSError):
+                handle = os.open(folder / NAME, os.O_RDONLY)
+                weakref.finalize(self, os.close, handle)
+        # not a cached method: that would be a circle, which holds the file open until it is looked for
+        self._at = lru_cache(1024)(partial(_read, handle, self._blank))
 
-    def __call__(self, place: int | None) -> tuple[str, ...]:
-        return self._blank if place is None or not self._blank else self._at(place)
+    def __call__(self, place: int | None, text: str) -> tuple[str, ...]:
+        return self._blank if place is None or not self._blank else self._at(place, text)
 
-    def _opened(self) -> BinaryIO:
-        file = open(self._path, "rb")  # for as long as this lives: it is read for each text
-        weakref.finalize(self, file.close)
-        return file
 
-    def _read(self, place: int) -> tuple[str, ...]:
-        try:
-            self._file = self._file or self._opened()
-            self._file.seek(place)
-            found = orjson.loads(self._file.readline())
-        except (OSError, ValueError):
-            return self._blank
-        good = isinstance(found, list) and len(found) == len(self._blank) and all(isinstance(one, str) for one in found)
-        return tuple(found) if good else self._blank
+def _read(handle: int | None, blank: tuple[str, ...], place: int, text: str) -> tuple[str, ...]:
+    if handle is None:
+        return blank
+    try:
+        of, *found = orjson.loads(_line(handle, place))
+    except (OSError, ValueError, TypeError):
+        return blank
+    good = of == text and len(found) == len(blank) and all(isinstance(one, str) for one in found)
+    return tuple(found) if good else blank
+
+
+def _line(handle: int, place: int) -> bytes:
+    found = b""
+    while b"\n" not in found and (more := os.pread(handle, max(_BLOCK, len(found)), place + len(found))):
+        found += more
+    return found.partition(b"\n")[0]

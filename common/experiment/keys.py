@@ -25,11 +25,11 @@ class Table:
     def __init__(self, path: Path, row: object, where: str) -> None:
         if not isinstance(row, dict):
             raise InputError(f"{path}: {where}: expected a table")
-        self.path, self._row, self._where = path, dict(row), where
+        self.path, self._row, self.where = path, dict(row), where
 
     def fail(self, key: str, message: str) -> InputError:
         """What is wrong with a key, as an error to raise."""
-        return InputError(f"{self.path}: {self._where}{'.' if self._where and key else ''}{key}: {message}")
+        return InputError(f"{self.path}: {self.where}{'.' if self.where and key else ''}{key}: {message}")
 
     def take(self, key: str, kind: type, expected: str, default: object = ...) -> object:
         """The value of a key; one without a default must be there."""
@@ -83,11 +83,11 @@ class Table:
     def table(self, key: str, default: object = ..., expected: str = "a table") -> Table | None:
         """A table within this one; None where it is not there and need not be."""
         value = self.take(key, dict, expected, default)
-        return None if value is None else Table(self.path, value, f"{self._where}{'.' if self._where else ''}{key}")
+        return None if value is None else Table(self.path, value, f"{self.where}{'.' if self.where else ''}{key}")
 
     def tables(self, key: str, default: object = ...) -> Iterator[Table]:
         """The tables of an array; without a default there must be one."""
-        name = f"{self._where}.{key}" if self._where else key
+        name = f"{self.where}.{key}" if self.where else key
         rows = self.take(key, list, f"at least one [[{name}]]", default)
         if default is ... and not rows:
             raise self.fail(key, f"is empty; expected at least one [[{name}]]")

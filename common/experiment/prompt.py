@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from common.errors import InputError
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}\n]+)\}")
-
 DOUBLED = re.compile(r"(?<!\{)\{\{\s*([^{}\n]+?)\s*\}\}(?!\})")
-
-
-def _refuse_doubled(source: str, names: Container[str], path: Path, key: str) -> None:
-    """Other tools write `{{column}}` for a hole; here it would ask the same words of every row."""
-    for found in DOUBLED.finditer(source):
-        if found[1] in names:
-            raise InputError(
-                f"{path}: {key}: {found[0]} is the literal text {{{found[1]}}}, the same for every row; write {{{found[1]}}} with one brace"
-            )
 
 
 def names_in(sources: Iterable[str]) -> set[str]:
@@ -33,7 +23,6 @@ class Prompt:
     def __init__(self, source: str, known: Mapping[str, str], columns: Sequence[str], path: Path, key: str) -> None:
         self._parts: list[str] = []
         self._holes: list[tuple[int, int]] = []  # (index in parts, column)
-        _refuse_doubled(source, {*known, *columns}, path, key)
         end = 0
         for found in PLACEHOLDER.finditer(source):
             self._parts.append(source[end : found.start()])
@@ -60,7 +49,11 @@ class Prompt:
     @property
     def identity(self) -> tuple:
         """The same for prompts that give the same text for every row."""
-        return tuple(self._parts), tuple(self._holes)
+        found, end = [], 0
+        for hole, column in self._holes:
+            found += ["".join(self._parts[end:hole]), column]
+            end = hole + 1
+        return (*found, "".join(self._parts[end:]))
 
     def __call__(self, row: Sequence[str]) -> str:
         parts = self._parts

@@ -169,7 +169,7 @@ def _read(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: cannot be read as UTF-8 text ({error})") from None
     if not text.strip():
-        raise InputError(f"{file}: is empty; expected the text that is asked about")
+        raise InputError(f"{file}: is empty; expected a text")
     return text
 
 

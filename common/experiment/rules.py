@@ -31,7 +31,7 @@ class Rules:
         for rule, kind in self._rules:
             if max(rule.uses, default=0) >= len(front):
                 by_row.append((rule, kind))
-            elif rule.holds((*front, *self._blank), "1") is not kind:
+            elif rule.holds((*front, *self._blank), "") is not kind:
                 return False
         if not by_row:
             return True
@@ -45,4 +45,4 @@ def read_rules(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def none_left(path: object) -> InputError:
     """Nothing of the grid is asked."""
-    return InputError(f"{path}: only and skip leave out every combination; look at how ids are written")
+    return InputError(f"{path}: only and skip leave nothing to ask; look at how ids are written, and at --text, --persona and --limit")

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from common.experiment.duplicates import Repeats
+from common.experiment.kept import NAME
 from common.nouns import RESTING, Run, Shard
 from common.outcomes import PENDING
 from common.providers.base import Provider
 from common.results.merge import run_results
+from common.results.origin import manifest_of
 from common.runs.journal import Journal
 
 T = TypeVar("T")
@@ -37,6 +39,8 @@ def audit(journal: Journal, run: Run, provider: Provider, told: Callable[[str], 
     for n, shard in enumerate(shards, 1):
         told(f"checksums of batch {n:,} of {len(shards):,}")
         yield from _files_of(run, shard)
+    if kept_sha256 := manifest_of(run.folder / "run.json").get("kept_sha256"):
+        yield from _differs(run.folder / NAME, str(kept_sha256))
     answers = run_results(run, shards, provider.decode)
     outcomes = Counter(result.outcome for result in _counted(answers, f"of {run.planned:,} answers are read", told))
     if outcomes.total() != run.planned:

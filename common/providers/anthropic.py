@@ -10,7 +10,7 @@ from common.errors import Refused, Unknown
 from common.nouns import Batch, Host, Model, Result, Shard, Usage
 from common.outcomes import SUCCEEDED, UNREADABLE, final_word, finish_class, row_class
 from common.providers.anthropic_attachments import attachment_problem, attachment_tokens
-from common.providers.anthropic_parameters import knows_parameter, parameter_problem
+from common.providers.anthropic_parameters import knows_parameter, parameter_problem, temperature_problem
 from common.providers.anthropic_requests import encode, with_cap
 from common.providers.base import UNLISTED, Holding
 from common.providers.foreign import REASON, as_text, complaint, count, identity, natural, parsed, request_id, table, unix, word
@@ -162,6 +162,7 @@ class Anthropic(SdkProvider):
     with_cap = staticmethod(with_cap)
     knows_parameter = staticmethod(knows_parameter)
     parameter_problem = staticmethod(parameter_problem)
+    temperature_problem = staticmethod(temperature_problem)
     attachment_problem = staticmethod(attachment_problem)
     attachment_tokens = staticmethod(attachment_tokens)
     line_of = staticmethod(line_of)

@@ -6,6 +6,7 @@ Sources: anthropic 2.12.0 types/message_create_params.py and those that it names
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from common.nouns import Ask, Model
@@ -75,6 +76,8 @@ TABLE: dict[str, Check] = {
     "workspace_id": text,
 }
 
+ONE_OF_BOTH = re.compile(r"claude-(?:opus-4-[1-9](?!\d)|(?:sonnet|haiku)-4-[5-9](?!\d))")  # temperature or top_p: SDK docs, 2026-11-28
+
 
 def knows_parameter(name: str) -> bool:
     """Whether it is in one of the tables; see `Provider.knows_parameter`."""
@@ -90,6 +93,16 @@ def parameter_problem(name: str, value: object, model: Model, ask: Ask) -> str:
     if name not in TABLE:
         return ""
     return complaint(name, value, TABLE[name]) or _clash(name, value, model, ask)
+
+
+def temperature_problem(temperature: float, model: Model, ask: Ask) -> str:
+    """Why a model's requests cannot have this temperature beside their other parameters; see `Provider.temperature_problem`."""
+    thinking = ask.parameters.get("thinking")
+    if temperature != 1 and isinstance(thinking, Mapping) and thinking.get("type") in ("enabled", "adaptive"):
+        return f"the temperature is {temperature:g}, and while {model.alias} thinks it takes no other than 1; set temperature = 1"
+    if "top_p" in ask.parameters and ONE_OF_BOTH.match(model.id):
+        return f"{model.alias} takes a temperature or top_p, not both; leave out one"
+    return ""
 
 
 def _clash(name: str, value: object, model: Model, ask: Ask) -> str:

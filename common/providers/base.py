@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from common.errors import Refused
 from common.nouns import Ask, Attachment, Batch, Condition, Model, Result, Shard
+from common.providers.checks import costs_unknown
 
 SLACK = 300.0  # seconds that a host's clock may be behind ours
 UNLISTED = (403, 404, 405, 501)  # what a host answers that does not list its batches
@@ -78,9 +79,16 @@ class Provider(ABC):
         """Whether a request parameter is one that we can check. Others are sent as they are."""
         return False
 
+    costs_unknown = staticmethod(costs_unknown)
+
     @staticmethod
     def parameter_problem(name: str, value: object, model: Model, ask: Ask) -> str:
         """Why a model's requests cannot have this parameter; `ask` holds the others."""
+        return ""
+
+    @staticmethod
+    def temperature_problem(temperature: float, model: Model, ask: Ask) -> str:
+        """Why a model's requests cannot have this temperature beside their other parameters."""
         return ""
 
     @staticmethod

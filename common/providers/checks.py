@@ -127,6 +127,14 @@ def choice_problem(choice: object, tools: object) -> str:
     return ""
 
 
+def costs_unknown(name: str, value: object) -> bool:
+    """Whether a parameter of any API buys more than tokens at the usual price: tools at the provider, a faster or nearer service."""
+    if name == "tools":
+        return any(isinstance(tool, Mapping) and tool.get("type", "custom") not in ("function", "custom") for tool in value)
+    usual = {"service_tier": ("auto", "default", "standard_only", "flex"), "speed": ("standard",), "inference_geo": ("global",)}
+    return name == "web_search_options" or name in usual and value not in usual[name]
+
+
 def _shown(value: object) -> str:
     try:
         return one_line(orjson.dumps(value).decode(), 60)

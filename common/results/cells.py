@@ -29,7 +29,7 @@ def kept_of(experiment: Experiment) -> dict[str, object]:
 
 
 class Cells:
-    """The further cells of a row: `cells(persona, levels, place)`, in the order of `headers`."""
+    """The further cells of a row: `cells(persona, levels, place, text)`, in the order of `headers`."""
 
     def __init__(self, manifest: Mapping, folder: Path) -> None:
         columns: Sequence[Sequence[str]] = manifest.get("kept", ())
@@ -42,12 +42,12 @@ class Cells:
         self._texts = Kept(folder, len(self._of_data))
         self._known = lru_cache(4096)(self._of)
 
-    def __call__(self, persona: str, levels: tuple[str, ...], place: int | None) -> tuple[str, ...]:
+    def __call__(self, persona: str, levels: tuple[str, ...], place: int | None, text: str) -> tuple[str, ...]:
         known = self._known(persona, levels)
         if not self._of_data:
             return known
         first = self._of_data[0]  # data stands last, unless `columns` mixes it
-        values = self._texts(place)
+        values = self._texts(place, text)
         if first + len(values) == len(known):
             return known[:first] + values
         cells = [*known]

@@ -16,7 +16,7 @@ import orjson
 from common import catalog
 from common.errors import InputError
 from common.experiment.experiment import Experiment
-from common.experiment.ids import id_parser
+from common.experiment.ids import id_parser, text_parser
 from common.experiment.marks import suffix
 from common.experiment.shards import ids
 from common.files import write_whole
@@ -68,14 +68,13 @@ class Origin(Protocol):
 class ForeignOrigin:
     """An `Origin` for a file that no run of ours has made. Ids of the form p{persona}_{model}_n{trial}_{text} are taken apart.
 
-    With an experiment, answers are checked and personas and texts have names. The temperature stays unknown:
+    With an experiment, answers are checked, personas and texts have names, and factors are columns. The temperature stays unknown:
     nobody has written down what was sent. `mark`: what all ids end in and what is no part of them.
     """
 
     folder: Path | None = None
     run = ""
     attempts = 1
-    kept = ()
     of_rehearsed = False
     taken_from = ""
 
@@ -89,16 +88,22 @@ class ForeignOrigin:
         self._personas = {p.id: p.name for p in experiment.personas} if experiment else {}
         self._titles = _titles(experiment) if experiment else {}
         self._model_id = lru_cache(1024)(self._model_id)
+        noted = kept_of(experiment) if experiment else {}
+        noted["kept"] = [column for column in noted.get("kept", ()) if column[2] != "data"]  # nobody knows where those of a text are
+        self._cells = Cells(noted, file.parent)
+        self.kept = self._cells.headers
+        self._parse = text_parser(noted.get("factors", {}).values())
 
     def describe(self, request_id: str) -> Meta:
         """What the id itself says."""
         request_id = request_id.removesuffix(self._end)
         match = _ID.fullmatch(request_id)
         if not match:
-            return Meta(request_id)
-        persona, model, trial, text = match.groups()
-        name, title = self._personas.get(persona, ""), self._titles.get(text, "")
-        return Meta(request_id, model, self._model_id(model), persona, name, int(trial), text, title)
+            return Meta(request_id, kept=self._cells.blank)
+        persona, model, trial, end = match.groups()
+        text, levels = self._parse(end) or (end, ())
+        name, title, kept = self._personas.get(persona, ""), self._titles.get(text, ""), self._cells(persona, levels, None, text)
+        return Meta(request_id, model, self._model_id(model), persona, name, int(trial), text, title, kept=kept)
 
     def _model_id(self, alias: str) -> str:
         known = _alias(alias, self._providers)
@@ -207,7 +212,7 @@ class RunOrigin:
         if parts is None:
             return Meta(custom_id, kept=self._cells.blank)
         persona, model, trial, text, levels = parts
-        title, kept = self._texts.get(text, ""), self._cells(persona, levels, place) if self.kept else ()
+        title, kept = self._texts.get(text, ""), self._cells(persona, levels, place, text) if self.kept else ()
         return Meta(custom_id, model, self._models[model], persona, self._personas[persona], trial, text, title, temperature, kept)
 
 

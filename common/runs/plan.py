@@ -16,13 +16,15 @@ import orjson
 from common.errors import InputError
 from common.experiment import cut
 from common.experiment.askable import Askable
-from common.experiment.checks import check_texts_are_asked
+from common.experiment.attached import attached_digest
+from common.experiment.checks import check_asked, check_texts_are_asked
 from common.experiment.columns import kept
 from common.experiment.experiment import Experiment
 from common.experiment.grid import Grid, grids
 from common.experiment.ids import check_ids
 from common.experiment.kept import Keeper
 from common.experiment.marks import new_secret
+from common.experiment.rules import none_left
 from common.experiment.sample import Chosen, choose
 from common.nouns import RESTING, Model, Run, Shard
 from common.providers.account import Account
@@ -32,7 +34,7 @@ from common.results.scoring import scoring_of
 from common.runs.journal import Journal
 from common.runs.record import write_record
 from common.runs.reuse import Divided, divide, forget
-from common.runs.told import check_parameters, grid_facts, told_of, told_of_texts
+from common.runs.told import check_parameters, grid_facts, told_of, told_of_models, told_of_texts
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,7 @@ def plan(
     """
     typed = [[m.alias, m.id] for m in models]
     bound = {"models": sorted(typed), "address": account.identity, "host": account.host.name, "provider": folder}
-    if experiment.files:
-        bound["files"] = grids(experiment, models[:1], account.host)[0].files_now()
+    bound |= {"attached": attached} if (attached := attached_digest(experiment)) else {}
     if reuse is False and run_name is None:
         bound["fresh"] = _fresh(journal, folder, experiment, bound)
     digest = experiment.digest(**bound)
@@ -97,14 +98,21 @@ def plan(
     run = _existing(journal, folder, {digest, experiment.digest(**{**bound, "models": typed}), *former}, run_name)
     if run is not None and run.planned:
         return Planned(run, tuple(models), journal.shards(run), is_new=False)
+    fresh = False
     if run is None:
         reuses = run_name is None if reuse is None else reuse
-        run = _new(journal, account, folder, experiment, models, digest, run_name, reuses)
+        run, fresh = _new(journal, account, folder, experiment, models, digest, run_name, reuses)
     with journal.lock(run):
         run = journal.run(run.key)
         if run.planned:  # by another process, between our look and our lock
             return Planned(run, tuple(models), journal.shards(run), is_new=False)
-        return _write(journal, provider, account, run, experiment, models, skip_invalid)
+        try:
+            return _write(journal, provider, account, run, experiment, models, skip_invalid)
+        except InputError:
+            if fresh:  # a folder that was there may hold the shards of a run whose journal is lost
+                journal.forget(run)
+                shutil.rmtree(run.folder, ignore_errors=True)
+            raise
 
 
 def _fresh(journal: Journal, folder: str, experiment: Experiment, bound: dict) -> int:
@@ -135,7 +143,8 @@ def _new(
     digest: str,
     name: str | None,
     reuses: bool,
-) -> Run:
+) -> tuple[Run, bool]:
+    """A new run, and whether its folder is new too."""
     named = name is not None
     names = [name] if named else [f"{experiment.name}-{digest[:size]}" for size in (6, 12, 24)]
     name = next(n for n in names if journal.run(f"{folder}/{n}") is None)
@@ -155,11 +164,12 @@ def _new(
         named=named,
         reuses=reuses,
     )
+    fresh = not run.folder.exists()
     try:
         (run.folder / "shards").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{run.folder}: {error.strerror}; choose another folder with --results or RESULTS_DIR") from None
-    return journal.save_run(run, "created", experiment=str(experiment.path))
+    return journal.save_run(run, "created", experiment=str(experiment.path)), fresh
 
 
 def _write(
@@ -171,10 +181,12 @@ def _write(
     models: Sequence[Model],
     skip_invalid: bool,
 ) -> Planned:
+    check_asked(experiment)
     askable = Askable(experiment, skip_invalid)
     experiment, host = askable.experiment, account.host
     every = grids(experiment, models, host)
     notes = [*told_of_texts(experiment), *check_parameters(provider, every)]
+    notes += told_of_models(experiment, models)
     keeper = _keeper(experiment)
     found = check_ids(keeper.watched(experiment, run.folder) if keeper else experiment, models)
     check_texts_are_asked(experiment, found.texts)
@@ -188,22 +200,25 @@ def _write(
         provider=provider,
         secret=secret,
         invalid=[*askable.left_out],
-        skipped=askable.count * ways * experiment.trials,
+        skipped=(unaskable := askable.count * ways * experiment.trials),
     )
     made: list[Shard] = []
     for n, grid in enumerate(every):
         share = None if experiment.limit is None else (experiment.limit + len(models) - 1 - n) // len(models)
         conditions = grid.conditions(chosen, keeper.places if keeper else None)
         made += work.cut(conditions, experiment.cap(grid.model), len(made) + 1, share)
-    notes += told_of(every)
+    notes += told_of(every, work.identical)
     if work.invalid and not skip_invalid:
         shown = "; ".join(f"{custom_id}: {why}" for custom_id, why in work.invalid[:5])
         more = f" … and {work.skipped - 5:,} more" if work.skipped > 5 else ""
         many = "1 request" if work.skipped == 1 else f"{work.skipped:,} requests"
         raise InputError(f"{many} cannot be sent: {shown}{more} (--skip-invalid leaves them out)")
     if not made:
+        if experiment.only or experiment.skip:
+            raise none_left(experiment.path)
         raise InputError(f"{experiment.path}: no request is left to send; check --text, --persona and --limit")
     _check_disk(run.folder, made)
+    grid = grid_facts(experiment, every, found.texts, sum(shard.count for shard in made), work.skipped - unaskable)
     made_with = {"python": platform.python_version(), "orjson": orjson.__version__}
     told = {
         "host": run.host, "source": run.source, "created_at": run.created_at, "named": run.named, "longer": run.longer,
@@ -215,7 +230,7 @@ def _write(
         models,
         {
             "digest": run.digest, "address": run.address, "made_with": made_with, "run": told, "ids_differ_in_case_only": found.alike,
-            "mark": secret, "grid": grid_facts(experiment, every, found.texts), "told": notes,
+            "mark": secret, "grid": grid, "told": notes, "kept_sha256": keeper.sha256 if keeper else "",
             **scoring_of(run.folder, run.digest),
         },  # fmt: skip
     )

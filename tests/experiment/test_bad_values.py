@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import InputError
+from common.experiment.checks import check_asked
 from common.experiment.read import load
 
 TOML = """name = "tea"
@@ -65,8 +66,8 @@ def test_open_quote(tmp_path: Path, data: bytes) -> None:
 def test_doubled_braces(tmp_path: Path) -> None:
     """{{column}} asks the same of every row; braces around what is no column stay literal."""
     with pytest.raises(InputError, match="one brace"):
-        load(written(tmp_path, user="Rate {{ review }}"))
-    assert load(written(tmp_path, user="Rate {review} as {{score}}"))
+        check_asked(load(written(tmp_path, user="Rate {{ review }}")))
+    check_asked(load(written(tmp_path, user="Rate {review} as {{score}}")))
 
 
 def test_line_ends_do_not_count(tmp_path: Path) -> None:

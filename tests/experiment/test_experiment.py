@@ -100,6 +100,10 @@ def test_ids_that_begin_alike_are_refused(study: Callable) -> None:
 
 def test_ids_that_differ_in_case_only_are_noticed(study: Callable) -> None:
     """Such ids are allowed, but their files must be told apart."""
+    keys = {"prompt": '{user = "{w}"}', "text": '[{id = "t", file = "t1.txt"}, {id = "t_1", file = "t1.txt"}]'}
+    factor = '[{{name = "w", levels = ["1_a", "{}"]}}]'  # p1_gpt-4.1_n01_t_1_a and p1_gpt-4.1_n01_t_1_A
+    assert check_ids(load(study(factor=factor.format("A"), **keys)), [GPT]).alike
+    assert not check_ids(load(study(factor=factor.format("B"), **keys)), [GPT]).alike
     folder = study(text='[{id = "a", file = "t1.txt"}, {id = "A", file = "t1.txt"}]')
     assert check_ids(load(folder), [GPT]).alike
     assert check_ids(load(study(text='[{id = "a", file = "t1.txt"}]')), [GPT]) == (False, 1)
@@ -120,6 +124,23 @@ def test_repeats_far_apart() -> None:
     repeats = Repeats()
     repeats.add(str(n % (2 * BLOCK)) for n in range(2 * BLOCK + 10))
     assert repeats.found(at_most=100) == {hash(str(n)) for n in range(10)}
+
+
+PINNED = [
+    ({}, "9f72d0f79a797915f03ae68dc0b29eede0cd8ff52513bc4fcda68d1328ba3003"),
+    (
+        {"text": None, "data": '{file = "d.csv", id = "id"}', "prompt": '{user = "{review} ({stars})"}'},
+        "b8e470c24bf142fd9cb6301ca1f13d44ebd5a6142f3abeb3993d90fd8ba14b51",
+    ),
+]
+
+
+@pytest.mark.parametrize(("keys", "digest"), PINNED, ids=["texts", "data"])
+def test_a_plain_experiment_keeps_its_digest(study: Callable, keys: dict, digest: str) -> None:
+    """As version 0.1 computed it: with another one, what was paid for would be bought again."""
+    questions = '[{id = "Q1", name = "Joy"}, {id = "Q2", name = "怒り", min = 1, max = 7}]'
+    folder = study({"d.csv": 'id,review,stars\nr1,good,5\nr2,"bad, very",1\n'}, question=questions, **keys)
+    assert load(folder).digest(models=[["gpt-4.1", "gpt-4.1"]]) == digest
 
 
 # ---- prompts
@@ -316,4 +337,5 @@ def test_requests_that_ask_the_same_are_counted_where_both_are_asked(study: Call
     data = {"d.csv": "id,review,lang\nr1,Good.,en\nr2,Gut.,de\n"}
     prompt = '{user = "Read {review}"}'
     grid = Grid(load(study(data, text=None, data='{file = "d.csv", id = "id"}', prompt=prompt, **keys)), GPT, catalog.hosts()["openai"])
-    assert len([*grid.conditions()]) == {2: 4, 1: 3, 0: 2}[count] and grid.identical == count
+    asked = [*grid.conditions()]
+    assert (len(asked), sum(one.again for one in asked)) == ({2: 4, 1: 3, 0: 2}[count], count)

@@ -55,11 +55,11 @@ class Where:
             raise self._fail(f"leaves none of {count:,} rows; look at how the values are written")
 
     def holds(self, row: Sequence[str], where: object) -> bool:
-        """Whether the condition holds. Raises InputError for a cell that should be a number; `where` names the row."""
+        """Whether the condition holds. Raises InputError for a cell that should be a number; `where` names the row, "" = there is none."""
         try:
             return self.keeps(row)
         except _NotNumber as error:
-            raise self._fail(f"in row {where} {error}") from None
+            raise self._fail(f"in row {where} {error}" if where else str(error)) from None
 
     def _test(self, node: ast.expr) -> Test:
         if isinstance(node, ast.BoolOp):
