@@ -85,7 +85,7 @@ class Plan:
         most_bytes = math.inf if self.limits.bytes is None else self.limits.bytes
         legal, encode, escaped = _legal(self.limits.custom_id), self.provider.encode, orjson.dumps
         count = lru_cache(64)(estimate)  # of system prompts and schemas, which a data set repeats
-        rest_of = lru_cache(64)(ids_rest)
+        rest_of = lru_cache(4096)(ids_rest)
         model, group, size, end = None, [], 0, suffix(self._mark)
         for condition, ask, trials, place, problem in conditions:
             if left <= 0:
@@ -98,7 +98,8 @@ class Plan:
                 trials = trials[: int(left)]
             left -= len(trials)
             before, after = id_parts(persona, model.alias, text, levels)
-            problem = problem or self._problem(condition)
+            if not problem and (attachments or not user or user.isspace()):
+                problem = self._problem(condition)
             if problem:
                 self._reject(f"{before}{trials[0]:02d}{after}", problem, len(trials))
                 continue
@@ -107,7 +108,7 @@ class Plan:
             if turns or attachments or ask.schema or ask.parameters:
                 tokens += self._further_tokens(condition, ask, count)
             most = most_of(tokens)
-            rest = rest_of(temperature, tokens, most, place)
+            rest = rest_of(temperature, tokens, most) + ("\n" if place is None else f"\t{place}\n")
             for trial in trials:
                 custom_id = f"{before}{trial:02d}{after}"
                 request_id = custom_id + end
@@ -129,7 +130,7 @@ class Plan:
             yield model, group
 
     def _problem(self, condition: Condition) -> str:
-        """Why a condition cannot be sent; "" if it can."""
+        """Why a condition with attachments or a blank prompt cannot be sent; "" if it can."""
         if not condition.user or condition.user.isspace():
             return "" if condition.attachments else "the prompt is empty"
         for attachment in condition.attachments:

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 
 import orjson
@@ -20,8 +21,9 @@ class Keeper:
     """Notes the values of some columns of all rows, in order; `places` says where each row's line begins."""
 
     def __init__(self, columns: Sequence[int]) -> None:
-        self._columns = columns
-        self.places, self._at = array("Q"), 0
+        first, *more = columns
+        self._values = itemgetter(first, *more) if more else lambda row: (row[first],)
+        self.places = array("Q")
 
     def watched(self, experiment: Experiment, folder: Path) -> Experiment:
         """The same experiment, whose rows are written to the folder's file as they pass; it is there whole, or not at all.
@@ -32,14 +34,15 @@ class Keeper:
         return replace(experiment, texts=replace(texts, rows=lambda: self._write(texts.rows(), folder)))
 
     def _write(self, rows: Iterable[tuple[object, Sequence[str]]], folder: Path) -> Iterator[tuple[object, Sequence[str]]]:
-        self.places, self._at = array("Q"), 0
+        self.places, at = array("Q"), 0
+        values, note, dumps, newline = self._values, self.places.append, orjson.dumps, orjson.OPT_APPEND_NEWLINE
         with whole_file(folder / NAME) as file:
-            for where, row in rows:
-                line = orjson.dumps([row[n] for n in self._columns], option=orjson.OPT_APPEND_NEWLINE)
+            for found in rows:
+                line = dumps(values(found[1]), option=newline)
                 file.write(line)
-                self.places.append(self._at)
-                self._at += len(line)
-                yield where, row
+                note(at)
+                at += len(line)
+                yield found
 
 
 class Kept:
