@@ -87,7 +87,7 @@ prompt = {system = "You are {persona.name}.", user = "A review with {stars} star
 data = {file = "rows.csv", id = "id"}
 answer = {format = "%s"}
 question = [
-    {id = "Q1", name = "Mood", type = "choice", choices = ["positive", "negative", "neutral"]},
+    {id = "Q1", name = "Mood", type = "choice", choices = ["positive", "negative", "neutral"], reason = true},
     {id = "Q2", name = "Stars", type = "integer", min = 1, max = 5, reason = false},
     {id = "Q3", name = "Anger", min = 0, max = 100},
     {id = "Q4", name = "Useful", type = "yes_no", reason = false},

@@ -105,7 +105,9 @@ class Plan:
                 continue
             head, tail = encode(condition, ask)  # all trials ask the same
             tokens = count(system) + estimate(user) + 2 * PER_MESSAGE
-            if turns or attachments or ask.schema or ask.parameters:
+            if ask.schema:
+                tokens += count(ask.schema)
+            if turns or attachments or ask.parameters:
                 tokens += self._further_tokens(condition, ask, count)
             most = most_of(tokens)
             rest = rest_of(temperature, tokens, most) + ("\n" if place is None else f"\t{place}\n")
@@ -142,7 +144,7 @@ class Plan:
         """Tokens of what most requests do not have."""
         texts = sum(count(text) + PER_MESSAGE for _, text in condition.turns)
         files = sum(self.provider.attachment_tokens(attachment, condition.model) for attachment in condition.attachments)
-        return texts + files + count(ask.schema) + (count(orjson.dumps(ask.parameters).decode()) if ask.parameters else 0)
+        return texts + files + (count(orjson.dumps(ask.parameters).decode()) if ask.parameters else 0)
 
     def _reject(self, custom_id: str, why: str, count: int = 1) -> None:
         self.skipped += count
