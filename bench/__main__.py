@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import convert_rows, journal_rows, page, plan_rows, send_rows, server_rows
+from bench import convert_rows, journal_rows, page, plan_rows, send_rows, server_rows, typed_rows
 from bench.measure import ROOT, Wrong
 from bench.rows import Bench
 
@@ -21,6 +21,7 @@ WORK = {
     "data": plan_rows.data_sets,
     "many": convert_rows.many_files,
     "send": send_rows.submit_and_collect,
+    "typed": typed_rows.typed,
     "anthropic": send_rows.anthropic,
     "watch": send_rows.watching,
     "rate": server_rows.rate,

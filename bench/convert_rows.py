@@ -17,26 +17,27 @@ COUNT_PARQUET = "import arro3.io as a, sys; print(sum(b.num_rows for b in a.read
 
 
 def converted(
-    bench: Bench, files: list[Path], form: str, experiment: Path, rows: int, jobs: int = 1, into: str = "converted"
-) -> Sample:
-    """One conversion into an empty folder, its rows counted."""
+    bench: Bench, files: list[Path], form: str, experiment: Path, rows: int, jobs: int = 1, into: str = "converted",
+    beginning: bytes = b"study,",
+) -> Sample:  # fmt: skip
+    """One conversion into an empty folder, its rows counted, which begin with the name of the experiment."""
     out = bench.place(into)
     sample = python(CONVERTER, *files, "--format", form, "--out", out, "--experiment", experiment, "--jobs", jobs, "--json")
     told = json.loads(sample.out)["files"]
-    made = sum(_rows(Path(one["target"]), form) for one in told)
+    made = sum(_rows(Path(one["target"]), form, beginning) for one in told)
     said = sum(one["rows"] for one in told)
     clean = sum(one["validation"].get("success", 0) for one in told)
     must(said == made == clean == rows, f"{rows} lines in, {said} rows said, {made} rows there, {clean} answers read")
     return sample
 
 
-def _rows(target: Path, form: str) -> int:
+def _rows(target: Path, form: str, beginning: bytes) -> int:
     if form == "text":
         return sum(1 for entry in os.scandir(target) if entry.stat().st_size > 500)
     if form == "parquet":
         return int(python("-c", COUNT_PARQUET, target).out)
     with open(target, "rb") as lines:  # each answer stands in quotes over eight lines
-        return sum(line.startswith(b"study,") for line in lines)
+        return sum(line.startswith(beginning) for line in lines)
 
 
 def one_file(bench: Bench) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
@@ -75,6 +76,36 @@ def data_set(folder: Path, rows: int, characters: int = 100) -> Path:
     return folder
 
 
+MOODS = ("positive", "negative", "neutral")
+TYPED = """
+name = "typed"
+trials = 1
+max_tokens = 512
+columns = ["lang", "stars"]
+persona = [{id = "1", name = "a careful shopper", temperature = 0.6}]
+prompt = {system = "You are {persona.name}.", user = "A review with {stars} stars, in {lang}:\\n{text}\\n\\n{questions}"}
+data = {file = "rows.csv", id = "id"}
+answer = {format = "%s"}
+question = [
+    {id = "Q1", name = "Mood", type = "choice", choices = ["positive", "negative", "neutral"], reason = true},
+    {id = "Q2", name = "Stars", type = "integer", min = 1, max = 5, reason = false},
+    {id = "Q3", name = "Anger", min = 0, max = 100},
+    {id = "Q4", name = "Useful", type = "yes_no", reason = false},
+]
+"""
+
+
+def typed_set(folder: Path, rows: int, form: str, characters: int = 100) -> Path:
+    """The same with typed questions, answered as "json" or "text"; two of its columns stand in the results. Returns its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stock = [prose(characters, n) for n in range(997)]
+    with open(folder / "rows.csv", "w", encoding="utf-8", newline="\n") as file:
+        file.write("id,text,lang,stars\n")
+        file.writelines(f"r{n:07d},{n}番。{stock[n % 997]},{('ja', 'en')[n % 2]},{n % 5 + 1}\n" for n in range(rows))
+    (folder / "experiment.toml").write_text(TYPED % form, encoding="utf-8")
+    return folder
+
+
 def _answer(rng: random.Random, longest: int) -> str:
     lines = []
     for i, name in QUESTIONS:
@@ -97,15 +128,48 @@ def raw_output(path: Path, rows: int, odd: int = 20, longest: int = 100) -> Path
     """
     rng = random.Random(7)
     answers = [_answer(rng, longest) for _ in range(499)]
-    head, tail = _line("\0", "\1").split(b'"\\u0000"')
-    middle, end = tail.split(b'"\\u0001"')
     encoded = [orjson.dumps(a) for a in answers]
     others = [orjson.dumps(_odd(a)) for a in answers]
+    ids = (b'"p%d_gpt-4.1_n%02d_t%d"' % (n % 4 + 1, n // 12 + 1, n // 4 % 3 + 1) for n in range(rows))
+    return _written(path, ids, ((others if n % odd == odd - 1 else encoded)[n % 499] for n in range(rows)))
+
+
+def typed_output(path: Path, first: int, rows: int, form: str, odd: int = 20) -> Path:
+    """The same for `typed_set`, the rows from `first` on; of JSON every `odd`th answer stands in a fence with a word before it."""
+    rng = random.Random(7)
+    make = _typed_json if form == "json" else _typed_text
+    answers = [make(rng) for _ in range(499)]
+    odds = [f"Here it is:\n```json\n{a}\n```" if form == "json" else a.replace(": ", "：") for a in answers]
+    encoded, others = [orjson.dumps(a) for a in answers], [orjson.dumps(a) for a in odds]
+    ids = (b'"p1_gpt-4.1_n01_r%07d"' % n for n in range(first, first + rows))
+    return _written(path, ids, ((others if n % odd == odd - 1 else encoded)[n % 499] for n in range(rows)))
+
+
+def _typed(rng: random.Random) -> tuple[str, str, int, int, str, bool]:
+    why, because = (prose(rng.randrange(30, 50), rng.randrange(10_000)) for _ in range(2))
+    return rng.choice(MOODS), why, rng.randrange(1, 6), rng.randrange(101), because, rng.random() < 0.5
+
+
+def _typed_json(rng: random.Random) -> str:
+    mood, why, stars, anger, because, useful = _typed(rng)
+    found = {"Q1": mood, "Q1_reason": why, "Q2": stars, "Q3": anger, "Q3_reason": because, "Q4": useful}
+    return orjson.dumps(found).decode()
+
+
+def _typed_text(rng: random.Random) -> str:
+    mood, why, stars, anger, because, useful = _typed(rng)
+    return (
+        f"Q1. Mood(value): {mood}\nQ1. Mood(reason): {why}\nQ2. Stars(value): {stars}\n"
+        f"Q3. Anger(value): {anger}\nQ3. Anger(reason): {because}\nQ4. Useful(value): {'yes' if useful else 'no'}"
+    )
+
+
+def _written(path: Path, ids: Iterable[bytes], answers: Iterable[bytes]) -> Path:
+    """An output file of ids and answers, both as JSON."""
+    head, tail = _line("\0", "\1").split(b'"\\u0000"')
+    middle, end = tail.split(b'"\\u0001"')
     with open(path, "wb", buffering=1 << 20) as file:
-        for n in range(rows):
-            custom_id = b'"p%d_gpt-4.1_n%02d_t%d"' % (n % 4 + 1, n // 12 + 1, n // 4 % 3 + 1)
-            answer = (others if n % odd == odd - 1 else encoded)[n % 499]
-            file.write(b"".join((head, custom_id, middle, answer, end)))
+        file.writelines(b"".join((head, custom_id, middle, answer, end)) for custom_id, answer in zip(ids, answers))
     return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench import inputs, peers
@@ -15,12 +16,16 @@ from bench.service import Service, service
 FREE = ("--max-cost", "1e9", "--poll", "0.1")
 
 
-def collected(bench: Bench, experiment: Path, requests: int) -> Sample:
-    """Submit and collect a study on a fresh service; every request must have its checked row, bought once."""
+def collected(bench: Bench, experiment: Path, requests: int, options: Sequence[object] | None = None) -> Sample:
+    """Submit and collect a study on a fresh service; every request must have its checked row, bought once.
+
+    `options` are those that make it of so many requests, where it is not `study`'s.
+    """
+    options = study(bench, requests) if options is None else options
     results = bench.place("sent")
     with service(bench.folder) as here:
         sample = python("openai_example.py", "--batch", "--json", "--no-texts", "--experiment", experiment, "--model", "gpt-4.1",
-                        "--results", results, *FREE, *study(bench, requests), env=here.env)  # fmt: skip
+                        "--results", results, *FREE, *options, env=here.env)  # fmt: skip
         ledger = here.ask("/_control/ledger")
     summary = json.loads(sample.out[sample.out.index("\n{") + 1 if not sample.out.startswith("{") else 0 :])
     must(summary["adds_up"] and summary["outcomes"] == {"succeeded": requests}, f"rows: {summary['outcomes']}")

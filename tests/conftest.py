@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -11,6 +15,16 @@ import pytest
 from tests.service import STEADY, Service
 from tests.support import STUDY, Commands
 from tests.torture.world import World, Zygote
+
+# Journals and services sync after every step. No test cuts the power, so none proves more on a disk than in memory: there the
+# suite takes a third less processor time, and does not wait for what else the disk is doing.
+MEMORY = Path("/dev/shm")
+if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4e9:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+# Hundreds of processes are started; each would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,7 @@ class Commands:
 
     def __call__(self, script: str, *argv: object, env: dict[str, str] | None = None, quick: bool = True) -> End:
         """Run a script to its end, in a process forked from one that has all imports."""
-        arguments = [*map(str, argv), *(QUICK if quick else ())]
+        arguments = [*(QUICK if quick else ()), *map(str, argv)]  # what a test says comes last, and wins
         done = self.world.zygote.run(script=SCRIPTS[script], argv=arguments, env={**self.env, **(env or {})}, timeout=TIMEOUT)
         return self._seen(End(done["code"], done["out"], done["err"]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ TOOLS = sorted((ROOT / "tools").rglob("*.py"))
 SERVICE = sorted((ROOT / "tools/batch_server").glob("*.py"))
 
 
+@cache
 def tree(path: Path) -> ast.Module:
     """The syntax of a module."""
     return ast.parse(path.read_text(encoding="utf-8"))

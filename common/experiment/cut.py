@@ -87,7 +87,7 @@ class Plan:
         most_bytes = math.inf if self.limits.bytes is None else self.limits.bytes
         legal, encode, escaped = _legal(self.limits.custom_id), self.provider.encode, orjson.dumps
         count = lru_cache(64)(estimate)  # of system prompts and schemas, which a data set repeats
-        rest_of = lru_cache(64)(ids_rest)
+        rest_of = lru_cache(4096)(ids_rest)
         model, group, size, end = None, [], 0, suffix(self._mark)
         for condition, ask, trials, place, problem, again in conditions:
             if left <= 0:
@@ -100,7 +100,8 @@ class Plan:
                 trials = trials[: int(left)]
             left -= len(trials)
             before, after = id_parts(persona, model.alias, text, levels)
-            problem = problem or self._problem(condition, ask)
+            if not problem and (attachments or turns or ask.parameters or not user or user.isspace()):
+                problem = self._problem(condition, ask)
             if problem:
                 self._reject(f"{before}{trials[0]:02d}{after}", problem, len(trials))
                 continue
@@ -108,10 +109,12 @@ class Plan:
                 self.identical[model.alias] += len(trials)
             head, tail = encode(condition, ask)  # all trials ask the same
             tokens = count(system) + estimate(user) + 2 * PER_MESSAGE
-            if turns or attachments or ask.schema or ask.parameters:
+            if ask.schema:
+                tokens += count(ask.schema)
+            if turns or attachments or ask.parameters:
                 tokens += self._further_tokens(condition, ask, count)
             most = most_of(tokens)
-            rest = rest_of(temperature, tokens, most, place)
+            rest = rest_of(temperature, tokens, most) + ("\n" if place is None else f"\t{place}\n")
             for trial in trials:
                 custom_id = f"{before}{trial:02d}{after}"
                 request_id = custom_id + end
@@ -133,7 +136,7 @@ class Plan:
             yield model, group
 
     def _problem(self, condition: Condition, ask: Ask) -> str:
-        """Why a condition cannot be sent; "" if it can."""
+        """Why a condition with more than a plain prompt, or with a blank one, cannot be sent; "" if it can."""
         if (not condition.user or condition.user.isspace()) and not condition.attachments:
             return "the prompt is empty"
         if any(not text or text.isspace() for _, text in condition.turns):
@@ -150,7 +153,7 @@ class Plan:
         """Tokens of what most requests do not have."""
         texts = sum(count(text) + PER_MESSAGE for _, text in condition.turns)
         files = sum(self.provider.attachment_tokens(attachment, condition.model) for attachment in condition.attachments)
-        return texts + files + count(ask.schema) + (count(orjson.dumps(ask.parameters).decode()) if ask.parameters else 0)
+        return texts + files + (count(orjson.dumps(ask.parameters).decode()) if ask.parameters else 0)
 
     def _reject(self, custom_id: str, why: str, count: int = 1) -> None:
         self.skipped += count

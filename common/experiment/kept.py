@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
+from operator import itemgetter
 from pathlib import Path
 
 import orjson
@@ -29,7 +30,7 @@ class Keeper:
 
     def __init__(self, columns: Sequence[int]) -> None:
         self._columns = columns
-        self.places, self._at = array("Q"), 0
+        self.places = array("Q")
         self.sha256 = ""  # of the file, once it is there
 
     def watched(self, experiment: Experiment, folder: Path) -> Experiment:
@@ -41,16 +42,17 @@ class Keeper:
         return replace(experiment, texts=replace(texts, rows=lambda: self._write(texts, folder)))
 
     def _write(self, texts: Texts, folder: Path) -> Iterator[tuple[object, Sequence[str]]]:
-        self.places, self._at = array("Q"), 0
-        digest, columns = hashlib.sha256(), (texts.id_column, *self._columns)
+        self.places, at, digest = array("Q"), 0, hashlib.sha256()
+        values, note = itemgetter(texts.id_column, *self._columns), self.places.append
+        dumps, newline = orjson.dumps, orjson.OPT_APPEND_NEWLINE
         with whole_file(folder / NAME) as file:
-            for where, row in texts.rows():
-                line = orjson.dumps([row[n] for n in columns], option=orjson.OPT_APPEND_NEWLINE)
+            for found in texts.rows():
+                line = dumps(values(found[1]), option=newline)
                 file.write(line)
                 digest.update(line)
-                self.places.append(self._at)
-                self._at += len(line)
-                yield where, row
+                note(at)
+                at += len(line)
+                yield found
         self.sha256 = digest.hexdigest()
 
 

@@ -212,11 +212,12 @@ def _above_first(shard: Shard) -> float:
     return max(1.0, shard.reserve / first) if first else 1.0
 
 
-def ids_rest(temperature: float | None, tokens: int, most: float | None, place: int | None = None) -> str:
-    """What stands behind the ids in a line of an ids file: temperature, prompt tokens, USD at most ("" = unknown), and where
-    in texts.jsonl the text's own columns are, if any are kept."""
-    cells = (str(temperature), str(tokens), "" if most is None else f"{most:.9g}", *([] if place is None else [str(place)]))
-    return "\t".join(cells) + "\n"
+def ids_rest(temperature: float | None, tokens: int, most: float | None) -> str:
+    """What stands behind the ids in a line of an ids file: temperature, prompt tokens, USD at most ("" = unknown).
+
+    Behind it stands where in texts.jsonl the text's own columns are, if any are kept.
+    """
+    return f"{temperature}\t{tokens}\t{'' if most is None else f'{most:.9g}'}"
 
 
 def _bounds(row: str, shard: Shard) -> tuple[int, float | None]:

@@ -26,8 +26,9 @@ def encode(condition: Condition, ask: Ask) -> tuple[bytes, bytes]:
     if model.endpoint == RESPONSES:
         return HEAD, _RESPONSES + orjson.dumps(_response(condition, ask)) + b"}\n"
     system, temperature = condition.system, condition.temperature
-    more = ask.schema or ask.parameters or condition.turns or condition.attachments
-    if more or not model.supports_system:
+    form = _form(model.structured, ask.schema, "json_schema") if ask.schema else None
+    bound = not ask.schema or form is not None and model.structured == "schema"  # else the prompt has to say it
+    if condition.turns or condition.attachments or not bound or not model.supports_system:
         messages = _messages(condition, ask)
     elif system:
         messages = [{"role": "system", "content": system}, {"role": "user", "content": condition.user}]
@@ -39,10 +40,10 @@ def encode(condition: Condition, ask: Ask) -> tuple[bytes, bytes]:
     if ask.effort and model.reasoning:
         body["reasoning_effort"] = ask.effort
     body[model.max_tokens_param] = ask.max_tokens
-    if more:
-        if (form := _form(model.structured, ask.schema, "json_schema")) is not None:
-            body["response_format"] = form
-        body = merged(ask.parameters, body) if ask.parameters else body
+    if form is not None:
+        body["response_format"] = form
+    if ask.parameters:
+        body = merged(ask.parameters, body)
     return HEAD, _CHAT + orjson.dumps(body) + b"}\n"
 
 

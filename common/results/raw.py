@@ -53,7 +53,7 @@ def read_raw(
     not in it is foreign. A line of more than `longest` bytes is skipped; one that holds several objects gives each.
     Memory: one line and the ids.
     """
-    seen = set() if seen is None else seen
+    seen, loads = set() if seen is None else seen, orjson.loads
     with plain(path) as file:
         number, rest = 0, False
         for line in iter(partial(file.readline, longest), b""):
@@ -66,9 +66,15 @@ def read_raw(
                 yield number, Problem(number, "too long", f"longer than {longest:,} bytes", path.name)
                 continue
             try:
-                items = (decode(orjson.loads(line)),)
+                item = decode(loads(line))
             except _MISSHAPEN:
                 items = _second_look(line, number, path.name, decode)
+            else:
+                if type(item) is Result and item.custom_id not in seen and (known is None or item.custom_id in known):
+                    seen.add(item.custom_id)
+                    yield number, item  # as nearly all are
+                    continue
+                items = (item,)
             for item in items:
                 if type(item) is Result:
                     if item.custom_id in seen or (known is not None and item.custom_id not in known):

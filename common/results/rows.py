@@ -87,7 +87,7 @@ def by_column(block: Sequence[Row], questions: Sequence[Question]) -> list[Seque
     found.append(statuses)
     for question, *of_question in zip(questions, zip(*values), zip(*reasons), zip(*patterns)):
         found += _cells(question, *of_question)
-    found.append(["; ".join(all_of_row) if all_of_row else "" for all_of_row in problems])
+    found.append(["; ".join(all_of_row) if all_of_row else "" for all_of_row in problems] if any(problems) else [""] * len(block))
     if None in usages:
         usages = [usage or (None,) * 4 for usage in usages]
     return [

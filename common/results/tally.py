@@ -59,12 +59,13 @@ class Tally:
 
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Count rows and pass them on."""
+        told = None
         for row in rows:
-            checked = row.checked
-            self.add(row.meta.model, row.result, checked.status if checked else "", row.attempts > 1)
+            checked, model = row.checked, row.meta.model
+            self.add(model, row.result, checked.status if checked else "", row.attempts > 1)
             self.taken += row.taken_from != "" and row.result.outcome == SUCCEEDED
-            if len(self.reported) < MOST_REPORTED:
-                self.reported.add((row.meta.model, row.result.model))
+            if told != (model, row.result.model) and len(self.reported) < MOST_REPORTED:
+                self.reported.add(told := (model, row.result.model))
             if checked and checked.problems and row.result.text:  # without a text its outcome says why
                 self.unclear.update(kinds(checked.problems))
             yield row

@@ -87,7 +87,7 @@ def test_any_order_of_events(tmp_path: Path, part: int) -> None:
 
 @pytest.mark.parametrize("safeguard", ["write-ahead", "looking"])
 def test_the_judge_bites(tmp_path: Path, safeguard: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the intent, or without the second look, some order of events buys twice and is noticed."""
+    """Without the intent, or without the second look, a few orders of events suffice to buy twice and be noticed."""
     if safeguard == "write-ahead":
 
         def only_remembered(desk, shard):
@@ -105,4 +105,6 @@ def test_the_judge_bites(tmp_path: Path, safeguard: str, monkeypatch: pytest.Mon
             judge(tmp_path / str(seed), trial(tmp_path / str(seed), seed))
         except AssertionError:
             caught += 1
-    assert caught > 3
+        if caught > 3:
+            return
+    raise AssertionError(f"{caught} of 60 were noticed")
