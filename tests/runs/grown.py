@@ -34,7 +34,7 @@ class Grown:
         (self.run.folder / "shards").mkdir(parents=True)
         (self.run.folder.parent / "batch_results").mkdir()
         self.set_questions(JOY, alike=alike)
-        names = [f"p1_gpt-4.1_n{n:02d}_{'tT'[alike and n % 2]}" for n in range(families * size)]
+        names = [f"p1_gpt-4.1_n{n // 2 if alike else n:02d}_{'tT'[alike and n % 2]}" for n in range(families * size)]
         mine = [names[n * size : (n + 1) * size] for n in range(families)]
         self.shards = {n: self._shard(n, n, of, marked) for n, of in enumerate(mine, 1)}
         self.decoded: Counter[int] = Counter()  # lines read, by family
@@ -62,7 +62,7 @@ class Grown:
         elif kind in ("collect", "owe", "take") and shard.state in (State.SUBMITTED, State.PLANNED, State.OWED):
             changes = self._answered(shard, kind)
         elif kind == "refuse" and shard.state is State.SUBMITTED:
-            changes = {"state": State.REFUSED, "note": "not today"}
+            changes = {"state": State.REFUSED}
         elif kind == "note":
             changes = {"note": f"note {self.chance.random()}"}
         self.shards[shard.n] = replace(shard, **changes)
