@@ -23,6 +23,7 @@ WORK = {
     "send": send_rows.submit_and_collect,
     "anthropic": send_rows.anthropic,
     "watch": send_rows.watching,
+    "looks": send_rows.looks,
     "rate": server_rows.rate,
     "clients": server_rows.clients,
 }

@@ -6,16 +6,21 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import openai_example
+from common import cli
 from common.nouns import Question
 from common.results.parts import INDEX
 from common.results.scoring import set_scoring
+from tests.cli.scripts import OK, only_run, table
 from tests.runs.grown import EVENTS, JOY, Grown
+from tests.support import QUICK, Commands, later
 
 STEPS = st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(1, 4), st.booleans()), min_size=1, max_size=10)
 
@@ -152,3 +157,24 @@ def test_killed_between_table_and_index(grown: Grown) -> None:
     same(grown)
     (grown.run.folder / INDEX).write_bytes(index)
     same(grown)
+
+
+def test_texts_are_made_where_they_are_few(still: Commands, study: Callable, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    """Beyond the number without being asked: none, and one line says so; --texts makes those of a finished run, which keeps them."""
+    monkeypatch.setattr("common.cli.session.MOST_TEXTS", 3)
+    for name, value in still.env.items():
+        monkeypatch.setenv(name, value)
+    command = ["--batch", "--experiment", str(study(trials="2")), "--model", "gpt-4.1", "gpt-4.1-mini", *QUICK]
+    assert cli.main(openai_example.SCRIPT, [*command, "--no-wait"]) == OK
+    later(still)
+    assert cli.main(openai_example.SCRIPT, command) == OK
+    folder = only_run(still.results, "openai")
+    assert "no text files, since more than 3 requests are planned; --texts makes them" in capsys.readouterr().out
+    assert not (folder / "texts").exists() and (folder / INDEX).exists() and len(table(folder)) == 4
+    before = (folder / "results.csv").read_bytes()
+    for more in (["--texts"], []):
+        assert cli.main(openai_example.SCRIPT, [*command, *more]) == OK
+        said = capsys.readouterr().out
+        assert f"texts: {folder / 'texts'}" in said and "no text files" not in said
+        assert len([*(folder / "texts").iterdir()]) == 4 and (folder / "results.csv").read_bytes() == before
+    assert len(still.creates()) == 2
