@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -178,3 +179,7 @@ def test_texts_are_made_where_they_are_few(still: Commands, study: Callable, mon
         assert f"texts: {folder / 'texts'}" in said and "no text files" not in said
         assert len([*(folder / "texts").iterdir()]) == 4 and (folder / "results.csv").read_bytes() == before
     assert len(still.creates()) == 2
+    assert cli.make("share", [folder.name]) == OK
+    (archive,) = (still.results / "shared").glob("*.zip")
+    names = zipfile.ZipFile(archive).namelist()
+    assert "run/results.csv" in names and f"run/{INDEX}" not in names
