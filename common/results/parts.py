@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -24,7 +24,7 @@ from common.results.merge import family_rows
 from common.results.origin import RunOrigin
 from common.results.raw import Decode, existing
 from common.results.rows import Row
-from common.results.tables import csv_head, csv_lines, in_blocks
+from common.results.tables import Block, csv_head, csv_lines, in_blocks
 from common.results.tally import Tally
 from common.results.texts import TextFolder
 from common.text import one_line
@@ -58,11 +58,13 @@ def write_parts(
         has_texts = texts.was_there if texts else (path.parent / "texts").is_dir()
         former = _Former(path, has_texts, stack) if texts is None or not texts.may_clash else None  # which names clash, all ids decide
         file = stack.enter_context(whole_file(path))
-        file.write(csv_head(in_blocks((), origin)[0]))
-        shared = _shared(run)
+        header, _ = in_blocks((), origin)
+        file.write(csv_head(header))
+        lines, shared = csv_lines(header), _shared(run)
         for family in families:
             key = _key(shared, run, family)
-            part = (former and former.taken(key, file, texts is not None)) or _made(key, run, family, decode, origin, texts, file)
+            part = former and former.taken(key, file, texts is not None)
+            part = part or _made(key, family_rows(run, family, origin, decode), origin, lines, texts, file)
             found.include(_unpacked(part.tally))
             now.append(part)
     _write_index(path, now)
@@ -78,15 +80,14 @@ def with_texts(rows: Iterator[Row], folder: TextFolder) -> Iterator[Row]:
 
 
 def _made(
-    key: str, run: Run, family: list[Shard], decode: Decode, origin: RunOrigin, texts: TextFolder | None, file: BinaryIO
+    key: str, rows: Iterator[Row], origin: RunOrigin, lines: Callable[[Block], bytes], texts: TextFolder | None, file: BinaryIO
 ) -> Part:  # fmt: skip
     """The part of a family, made at the end of a table."""
     tally, digest, start = Tally(), hashlib.sha256(), file.tell()
-    rows = tally.counting(family_rows(run, family, origin, decode))
-    header, found = in_blocks(with_texts(rows, texts) if texts else rows, origin)
-    for lines in map(csv_lines(header), found):
-        digest.update(lines)
-        file.write(lines)
+    rows = tally.counting(rows)
+    for written in map(lines, in_blocks(with_texts(rows, texts) if texts else rows, origin)[1]):
+        digest.update(written)
+        file.write(written)
     return Part(key, start, file.tell() - start, digest.hexdigest(), texts is not None, _packed(tally))
 
 
