@@ -24,6 +24,7 @@ WORK = {
     "typed": typed_rows.typed,
     "anthropic": send_rows.anthropic,
     "watch": send_rows.watching,
+    "looks": send_rows.looks,
     "rate": server_rows.rate,
     "clients": server_rows.clients,
 }

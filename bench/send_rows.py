@@ -13,6 +13,7 @@ from bench.plan_rows import LIMITS, study
 from bench.rows import Bench, Row, Target
 from bench.service import Service, service
 
+LOOK = 10.0  # times one look, for twenty: two thirds of it is the start of twenty processes
 FREE = ("--max-cost", "1e9", "--poll", "0.1")
 
 
@@ -121,6 +122,34 @@ def watching(bench: Bench) -> list[Row]:
     note = f"{per_look} calls a look ({pages} pages of the list); {count} calls and {share:.3f} cpu s per second of watching at `--poll 1`"
     good = per_look <= pages and share < 0.1
     return [Row(f"watching {batches} batches: one `--status`", looks, Target("as few calls as pages, CPU near zero", own=good), note=note)]
+
+
+def looks(bench: Bench) -> list[Row]:
+    """A run of 20 batches that are collected one after another, each by a look of its own, against all of them in one look."""
+    batches, size = bench.size(20, 5), bench.size(2_500, 40)
+    experiment = inputs.study(bench.place("study"), 300)
+    results, copy = bench.place("sent"), bench.folder / "sent at once"
+    what = ("--experiment", experiment, "--model", "gpt-4.1", *FREE, *study(bench, batches * size), "--parallel", batches, "--json")
+    with service(bench.folder) as here:
+        env = {**here.env, "BENCH_REQUESTS": str(size)}
+        python("-m", "bench.small_batches", "--batch", "--no-wait", "--results", results, *what, env=env)
+        run = next((results / "openai").glob("study-*")).name
+        facts = python("openai_example.py", "--json", "--list", "--results", results, env=here.env)
+        made = [batch["batch_id"] for batch in json.loads(facts.out)["batches"]]
+        must(len(made) == batches, f"{len(made)} batches were made, {batches} planned")
+        shutil.copytree(results, copy, dirs_exist_ok=True)
+        look = ("openai_example.py", "--json", "--no-texts", "--status")
+        at_once = python(*look, run, "--results", copy, env=here.env)
+        each = [python(*look, batch_id, "--results", results, env=here.env) for batch_id in made]
+    tables = [inputs.sha256(folder / "openai" / run / "results.csv") for folder in (results, copy)]
+    must(tables[0] == tables[1], "the table is another one when it is made in parts")
+    shutil.rmtree(results)
+    shutil.rmtree(copy)
+    note = f"the first look {each[0].cpu:.2f} cpu s, the last {each[-1].cpu:.2f}"
+    ours = Sample(sum(one.cpu for one in each), sum(one.wall for one in each), max(one.rss for one in each), 0, "")
+    target = Target(f"≤ {LOOK} × all in one look", LOOK)
+    work = f"{batches} batches × {size:,} requests, one collected by each look"
+    return [Row(work, [ours], target, [at_once], "all in one look", note=note)]
 
 
 def curve(bench: Bench) -> list[Row]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from common.cli.scripts import Script, Tool
 from common.files import is_run_name
-from common.results.formats import FORMATS, TABLES
+from common.results.formats import FORMATS, MOST_TEXTS, TABLES
 from common.version import version
 
 EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments/literary"
@@ -157,7 +157,10 @@ HOW = (
     flag("--allow-retired", "send to a model that is known to be retired"),
     flag("--allow-unknown-price", "send although no price is known, so no cap can hold"),
     flag("--allow-simulated", "send questions about an earlier run's answers although those are simulated"),
-    option("--texts", "one text file per answer beside the table", action=argparse.BooleanOptionalAction, default=True),
+    option(
+        "--texts", f"one text file per answer beside the table (default: for at most {MOST_TEXTS:,} requests)",
+        action=argparse.BooleanOptionalAction,
+    ),  # fmt: skip
     RESULTS,
     option("--speed", "with --local: simulated seconds per second (default 3600)", type=seconds, metavar="X"),
     JSON,

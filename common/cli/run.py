@@ -190,7 +190,7 @@ def drive(session: ScriptSession, found: Run, fresh: bool = False, prefix: str =
             show.close()
             # Whatever ended it: what has been collected is there to be read.
             summary = None if journal.event_count(found) != events else current_summary(found, journal.shards(found))
-            if summary is None or (summary["tokens"] and not (found.folder / "results.csv").exists()):
+            if summary is None or (summary["tokens"] and session.lacks_files(found)):
                 summary = session.derive(found)
             if ending and not args.no_wait:
                 announce(session, found, ending, summary)
@@ -260,7 +260,7 @@ def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
     session.say(*answers_checked(summary))
     session.say(the_sum(summary))
     session.say(f"table: {found.folder / 'results.csv'}")
-    if session.args.texts:
+    if session.wants_texts(found):
         session.say(f"texts: {found.folder / 'texts'}")
     session.say(f"raw:   {found.folder.parent / 'batch_results'}")
     if pending:

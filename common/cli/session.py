@@ -19,6 +19,7 @@ from common.nouns import Run, Shard
 from common.providers import account as accounts
 from common.providers import connect, local
 from common.providers.base import Provider
+from common.results.formats import MOST_TEXTS
 from common.retry import Clock
 from common.runs.choose import models_of
 from common.runs.derive import derive
@@ -196,7 +197,18 @@ class ScriptSession(Session):
 
     def derive(self, run: Run) -> dict:
         """Make table, texts and summary anew from what has been collected; returns the summary."""
-        return derive(self.journal, run.key, self.provider.decode, self.args.texts)
+        texts = self.wants_texts(run)
+        if not texts and self.args.texts is None:
+            self.say(f"no text files, since more than {MOST_TEXTS:,} requests are planned; --texts makes them")
+        return derive(self.journal, run.key, self.provider.decode, texts)
+
+    def wants_texts(self, run: Run) -> bool:
+        """Whether a run has text files: as the option says; without it where they are few, or were asked for before."""
+        return self.args.texts if self.args.texts is not None else run.planned <= MOST_TEXTS or (run.folder / "texts").is_dir()
+
+    def lacks_files(self, run: Run) -> bool:
+        """Whether a file or folder that `derive` makes of answers is not there."""
+        return not (run.folder / "results.csv").exists() or (self.wants_texts(run) and not (run.folder / "texts").is_dir())
 
     # ---- what to type next
 

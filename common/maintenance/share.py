@@ -15,6 +15,8 @@ from common.maintenance import extract
 from common.maintenance.archive import JOURNAL, README, Sums, pack
 from common.nouns import FINAL, Run, Shard
 from common.providers.account import keys
+from common.results.formats import MOST_TEXTS
+from common.results.parts import INDEX
 from common.runs.journal import Journal
 from common.runs.lock import hold
 from common.runs.overview import summary_of
@@ -22,8 +24,7 @@ from common.settings import ROOT
 from common.text import iso
 from common.version import version
 
-MOST_TEXTS = 10_000  # files; more of them are left out, since they can be made again
-_OWN = ("lock",)  # of a run's folder: what is of this machine only
+_OWN = ("lock", INDEX)  # of a run's folder: what is of this machine only
 _TELLING = ("run.json", "summary.json", "creates.log")  # in which folders of this machine may be named
 
 

@@ -20,6 +20,7 @@ from common.maintenance.archive import JOURNAL, Archive, opened
 from common.maintenance.extract import Extract
 from common.nouns import Run, Shard
 from common.results.origin import manifest_of
+from common.results.parts import INDEX
 from common.results.raw import own_files, raw_files
 from common.runs.journal import Journal
 from common.text import one_line, size
@@ -109,7 +110,11 @@ def _moved(shard: Shard, run: Run, names: dict[str, Path]) -> Shard:
 
 
 def _mark(folder: Path, run: Run) -> None:
-    """Note in the run's own folder that it is a record: a journal that is rebuilt from folders must know it too."""
+    """Note in the run's own folder that it is a record: a journal that is rebuilt from folders must know it too.
+
+    What was said of a table elsewhere is not believed: it is made anew from the raw files when it is next made.
+    """
+    (folder / INDEX).unlink(missing_ok=True)
     path = folder / "run.json"
     found = orjson.loads(path.read_bytes())
     told = found["run"] if isinstance(found.get("run"), dict) else {}

@@ -32,6 +32,7 @@ def _named(writer: str) -> Callable:
     return getattr(import_module(module), name)
 
 
+MOST_TEXTS = 10_000  # text files that a run makes, or shares, without being asked
 FORMATS = {
     "text": Format("_texts", "common.results.texts:write_texts"),
     "csv": Format(".csv", "common.results.tables:write_csv", "common.results.tables:csv_table"),

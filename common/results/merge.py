@@ -24,21 +24,25 @@ def run_rows(run: Run, shards: Iterable[Shard], decode: Decode) -> Iterator[Row]
     Goes by first-attempt shards, so memory holds the ids of one of them, whatever the run's size.
     """
     origin = RunOrigin(run)
-    ordered = sorted(shards, key=lambda s: (s.root, s.n))
-    for _, group in groupby(ordered, key=lambda s: s.root):
-        yield from _family_rows(run, list(group), origin, decode)
+    for family in families(shards):
+        yield from family_rows(run, family, origin, decode)
 
 
 def run_results(run: Run, shards: Iterable[Shard], decode: Decode) -> Iterator[Result]:
     """What `run_rows` makes rows of, for those who only count: not described, not checked. Raises OSError."""
     origin = RunOrigin(run)
-    for _, group in groupby(sorted(shards, key=lambda s: (s.root, s.n)), key=lambda s: s.root):
-        family = list(group)
+    for family in families(shards):
         yield from (result for result, *_ in _merged(run, family, origin.of(family[0]).asked, decode))
 
 
-def _family_rows(run: Run, family: list[Shard], origin: RunOrigin, decode: Decode) -> Iterator[Row]:
-    """The rows of a family; a function of its own, so that its ids go before those of the next one come."""
+def families(shards: Iterable[Shard]) -> Iterator[list[Shard]]:
+    """First shards, each with those that sent some of its requests again, in the order of a run's rows."""
+    for _, group in groupby(sorted(shards, key=lambda s: (s.root, s.n)), key=lambda s: s.root):
+        yield list(group)
+
+
+def family_rows(run: Run, family: list[Shard], origin: RunOrigin, decode: Decode) -> Iterator[Row]:
+    """The rows of a family, as `run_rows` gives them; a function of its own, so that its ids go before those of the next one come."""
     of_family = origin.of(family[0])
     yield from starmap(RowMaker(of_family), _merged(run, family, of_family.asked, decode))
 

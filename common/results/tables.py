@@ -45,7 +45,7 @@ def _prose(cells: Sequence[str | None]) -> Sequence[str]:
 _SPECIAL = re.compile('[",\n]').search
 _FORMATS = {
     int: lambda cell: "" if cell is None else str(cell),
-    float: lambda cell: "" if cell is None else format(cell, ".15g"),
+    float: lambda cell: "" if cell is None else format(cell + 0.0, ".15g"),  # -0 is 0, whichever of them came first
     bool: lambda cell: "" if cell is None else "true" if cell else "false",
     str: lambda cell: "" if cell is None else _texts((cell,))[0],
 }
@@ -90,14 +90,24 @@ def write_csv(rows: Iterable[Row], path: Path, origin: Origin | None = None) -> 
 
 def csv_table(path: Path, header: Header, found: Blocks) -> int:
     """The same of any columns."""
-    writers = [_writer(*column) for column in header]
-    count = 0
+    lines, count = csv_lines(header), 0
     with whole_file(path) as file:
-        file.write(_lines(["\ufeff" + ",".join(_texts([name for name, _ in header]))]))
+        file.write(csv_head(header))
         for block in found:
-            file.write(_lines(map(",".join, zip(*(write(cells) for write, cells in zip(writers, block))))))
+            file.write(lines(block))
             count += len(block[0])
     return count
+
+
+def csv_head(header: Header) -> bytes:
+    """The first line of such a CSV."""
+    return _lines(["\ufeff" + ",".join(_texts([name for name, _ in header]))])
+
+
+def csv_lines(header: Header) -> Callable[[Block], bytes]:
+    """What makes its other lines; they do not depend on those before them."""
+    writers = [_writer(*column) for column in header]
+    return lambda block: _lines(map(",".join, zip(*(write(cells) for write, cells in zip(writers, block)))))
 
 
 def write_jsonl(rows: Iterable[Row], path: Path, origin: Origin | None = None) -> int:

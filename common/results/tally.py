@@ -70,6 +70,14 @@ class Tally:
                 self.unclear.update(kinds(checked.problems))
             yield row
 
+    def include(self, other: Tally) -> None:
+        """Count what another tally has counted of rows; bad lines stay where they are."""
+        for name in ("kinds", "tokens", "unclear"):
+            getattr(self, name).update(getattr(other, name))
+        self.taken += other.taken
+        if len(self.reported) < MOST_REPORTED:
+            self.reported |= other.reported
+
     def reject(self, problem: Problem) -> None:
         """Count one bad line; keep the first few to show."""
         self.bad[problem.kind] += 1

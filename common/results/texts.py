@@ -37,9 +37,10 @@ class TextFolder:
 
     def __init__(self, folder: Path, model_of: Callable[[str], Model | None], may_clash: bool = True) -> None:
         """`may_clash`: False when the ids are known to differ by more than case, so that none need be remembered."""
+        self.was_there = folder.is_dir()
         folder.mkdir(parents=True, exist_ok=True)
         self.count = 0
-        self._may_clash = may_clash
+        self.may_clash = may_clash
         self._headers = _Headers(model_of)
         self._taken: set[str] = set()
         self._handle = os.open(folder, os.O_RDONLY)
@@ -53,7 +54,7 @@ class TextFolder:
     def write(self, row: Row) -> None:
         """Write one file. Raises OSError."""
         name = safe_name(row.meta.custom_id)
-        if self._may_clash:
+        if self.may_clash:
             folded = name.casefold()
             if folded in self._taken:
                 name = hashed_name(name.removesuffix(".txt"), row.meta.custom_id, ".txt")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from contextlib import nullcontext
 
 import orjson
 
 from common.files import write_whole
 from common.nouns import RESTING, Run, Shard
-from common.outcomes import PENDING
 from common.results.gold import Gold
-from common.results.merge import run_rows
+from common.results.merge import families, run_rows
 from common.results.origin import RunOrigin
+from common.results.parts import with_texts, write_parts
 from common.results.raw import Decode
-from common.results.rows import Row
 from common.results.tables import write_csv
 from common.results.tally import Tally, uncollected
 from common.results.texts import TextFolder
@@ -37,23 +36,19 @@ def derive(journal: Journal, key: str, decode: Decode, texts: bool) -> dict:
 def write_rows(run: Run, shards: list[Shard], decode: Decode, texts: bool = True) -> Tally:
     """Derive a run's table (and text files) from the raw files, whole or not at all; returns its tally.
 
-    Rows still pending are in the table, marked so, but get no text file. Raises OSError.
+    Rows still pending are in the table, marked so, but get no text file. Of several families of shards only those that have
+    changed are made anew. Raises OSError.
     """
-    found, origin = Tally(run.planned), RunOrigin(run)
-    gold = found.gold = Gold(origin.questions, origin.kept_names)
-    rows = gold.counting(found.counting(run_rows(run, shards, decode)))
-    if texts:
-        rows = _with_texts(rows, TextFolder(run.folder / "texts", origin.model, origin.ids_differ_in_case_only))
-    write_csv(rows, run.folder / "results.csv", origin)
-    gold.write(run.folder)
+    origin, of_run, path = RunOrigin(run), [*families(shards)], run.folder / "results.csv"
+    folder = TextFolder(run.folder / "texts", origin.model, origin.ids_differ_in_case_only) if texts else None
+    gold = Gold(origin.questions, origin.kept_names)
+    with folder or nullcontext():
+        if len(of_run) > 1 and not gold:
+            found = write_parts(run, of_run, decode, path, origin, folder)
+        else:  # what is compared with labels is counted over all rows
+            found = Tally(run.planned, gold=gold)
+            rows = gold.counting(found.counting(run_rows(run, shards, decode)))
+            write_csv(with_texts(rows, folder) if folder else rows, path, origin)
+            gold.write(run.folder)
     note_reported(run, found.reported)
     return found
-
-
-def _with_texts(rows: Iterator[Row], folder: TextFolder) -> Iterator[Row]:
-    """Pass rows on, writing those that are not pending as text files."""
-    with folder:
-        for row in rows:
-            if row.result.outcome != PENDING:
-                folder.write(row)
-            yield row
