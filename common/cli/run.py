@@ -10,6 +10,7 @@ from common.cli.exits import OK, UNFINISHED
 from common.cli.progress import Progress
 from common.cli.scripts import Script
 from common.cli.session import ScriptSession, forgetting
+from common.cli.since import since, told_since
 from common.cli.text import SIMULATED, answers_checked, failures, runs_table, the_sum
 from common.cli.whose import check_models
 from common.errors import BatchError, Busy, InputError
@@ -109,6 +110,7 @@ def _plan_facts(session: ScriptSession, planned: Planned) -> dict:
         "taken_over": planned.taken,
         "taken_over_cost_usd": planned.saved,
         "asked_elsewhere": dict(planned.waits),
+        "changed": since(session, planned),
     }
 
 
@@ -120,6 +122,7 @@ def _print_plan(session: ScriptSession, planned: Planned) -> None:
         f"models: {', '.join(found['models'])}",
         *([grid_line(found["grid"], found["requests"], found["skipped"])] if found["grid"] else ()),
         *(f"note: {line}" for line in found["told"]),
+        *told_since(found["changed"]),
     )
     if found["skipped"]:
         example = f", e.g. {planned.invalid[0][0]}: {planned.invalid[0][1]}" if planned.invalid else ""

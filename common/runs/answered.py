@@ -97,7 +97,9 @@ class _Segment:
     """The answers to the requests of a first shard, sorted by identity; its file is made anew where it is not of today."""
 
     def __init__(self, run: Run, family: list[Shard], origin: RunOrigin, decode: Decode) -> None:
-        self._folder, self._taken_from = run.folder.parent / "batch_results", family[0].taken_from or run.key
+        self._folder, self._taken_from = run.folder.parent / "batch_results", run.key
+        if not run.imported:  # those that an imported run took from are not here
+            self._taken_from = family[0].taken_from or run.key
         path = family[0].path.with_suffix(SUFFIX)
         made_of = [_VERSION, family[0].sha256, *([*sorted(shard.files.items())] for shard in family)]
         self._header = _header(path)
