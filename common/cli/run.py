@@ -201,12 +201,14 @@ def drive(session: ScriptSession, found: Run, fresh: bool = False, prefix: str =
 
 def _taken_over(session: ScriptSession, life: Lifecycle) -> Lifecycle:
     """The run with all that is answered by now taken over; what other runs are asking is waited for. Raises BatchError."""
-    journal, run = session.journal, life.run
+    journal, run, told = session.journal, life.run, set()
     while waits := refresh(journal, run, session.provider.decode):
         if session.args.no_wait:
             told = ", ".join(f"{count:,} by {key}" for key, count in waits.items())
             raise Busy(f"requests of this run are being asked already ({told}); collect those first, or leave out --no-wait")
         life.go(submits=False)  # ours first, or two runs might wait for each other
+        session.say(*(f"waiting for the answers of {key}" for key in waits if key not in told))
+        told.update(waits)
         for key in waits:
             _wait_for(session, journal.run(key))
     return session.lifecycle(run, life.fresh)
@@ -214,7 +216,6 @@ def _taken_over(session: ScriptSession, life: Lifecycle) -> Lifecycle:
 
 def _wait_for(session: ScriptSession, other: Run) -> None:
     """Until nothing of another run is in flight; nothing of it is sent. Raises Busy where its answers cannot be had."""
-    session.say(f"waiting for the answers of {other.key}")
     try:
         with session.journal.lock(other):
             session.own_account(other, is_locked=True)
@@ -223,7 +224,7 @@ def _wait_for(session: ScriptSession, other: Run) -> None:
             life.go(submits=False)
         session.derive(other)
     except InWork:
-        session.clock.sleep(1.0)
+        session.clock.sleep(2.0)
         return
     if any(shard.state is State.OWED for shard in session.journal.shards(other)):
         raise Busy(f"answers of {other.key} are owed, and may be this run's too; look again later, close them there, or ask --fresh")

@@ -94,6 +94,7 @@ def the_sum(summary: dict) -> str:
     outcomes, taken = dict(summary["outcomes"]), summary.get("taken_over", 0)
     if taken:
         outcomes = {"taken over": taken, **outcomes, SUCCEEDED: outcomes[SUCCEEDED] - taken}
+        outcomes = {name: n for name, n in outcomes.items() if n}
     order = {"taken over": 0, SUCCEEDED: 1}
     parts = sorted(outcomes.items(), key=lambda item: (order.get(item[0], 2), item[0]))
     line = f"sum: {summary['planned']:,} planned = " + " + ".join(f"{n:,} {name}" for name, n in parts)

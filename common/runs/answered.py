@@ -8,6 +8,7 @@ searched: a tenth of a dict, and quicker to fill and to ask than SQLite or DuckD
 from __future__ import annotations
 
 import heapq
+import math
 import mmap
 from array import array
 from bisect import bisect_left
@@ -22,17 +23,19 @@ import orjson
 from common.errors import InputError
 from common.experiment.marks import moved
 from common.files import write_whole
-from common.nouns import IN_FLIGHT, Result, Run, Shard, State
+from common.nouns import IN_FLIGHT, TO_SUBMIT, Result, Run, Shard, State
 from common.outcomes import SUCCEEDED, UNREADABLE
 from common.results.origin import RunOrigin
 from common.results.raw import Decode, existing, places
 from common.runs.identity import requests
 from common.runs.journal import Journal
+from common.runs.lock import is_in_work
 
 SUFFIX = ".answered"
 _OUTCOMES = (SUCCEEDED, "truncated", "refused", "empty", UNREADABLE)
 _VERSION = 1
 _LOW = (1 << 64) - 1
+WAITED = (*IN_FLIGHT, State.OWED)
 
 
 class Answer(NamedTuple):
@@ -54,10 +57,14 @@ class Answered:
         self._segments: list[_Segment] = []
         waiting: list[tuple[int, int, int]] = []
         self._runs: list[str] = []  # those that wait
+        order = journal.plan_order()
+        own = order.get(run.key, math.inf)
         for other in journal.runs():
             if other.address == run.address and other.key != run.key and other.planned:
+                # of two at work at once, that which was planned later waits for what the other is about to send
+                states = (*WAITED, *TO_SUBMIT) if order.get(other.key, math.inf) < own and is_in_work(other) else WAITED
                 with suppress(InputError, OSError):  # what is wrong with another run is said where that is looked at
-                    self._add(other, journal.shards(other), decode, waiting)
+                    self._add(other, journal.shards(other), decode, waiting, states)
         self._low, self._high, self._place = array("Q"), array("Q"), array("Q")
         answers = (zip(segment.low, repeat(n), count()) for n, segment in enumerate(self._segments))
         for low, n, at in heapq.merge(*answers, ((low, -1 - n, high) for low, high, n in sorted(waiting))):
@@ -68,14 +75,16 @@ class Answered:
     def __bool__(self) -> bool:
         return bool(self._low)
 
-    def _add(self, run: Run, shards: Sequence[Shard], decode: Decode, waiting: list[tuple[int, int, int]]) -> None:
+    def _add(
+        self, run: Run, shards: Sequence[Shard], decode: Decode, waiting: list[tuple[int, int, int]], states: Sequence[State]
+    ) -> None:  # fmt: skip
         origin = RunOrigin(run)
         for _, group in groupby(sorted(shards, key=lambda shard: (shard.root, shard.n)), key=lambda shard: shard.root):
             family = list(group)
             if any(shard.files for shard in family):
                 self._segments.append(_Segment(run, family, origin, decode))
         for shard in shards:
-            if shard.state in (*IN_FLIGHT, State.OWED) and not run.imported:
+            if shard.state in states and not run.imported:
                 self._runs += [] if self._runs[-1:] == [run.key] else [run.key]
                 waiting += ((one & _LOW, one >> 64, len(self._runs) - 1) for one, _, _ in requests(shard, origin))
 
