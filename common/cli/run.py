@@ -22,7 +22,7 @@ from common.reports.notify import notify
 from common.runs.choose import check_open, check_prices, check_source, choose_models
 from common.runs.lifecycle import Lifecycle
 from common.runs.lock import InWork
-from common.runs.overview import current_summary, grid_of, plan_facts
+from common.runs.overview import current_summary, grid_of, plan_facts, waiting_facts
 from common.runs.plan import Planned, plan
 from common.runs.reuse import refresh
 from common.runs.told import grid_line
@@ -130,7 +130,7 @@ def _print_plan(session: ScriptSession, planned: Planned) -> None:
     states = session.journal.states(planned.run)
     for other, count in planned.waits.items():
         session.say(f"{count:,} of them are being asked by {other}: its answers are waited for, and taken over")
-    if planned.is_new or set(states) == {"planned"}:
+    if planned.is_new or not waiting_facts(session.journal, planned.run)["started"]:
         session.say(*_price(session, planned))
     else:
         session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))

@@ -102,7 +102,7 @@ def _factors(old: Mapping, new: Mapping) -> Iterator[str]:
     yield from _named("factors", dict.fromkeys(old), dict.fromkeys(new))
     for name in new:
         if name in old:
-            yield from _named(f"factor {name}: level", _by(old[name]["levels"], "id"), _by(new[name]["levels"], "id"))
+            yield from _named(f"factor {name}", _by(old[name]["levels"], "id"), _by(new[name]["levels"], "id"))
 
 
 def _questions(old: Run, new: Run, asked: Mapping) -> Iterator[str]:

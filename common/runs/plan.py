@@ -7,6 +7,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -30,8 +31,9 @@ from common.providers.base import Provider
 from common.results.origin import write_manifest
 from common.results.scoring import scoring_of
 from common.runs.journal import Journal
+from common.runs.lock import InWork
 from common.runs.record import write_record
-from common.runs.reuse import Divided, divide, forget
+from common.runs.reuse import Divided, divide, forget, refresh
 from common.runs.told import check_parameters, grid_facts, told_of, told_of_texts
 
 
@@ -94,7 +96,8 @@ def plan(
     former = {replace(experiment, texts=replace(texts, digest=one)).digest(**{**bound, "models": typed}) for one in texts.former_digests}
     run = _existing(journal, folder, {digest, experiment.digest(**{**bound, "models": typed}), *former}, run_name)
     if run is not None and run.planned:
-        return Planned(run, tuple(models), journal.shards(run), is_new=False)
+        waits = _refreshed(journal, run, provider)
+        return Planned(run, tuple(models), journal.shards(run), is_new=False, waits=waits)
     if run is None:
         reuses = run_name is None if reuse is None else reuse
         run = _new(journal, account, folder, experiment, models, digest, run_name, reuses)
@@ -103,6 +106,15 @@ def plan(
         if run.planned:  # by another process, between our look and our lock
             return Planned(run, tuple(models), journal.shards(run), is_new=False)
         return _write(journal, provider, account, run, experiment, models, skip_invalid)
+
+
+def _refreshed(journal: Journal, run: Run, provider: Provider) -> Counter[str]:
+    """Let a plan of before say what is to be paid today: answers have come since. What another process works on is left to it."""
+    with suppress(InWork):
+        if run.reuses and not run.imported:
+            with journal.lock(run):
+                return refresh(journal, run, provider.decode)
+    return Counter()
 
 
 def _fresh(journal: Journal, folder: str, experiment: Experiment, bound: dict) -> int:

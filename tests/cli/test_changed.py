@@ -34,7 +34,7 @@ def answered(calm: World, tmp_path_factory: pytest.TempPathFactory) -> Commands:
     (folder / "experiment.toml").write_text("\n".join(f"{key} = {value}" for key, value in {**STUDY, **BASE}.items()))
     run = Commands(calm, folder / "results")
     end = run("openai", "--experiment", folder, *ALONE)
-    assert (end.code, "changed since" in end.out, "unfinished" in end.out) == (OK, False, False), end.said
+    assert (end.code, "changed since" in end.out, "is unfinished" in end.out) == (OK, False, False), end.said
     return run
 
 
@@ -48,7 +48,7 @@ EDITS = {
     "the prompt": ({"prompt": BASE["prompt"].replace("Read", "Look at")}, ["prompt changed"], 16),
     "a persona": ({"persona": BASE["persona"].replace('"30"', '"31"')}, ["personas: 2 (age) changed"], 8),
     "a level": (
-        {"factor": WORDING.replace('"kind"', '"kind", "strict"')}, ["factor wording: level strict is new"], 8,
+        {"factor": WORDING.replace('"kind"', '"kind", "strict"')}, ["factor wording: strict is new"], 8,
     ),
     "a cap": ({"max_tokens": "80"}, ["max_tokens 64 → 80", "reasoning_max_tokens 512 → 640"], 16),
     "scoring": ({"question": JOY.replace("10", "7")}, ["questions: Q1 Joy: range 0–10 → 0–7 – scoring only, asks the same"], 0),
@@ -70,7 +70,7 @@ def test_what_changed(answered: Commands, study: Callable, edit: str) -> None:
     shown = answered("openai", "--experiment", folder, *ALONE, "--dry-run").out
     assert f"changed since run {found['run']} of {found['of']}:\n  {what[0]}\n" in shown
     assert f"  {new} of {plan['requests']} requests {'is' if new == 1 else 'are'} new" in shown
-    assert (answered.attempts(), "unfinished" in shown) == (made, False)
+    assert (answered.attempts(), "is unfinished" in shown) == (made, False)
 
 
 def test_models_and_what_is_a_run_of_its_own(answered: Commands, study: Callable) -> None:
@@ -107,7 +107,8 @@ def test_an_unfinished_run_is_finished_by_what_is_named(still: Commands, study: 
     later(still)
     assert still.tool("collect", "--poll", "0.02").code == OK
     again = still(*base, study(trials="3"), "--dry-run")
-    assert ("unfinished" in again.out, "1 of 3 requests is new" in again.out) == (False, True), again.out
+    assert ("is unfinished" in again.out, "1 of 3 requests is new" in again.out) == (False, True), again.out
+    assert "2 answered already, 1 to send: costs at most $0.0003 instead of $0.0008" in again.out
 
 
 def test_a_paused_run(still: Commands, study: Callable) -> None:
