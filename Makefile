@@ -6,9 +6,11 @@ PORT ?= 8790
 SPEED ?= 1
 # of make import; make itself means the assembler by it
 AS =
+# of make new; some systems set it to the machine's name
+NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench torture serve status report models study collect audit backup share import adopt rescore export forget clean-batches clean lock
+.PHONY: help setup demo new test check bench torture serve status report models study collect audit backup share import adopt rescore export forget clean-batches clean lock
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -38,6 +40,9 @@ export CHECK
 
 demo: setup ## run the whole study on the local batch service, no key needed
 	$(PY) -m tools.demo
+
+new: setup ## write a commented starter experiment (make new NAME=tea)
+	$(PY) -m tools.new $(if $(NAME),"$(NAME)")
 
 test: .venv/tested ## run the tests (two to three minutes on 2 cores)
 	$(PY) -m pytest

@@ -284,6 +284,7 @@ class Question:
     schema: str = ""  # of type json: a JSON Schema as JSON text
     fields: tuple[str, ...] = ()  # of type json: paths such as author.name that become columns of their own
     form: str = "text"  # or "json": the form of a whole answer, the same for all questions of an experiment
+    gold: str = ""  # the name of what holds the right values, as prompts name it; it decides nothing that is asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,27 +114,49 @@ def test_the_tree_exists(path: Path) -> None:
     assert [str(p.relative_to(ROOT)) for p in named if not p.exists()] == []
 
 
+TAKES = {"take", "text", "count", "table", "tables", "texts", "identifier", "has"}  # methods of keys.Table whose first word is a key
+HELPERS = {"_prompt": 1, "_inside": 1}  # functions that hand a key on, and where it stands among their arguments
+
+
 def experiment_keys() -> set[str]:
-    """The keys that experiment/read.py and questions.py take from a TOML table, read from their source."""
-    keys = set()
-    sources = [(ROOT / "common/experiment" / name).read_text(encoding="utf-8") for name in ("read.py", "questions.py")]
-    for node in (node for source in sources for node in ast.walk(ast.parse(source))):
-        if isinstance(node, ast.FunctionDef) and node.name == "_identifier":
-            keys |= {default.value for default in node.args.defaults}
-        if isinstance(node, ast.Call):
-            function = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            place = {"take": 0, "text": 0, "count": 0, "_rows": 1}.get(function)
-            if place is not None and len(node.args) > place and isinstance(node.args[place], ast.Constant):
-                keys.add(node.args[place].value)
-    return keys
+    """The keys that experiment/ takes from a TOML table, read from the source of all modules that do."""
+    files = (path for path in (ROOT / "common/experiment").glob("*.py") if path.name != "keys.py")
+    sources = {path.name: path.read_text(encoding="utf-8") for path in files}
+    readers = {name for name, source in sources.items() if re.search(r"\b(table|row)\.(take|texts?|count|tables?)\(", source)}
+    assert readers >= {"read.py", "questions.py", "factors.py", "parameters.py", "rules.py"}
+    return {key for name in readers for node in ast.walk(ast.parse(sources[name])) for key in _keys(node)}
+
+
+def _keys(node: ast.AST) -> set[str]:
+    """The keys that a piece of a program names."""
+    if isinstance(node, (ast.For, ast.comprehension)) and isinstance(node.iter, ast.Tuple):  # for key in ("delimiter", …)
+        return {one.value for one in node.iter.elts if isinstance(one, ast.Constant)}
+    if not isinstance(node, ast.Call):
+        return set()
+    if not isinstance(node.func, ast.Attribute):
+        name = getattr(node.func, "id", "")
+        key = _word(node.args, HELPERS[name]) if name in HELPERS else ""
+        return {key, f"{key}_file"} if name == "_prompt" and key else {key or "file"} if name == "_inside" else set()
+    if node.func.attr == "temperature":
+        return {"temperature"}
+    if node.func.attr == "identifier":
+        return {_word(node.args, 0) or "id"}
+    return {key for key in [_word(node.args, 0)] if key} if node.func.attr in TAKES else set()
+
+
+def _word(arguments: list[ast.expr], at: int) -> str:
+    """The argument at a place, where it is a text written there."""
+    found = arguments[at] if at < len(arguments) else None
+    return found.value if isinstance(found, ast.Constant) and isinstance(found.value, str) else ""
 
 
 def test_every_key_of_an_experiment_is_documented() -> None:
     """What experiment.toml may hold is in docs/experiments.md."""
     text = (ROOT / "docs/experiments.md").read_text(encoding="utf-8")
     keys = experiment_keys()
-    assert {"name", "cut_off_factor", "persona", "modifier", "reason", "file", "id"} <= keys
-    assert {key for key in keys if not re.search(rf"`\[*{key}\]*`", text)} == set()
+    assert {"name", "cut_off_factor", "persona", "modifier", "reason", "file", "id", "system_file", "sets", "levels", "only"} <= keys
+    assert {"temperature", "encoding", "model", "role", "gold", "run", "columns", "request"} <= keys
+    assert {key for key in keys if not re.search(rf"`\[*(?:[a-z]+\.)*{key}\]*`", text)} == set()
 
 
 def test_every_class_and_column_is_documented() -> None:

@@ -133,7 +133,7 @@ ASK = (
     option("--trials", "trials of each condition instead of the experiment's", type=count, metavar="N"),
     option("--limit", "at most N requests in all, shared evenly among the models", type=count, metavar="N"),
     option("--sample", "N requests, chosen at random and evenly over all factors", type=count, metavar="N"),
-    option("--seed", "with --sample: another choice (default 1)", default="1", metavar="S"),
+    option("--seed", "with --sample: another choice (default 1)", metavar="S"),
     several("--persona", "ID", "only these personas"),
     several("--text", "ID", "only these texts"),
     flag("--fresh", "ask everything anew, also what the results folder has answers to already"),
@@ -284,6 +284,7 @@ TARGETS = {
     "forget": "Remove plans that were never sent, and finished runs after a backup; what is out, owed or waiting is refused.",
     "backup": "Pack journal, raw files and runs into one archive under results/backups, read again before it counts.",
     "share": "Pack one run with its raw files into one archive to give away, without keys or account, read again before it counts.",
+    "new": "Write a commented starter experiment into a folder of its own, and say what to type next.",
     "import": "Take an archive of make share into the results folder, as a record for which nothing is sent.",
 }
 
@@ -316,6 +317,12 @@ def target(name: str) -> argparse.ArgumentParser:
             p,
             option("run", "a run, as make status names it", nargs="?", metavar="RUN"),
             option("--out", "where the archive goes (default: shared/ in the results folder)", type=Path, metavar="DIR"),
+        )
+    elif name == "new":
+        _added(
+            p,
+            option("name", "what the experiment is to be called", nargs="?", metavar="NAME"),
+            option("--out", "where its folder goes (default: experiments/)", type=Path, metavar="DIR"),
         )
     elif name == "import":
         _added(

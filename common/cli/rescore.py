@@ -13,7 +13,7 @@ from common.cli.exits import OK
 from common.cli.named import journal_of, runs_named
 from common.cli.scripts import script_of
 from common.cli.session import results_folder
-from common.cli.text import SIMULATED, Voice
+from common.cli.text import SIMULATED, Voice, as_in_gold
 from common.errors import InputError
 from common.experiment.read import load
 from common.maintenance.rescore import Rescored, check, rescore
@@ -25,8 +25,7 @@ from common.text import one_line
 
 def command(args: argparse.Namespace) -> int:
     """Re-score runs; returns the exit code. Raises InputError before anything is written where one of them cannot be."""
-    voice, told = Voice(as_json=args.json), []
-    results = results_folder(args.results)
+    voice, told, results = Voice(as_json=args.json), [], results_folder(args.results)
     with journal_of(results) as journal:
         jobs = [(run, load(_experiment_of(run, args.experiment), results)) for run in runs_named(journal, args.runs)]
         for run, experiment in jobs:
@@ -53,21 +52,23 @@ def _lines(run: Run, path: Path, done: Rescored, results: str | None) -> Iterato
     yield from ("  " + one_line(change, 300) for change in done.changes)
     before, after = _counted(done.before), _counted(done.after)
     yield f"  answers checked: {before} → {after}" if before != after else f"  answers checked: {after}, as before"
+    yield from (f"  {line}" for line in as_in_gold(done.summary))
     if done.summary["simulated"]:
         yield f"  {SIMULATED}"
     yield f"  table: {run.folder / 'results.csv'}" + ("" if done.kept else ", with nothing changed in it")
     if done.kept:
         yield f"  as it was: {done.kept}"
     if done.changes:
-        yield from _next(run, results)
+        yield from _next(run, results, done.asks_anew)
 
 
-def _next(run: Run, results: str | None) -> Iterator[str]:
+def _next(run: Run, results: str | None, asks_anew: bool) -> Iterator[str]:
     """What goes on with this run; its own command would not, where the changed questions stand in the experiment itself."""
     script = script_of(run.provider, run.host).name
     where = " --local" * (run.address == "local") + (f" --results {shlex.quote(results)}" if results else "")
     yield f"  later commands keep these questions: python {script} --status {shlex.quote(run.name)}{where}"
-    yield "  a --batch command with the changed experiment would ask everything anew, as another run; --dry-run shows it"
+    if asks_anew:
+        yield "  a --batch command with the changed experiment would ask everything anew, as another run; --dry-run shows it"
 
 
 def _counted(checked: Mapping[str, int]) -> str:

@@ -51,10 +51,12 @@ def asked(session: ScriptSession) -> Experiment:
     args = session.args
     if args.sample and args.limit:
         raise InputError("--sample and --limit say different things; name one of them")
+    if args.seed and not args.sample:
+        raise InputError("--seed goes with --sample N, whose choice it decides")
     if args.fresh and args.reuse:
         raise InputError("--fresh and --reuse say opposite things; name one of them")
     whole = load(args.experiment, session.results)
-    return narrow(whole, args.trials, args.limit, args.persona, args.text, args.sample, args.seed)
+    return narrow(whole, args.trials, args.limit, args.persona, args.text, args.sample, args.seed or "1")
 
 
 def sends(script: Script, args: argparse.Namespace) -> bool:

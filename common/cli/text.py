@@ -55,7 +55,27 @@ def answers_checked(summary: dict, most: int = 3) -> list[str]:
     lines = ["answers checked: " + ", ".join(f"{name} {n:,}" for name, n in checked.items())]
     problems = [*summary.get("answer_problems", {}).items()]
     lines += [f"not clean: {kind} ({n:,})" for kind, n in problems[:most]]
-    return lines + [f"… and {len(problems) - most} more kinds of problem, in summary.json"] * (len(problems) > most)
+    lines += [f"… and {len(problems) - most} more kinds of problem, in summary.json"] * (len(problems) > most)
+    return lines + as_in_gold(summary)
+
+
+def as_in_gold(summary: dict) -> list[str]:
+    """How many answers of each model are as in the gold column, a line for each question and model."""
+    return [_as_in_gold(found) for found in summary.get("gold", ())]
+
+
+def _as_in_gold(found: dict) -> str:
+    right, compared = found["as_in_gold"], found["compared"]
+    line = f"{found['question']} {found['name']}, {found['model']}: "
+    most = 100 if right == compared else 99.9  # 100 % means all of them
+    share = f" ({min(round(100 * right / compared, 1), most):g} %)" if compared else ""
+    line += f"{right:,} of {compared:,} as in gold{share}"
+    if found["confused"]:
+        first = found["confused"][0]
+        line += f"; most confused: {first['answer'] or 'no value'} for {first['gold']} {first['rows']:,}"
+    why = {"gold_empty": "without a gold value", "gold_unclear": "whose gold value is no answer to the question"}
+    without = [f"{found[key]:,} {words}" for key, words in why.items() if found[key]]
+    return line + (f"; not compared: {', '.join(without)}" if without else "")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -12,6 +12,7 @@ from common import catalog, cli
 from common.cli import adopt, export, forget, rescore, share
 from common.cli.exits import OK, UNFINISHED, guarded
 from common.cli.named import looked_at, named
+from common.cli.new import new
 from common.cli.progress import Patient
 from common.cli.scripts import script_of
 from common.cli.session import results_folder
@@ -98,5 +99,5 @@ def _backup(args: argparse.Namespace) -> int:
 TARGETS = {
     "status": _status, "report": _report, "audit": _audit, "backup": _backup, "adopt": adopt.command,
     "rescore": rescore.command, "export": export.command, "forget": forget.command,
-    "share": share.share_run, "import": share.import_run,
+    "share": share.share_run, "import": share.import_run, "new": new,
 }  # fmt: skip

@@ -18,6 +18,7 @@ def check(experiment: Experiment) -> None:
     check_names(experiment.factors, {**taken_names(experiment), "persona": "the personas", "request": "[request]"}, experiment.path)
     _known_names(experiment)
     used = names_in(experiment.sources) | experiment.rules.used | set(experiment.columns or ())
+    used |= {question.gold for question in experiment.questions}
     for where, name in _to_be_used(experiment):
         if name not in used:
             raise InputError(f"{experiment.path}: {where}: is never asked: no prompt names {{{name}}}; {_HINT}")

@@ -44,7 +44,7 @@ def taken_names(experiment: Experiment) -> dict[str, str]:
 
 
 def kept(experiment: Experiment) -> tuple[Kept, ...]:
-    """The further columns in order: factors, then what `columns` names, else persona keys and the columns of the data.
+    """The further columns in order: factors, then what `columns` names, else persona keys and the columns of the data; and gold.
 
     Raises InputError for a name that there is not.
     """
@@ -53,6 +53,7 @@ def kept(experiment: Experiment) -> tuple[Kept, ...]:
         names = usual
     else:
         names = list(dict.fromkeys(chain.from_iterable(usual if name == "*" else [name] for name in experiment.columns)))
+    names = list(dict.fromkeys((*names, *_golds(experiment, known))))
     if wrong := [name for name in names if name not in known]:
         shown = ", ".join(name for name in known if name)
         raise InputError(f"{experiment.path}: columns: no {wrong[0]!r}; expected \"*\" for the usual ones, or names of {shown or 'none'}")
@@ -71,6 +72,16 @@ def kept(experiment: Experiment) -> tuple[Kept, ...]:
         taken.add(header)
         found.append(Kept(header, name, known[name]))
     return tuple(found)
+
+
+def _golds(experiment: Experiment, known: dict[str, str]) -> list[str]:
+    """What holds the right values of questions. Raises InputError for a name that there is not."""
+    for n, question in enumerate(experiment.questions, 1):
+        if question.gold and question.gold not in known:
+            shown = ", ".join(name for name in known if name)
+            what = f"no column {question.gold!r}; expected one of {shown or 'none'}"
+            raise InputError(f"{experiment.path}: question[{n}].gold: {what}")
+    return [question.gold for question in experiment.questions if question.gold]
 
 
 def _known(experiment: Experiment) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from hashlib import sha256
 from itertools import product
 from math import isfinite
 from typing import NamedTuple
@@ -44,7 +46,7 @@ class _Way(NamedTuple):
     turns: tuple[tuple[str, Prompt], ...]
     files: tuple[Prompt, ...]
     keeps: Keeps | None  # None: every row
-    again: bool  # asks the same as an earlier one
+    alike: int  # the number of the first way that asks the same
 
 
 class Grid:
@@ -56,13 +58,13 @@ class Grid:
         self.identical = 0  # requests that ask what another one of this model asks
         self.ways: list[_Way] = []
         self.left_out = 0  # combinations that rules leave out whatever the text
-        seen: set[tuple] = set()
+        seen: dict[tuple, int] = {}
         for persona, *levels in product(experiment.personas, *(factor.levels for factor in experiment.factors)):
             way = self._way(persona, levels, first + len(self.ways), seen)
             self.left_out += way is None
             self.ways += [way] if way else []
 
-    def _way(self, persona: Persona, levels: Sequence[Level], number: int, seen: set[tuple]) -> _Way | None:
+    def _way(self, persona: Persona, levels: Sequence[Level], number: int, seen: dict[tuple, int]) -> _Way | None:
         experiment, model, path = self.experiment, self.model, self.experiment.path
         known = {"model": model.alias, "persona": persona.id} | {f"persona.{key}": value for key, value in persona.keys.items()}
         parameters, effort, temperature = experiment.parameters.of(model, self._host), experiment.reasoning_effort, persona.temperature
@@ -86,12 +88,11 @@ class Grid:
         files = tuple(make(text, "prompt.files") for text in experiment.files)
         base = temperature if self._takes_temperature(effort) else None
         same = (system.identity, user.identity, *((r, p.identity) for r, p in turns), *(p.identity for p in files), base, orjson.dumps(ask))
-        again = same in seen
-        seen.add(same)
+        alike = seen.setdefault(same, number)
         ids = tuple(level.id for level in levels)
         return _Way(
             number, "\x1f".join((model.alias, persona.id, *ids)), persona.id, ids, ask, base, system,
-            None if system.columns else system(()), user, turns, files, None if keeps is True else keeps, again,
+            None if system.columns else system(()), user, turns, files, None if keeps is True else keeps, alike,
         )  # fmt: skip
 
     def _takes_temperature(self, effort: str) -> bool:
@@ -107,6 +108,7 @@ class Grid:
         every, texts, model = range(1, self.experiment.trials + 1), self.texts, self.model
         modified, only = texts.modifier_column is not None, self.experiment.only_texts
         plain = [(way, self._heat(way.base, 0.0)) for way in self.ways]
+        twice = {way.alike for way in self.ways if way.alike != way.number}
         at = -1
         for where, row in texts.rows():
             at += 1
@@ -114,15 +116,16 @@ class Grid:
             if only is not None and text_id not in only:
                 continue
             modifier = self._modifier(where, row) if modified else 0.0
-            place = places[at] if places else None
+            place, asked = places[at] if places else None, set()
             for way, heat in plain:
                 if way.keeps is not None and not way.keeps(row, where):
                     continue
                 trials = every if chosen is None else chosen.trials(way.number, text_id)
                 if not trials:
                     continue
-                if way.again:
-                    self.identical += len(trials)
+                if way.alike in twice:
+                    self.identical += len(trials) * (way.alike in asked)
+                    asked.add(way.alike)
                 if modifier:
                     heat = self._heat(way.base, modifier)
                 system = way.constant if way.constant is not None else way.system(row)
@@ -140,6 +143,22 @@ class Grid:
             return tuple(self._attachments.of(name) for prompt in prompts if (name := prompt(row).strip())), ""
         except InputError as error:
             return (), str(error)
+
+    def files_now(self) -> str:
+        """A digest of the files that go with the prompts as they are now: names, sizes and times of change; "" without any.
+
+        A picture that is changed makes another run, and what it asks by its bytes tells what of that is new.
+        """
+        if not self.experiment.files:
+            return ""
+        prompts = {prompt.identity: prompt for way in self.ways for prompt in way.files}
+        names = {prompt(row).strip() for _, row in self.texts.rows() for prompt in prompts.values()}
+        digest = sha256()
+        for name in sorted(names):
+            with suppress(OSError, ValueError):  # what is missing is said where it is read
+                found = (self.experiment.path.parent / name).stat()
+                digest.update(orjson.dumps([name, found.st_size, found.st_mtime_ns]))
+        return digest.hexdigest()
 
     def _heat(self, base: float | None, modifier: float) -> float | None:
         """base + modifier, clipped to what the API takes; None where the model takes no temperature."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 
@@ -52,9 +54,14 @@ class Kept:
     def __call__(self, place: int | None) -> tuple[str, ...]:
         return self._blank if place is None or not self._blank else self._at(place)
 
+    def _opened(self) -> BinaryIO:
+        file = open(self._path, "rb")  # for as long as this lives: it is read for each text
+        weakref.finalize(self, file.close)
+        return file
+
     def _read(self, place: int) -> tuple[str, ...]:
         try:
-            self._file = self._file or open(self._path, "rb")
+            self._file = self._file or self._opened()
             self._file.seek(place)
             found = orjson.loads(self._file.readline())
         except (OSError, ValueError):

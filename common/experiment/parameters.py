@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 import orjson
 
 from common.catalog.hosts import hosts
+from common.catalog.models import models
 from common.experiment.keys import Table
 from common.nouns import Host, Model
 
@@ -36,13 +38,21 @@ def read_parameters(table: Table | None) -> Parameters:
     """A [request] table. Raises InputError for what is no JSON, or a table of models that is none."""
     if table is None:
         return Parameters()
-    models = table.table("model", None)
-    by_model = {} if models is None else {name: _values(models, name) for name in models.names()}
+    named_models = table.table("model", None)
+    by_model = {} if named_models is None else {name: _of_model(named_models, name) for name in named_models.names()}
     names = {host.api for host in hosts().values()} | {*hosts()}
     named = {name: _values(table, name) for name in sorted(names) if table.has(name)}
     every = table.rest()
     _check(table, every)
     return Parameters(every, named, by_model)
+
+
+def _of_model(table: Table, name: str) -> dict[str, object]:
+    known = {model.alias for model in models()}
+    if name not in known:
+        nearest = get_close_matches(name, sorted(known), 3)
+        raise table.fail(name, f"no model has this alias; expected one as --model takes it{', e.g. ' * bool(nearest)}{', '.join(nearest)}")
+    return _values(table, name)
 
 
 def _values(table: Table, name: str) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,10 @@ from common.text import one_line
 
 TYPES = ("number", "integer", "choice", "choices", "yes_no", "text", "json")
 JOIN = "; "  # between the choices of one answer
+_ONLY_OF = {
+    "min": TYPES[:2], "max": TYPES[:2], "choices": TYPES[2:4], "schema": TYPES[6:], "fields": TYPES[6:],
+    "gold": ("choice", "yes_no", "integer"),
+}  # fmt: skip
 _EXPECTED = 'a list of texts or of { is = "…", also = ["…"] }'
 
 
@@ -77,14 +81,15 @@ def _question(row: Table, labels: tuple[str, str], form: str, folder: Path, iden
     own_id, name, kind = identifier(row), row.text("name"), row.text("type", ", ".join(TYPES), "number")
     if kind not in TYPES:
         raise row.fail("type", f"is {kind!r}; expected {', '.join(TYPES[:-1])} or {TYPES[-1]}")
-    for key, kinds in (("min", TYPES[:2]), ("max", TYPES[:2]), ("choices", TYPES[2:4]), ("schema", TYPES[6:]), ("fields", TYPES[6:])):
+    for key, kinds in _ONLY_OF.items():
         if row.has(key) and kind not in kinds:
             raise row.fail(key, f"stands in a question of type {kind}; it goes with type = {' or '.join(kinds)}")
     reason = _reason(row, typed)
     schema = _schema(row, form, folder) if kind == "json" else ""
     choices = _choices(row, kind) if kind in ("choice", "choices") else ()
     fields = _fields(row) if kind == "json" else ()
-    return Question(own_id, name, *_range(row, kind), *labels, kind, choices, reason, schema, fields, form)
+    gold = row.text("gold", "a column of the data", "")
+    return Question(own_id, name, *_range(row, kind), *labels, kind, choices, reason, schema, fields, form, gold)
 
 
 def _range(row: Table, kind: str) -> tuple[float, float]:
@@ -155,8 +160,8 @@ def _fields(row: Table) -> tuple[str, ...]:
 
 def asked_of(question: Question) -> list:
     """What of a question decides what is asked and how answers are read, for digests; plain numbers as ever, in six fields."""
-    found = list(astuple(question))
-    return found[:6] if question == Question(*found[:6]) else found
+    found = list(astuple(replace(question, gold="")))[:-1]
+    return found[:6] if found == list(astuple(Question(*found[:6])))[:-1] else found
 
 
 _KINDS = {"number": float, "integer": int, "text": Prose, "json": Prose}

@@ -26,6 +26,7 @@ from common.experiment.rules import read_rules
 from common.nouns import Question
 from common.text import one_line
 
+NAME = "a short name of a-z, 0-9 and -"
 MOST_LONGER = 1000  # times; how much longer an answer that was cut off may be the second time
 
 
@@ -36,9 +37,9 @@ def load(path: Path, results: Path | None = None) -> Experiment:
     """
     file = path / "experiment.toml" if path.is_dir() else path
     table = _table(file)
-    name = table.text("name", "a short name of a-z, 0-9 and -")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", name):
-        raise table.fail("name", f"is {name!r}; expected a short name of a-z, 0-9 and -")
+    name = table.text("name", NAME)
+    if not check_name(name):
+        raise table.fail("name", f"is {name!r}; expected {NAME}")
     max_tokens = table.count("max_tokens")
     only, skip = read_rules(table)
     prompts = _prompts(table.table("prompt", expected="a table with system and user"))
@@ -66,6 +67,11 @@ def load(path: Path, results: Path | None = None) -> Experiment:
     table.done()
     check(experiment)
     return experiment
+
+
+def check_name(name: str) -> bool:
+    """Whether an experiment may be called so."""
+    return re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", name) is not None
 
 
 def _table(file: Path) -> Table:
@@ -181,7 +187,7 @@ def _data(table: Table, results: Path | None) -> Texts:
 
 def _chained(table: Table, results: Path | None) -> Texts:
     """The answers of an earlier run, each under its custom_id."""
-    name = table.text("run", "a run's name")
+    name = table.text("run", "the name of a run or of an experiment")
     if table.has("file"):
         raise table.fail("file", "stands beside run; expected one of the two")
     if results is None:
@@ -191,7 +197,7 @@ def _chained(table: Table, results: Path | None) -> Texts:
     table.done()
     reader = of_run(results, name, table.fail)
     found = _rows_of(table, reader.file, reader, id_column, modifier, condition)
-    return replace(found, chained=name, left_out=reader.left_out, simulated=reader.simulated)
+    return replace(found, chained=reader.run, left_out=reader.left_out, simulated=reader.simulated)
 
 
 def _rows_of(table: Table, file: Path, reader: Reader, id_column: str, modifier: str, condition: str) -> Texts:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from common.errors import InputError
 from common.experiment.experiment import Experiment
+from common.experiment.questions import asked_of
 from common.files import file_sha256, sync_folder, whole_file
 from common.nouns import RESTING, Run, Shard
 from common.results.merge import run_rows
@@ -32,6 +33,7 @@ class Rescored:
     """What a re-score changed: lines of `changes`, answers by what the check said, and the file with the table as it was."""
 
     changes: tuple[str, ...]
+    asks_anew: bool  # a run of the changed experiment would be another one
     before: Mapping[str, int]
     after: Mapping[str, int]
     kept: Path | None  # None: the table has not changed, or there was none
@@ -78,7 +80,9 @@ def rescore(journal: Journal, run: Run, experiment: Experiment, decode: Decode) 
         if is_new and not is_other and filecmp.cmp(kept, run.folder / TABLE, shallow=False):
             _drop(kept)
             kept = None
-    return Rescored(tuple(differences(questions, experiment.questions)), before, summary["answers_checked"], kept, summary)
+    changes = tuple(differences(questions, experiment.questions))
+    asks_anew = [*map(asked_of, questions)] != [*map(asked_of, experiment.questions)]
+    return Rescored(changes, asks_anew, before, summary["answers_checked"], kept, summary)
 
 
 def _keep(folder: Path) -> tuple[Path | None, bool]:

@@ -29,7 +29,7 @@ from common.providers.checks import (
 
 # What we write ourselves, and what a person writes for it.
 OURS = {
-    "model": "name models in the experiment, or with --model",
+    "model": "name models with --model",
     "messages": "write [prompt] user, and [[prompt.message]] for further turns",
     "system": "write [prompt] system",
     "max_tokens": "write max_tokens beside trials",

@@ -31,7 +31,7 @@ from common.providers.checks import (
 
 # What we write ourselves, and what a person writes for it.
 OURS = {
-    "model": "name models in the experiment, or with --model",
+    "model": "name models with --model",
     "messages": "write [prompt] system and user, and [[prompt.message]] for further turns",
     "input": "write [prompt] user, and [[prompt.message]] for further turns",
     "instructions": "write [prompt] system",

@@ -34,6 +34,7 @@ class Cells:
     def __init__(self, manifest: Mapping, folder: Path) -> None:
         columns: Sequence[Sequence[str]] = manifest.get("kept", ())
         self.headers = tuple(header for header, *_ in columns)
+        self.names = tuple(name for _, name, *_ in columns)  # as prompts name them
         self.blank = ("",) * len(columns)
         self._of_data = [n for n, (_, _, kind) in enumerate(columns) if kind == "data"]
         self._columns, self._factors = columns, [*manifest.get("factors", {})]

@@ -185,7 +185,7 @@ class RunOrigin:
         self._parse = id_parser(((persona, model) for persona in self._personas for model in self._models), factors)
         self._host = run.host
         self._cells = Cells(manifest, run.folder)
-        self.kept = self._cells.headers
+        self.kept, self.kept_names = self._cells.headers, self._cells.names
         self.of_rehearsed = bool(manifest.get("simulated_texts"))
 
     def of(self, shard: Shard) -> RunOrigin:

@@ -52,6 +52,9 @@ def check_fit(origin: RunOrigin, name: str, questions: Sequence[Question], where
         raise InputError(f"{where}: is experiment {name!r}, run {origin.run} is of {origin.experiment!r}; name its own --experiment PATH")
     if not questions:
         raise InputError(f"{where}: has no question, so nothing to score run {origin.run} by; add [[question]]")
+    if lost := next((question for question in questions if question.gold and question.gold not in origin.kept_names), None):
+        there = ", ".join(origin.kept_names) or "none"
+        raise InputError(f"{where}: question {lost.id}: gold: run {origin.run} has kept no {lost.gold!r}; it has {one_line(there, 300)}")
     known = {text for question in origin.questions for text in (question.id, question.name)}
     if known and not known & {text for question in questions for text in (question.id, question.name)}:
         told = ", ".join(f"{q.id} {q.name}" for q in origin.questions[:5])
@@ -76,7 +79,7 @@ def _changes(old: Question, new: Question) -> Iterator[str]:
     if (old.minimum, old.maximum) != (new.minimum, new.maximum):
         yield f"range {old.minimum:g}–{old.maximum:g} → {new.minimum:g}–{new.maximum:g}"
     yield from _choice_changes(dict(old.choices), dict(new.choices))
-    for what in ("name", "type", "value_label", "reason_label", "reason", "form"):
+    for what in ("name", "type", "value_label", "reason_label", "reason", "form", "gold"):
         if (was := getattr(old, what)) != (now := getattr(new, what)):
             yield f"{_WORDS.get(what, what)} {was!r} → {now!r}"
     if old.schema != new.schema:

@@ -13,6 +13,7 @@ from common.experiment.shards import ceiling_of, ids
 from common.nouns import Model, Result, Run, Shard
 from common.outcomes import PENDING, SUCCEEDED
 from common.results.checked import kinds
+from common.results.gold import Gold
 from common.results.raw import Decode, Problem, existing, read_raw, sniff
 from common.results.rows import Row
 
@@ -44,6 +45,7 @@ class Tally:
     shown: list[Problem] = field(default_factory=list)  # the first of them
     unclear: Counter[str] = field(default_factory=Counter)  # answers by kind of problem in them
     taken: int = 0  # successes that another run had paid for
+    gold: Gold | None = None  # answers beside the right ones, where they are compared
     reported: set[tuple[str, str]] = field(default_factory=set)  # alias and the model id that the API answered with
 
     def add(self, model: str, result: Result, answer: str, again: bool) -> None:
@@ -117,6 +119,7 @@ class Tally:
             "answers_checked": dict(sorted(self.answers.items())),
             "answer_problems": dict(sorted(self.unclear.items(), key=lambda item: (-item[1], item[0]))),
             "taken_over": self.taken,
+            "gold": self.gold.facts() if self.gold else [],
             "retried_rows": self.by("again")[True],
             "simulated_rows": self.simulated,
             "tokens": dict(self.tokens),

@@ -14,6 +14,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import count, groupby, repeat
 from pathlib import Path
 from typing import NamedTuple
@@ -58,6 +59,7 @@ class Answered:
         waiting: list[tuple[int, int, int]] = []
         self._runs: list[str] = []  # those that wait
         order = journal.plan_order()
+        self._known, self._records = {*order}, {other.key for other in journal.runs() if other.imported}
         own = order.get(run.key, math.inf)
         for other in journal.runs():
             if other.address == run.address and other.key != run.key and other.planned:
@@ -71,6 +73,7 @@ class Answered:
             self._low.append(low)
             self._high.append(at if n < 0 else self._segments[n].high[at])
             self._place.append((-1 - n) << 1 | 1 if n < 0 else (n << 32 | at) << 1)
+        self._given = bytearray(len(self._low))
 
     def __bool__(self) -> bool:
         return bool(self._low)
@@ -81,6 +84,8 @@ class Answered:
         origin = RunOrigin(run)
         for _, group in groupby(sorted(shards, key=lambda shard: (shard.root, shard.n)), key=lambda shard: shard.root):
             family = list(group)
+            if family[0].taken_from in (self._records if run.imported else self._known):  # a copy of what is counted where it came from
+                family[0] = replace(family[0], files={})
             if any(shard.files for shard in family):
                 self._segments.append(_Segment(run, family, origin, decode))
         for shard in shards:
@@ -88,27 +93,33 @@ class Answered:
                 self._runs += [] if self._runs[-1:] == [run.key] else [run.key]
                 waiting += ((one & _LOW, one >> 64, len(self._runs) - 1) for one, _, _ in requests(shard, origin))
 
-    def find(self, identity: int) -> Answer | str | None:
-        """The answer to a request, or the key of the run that waits for one; None where nobody has asked it."""
-        low, high, waits = identity & _LOW, identity >> 64, None
+    def take(self, identity: int) -> Answer | str | None:
+        """An answer to a request, or the key of a run that waits for one; None where nobody has asked it.
+
+        Each is given once: a study that asks the same several times has several answers, or they would be one and no sample.
+        """
+        low, high, waits = identity & _LOW, identity >> 64, -1
         at = bisect_left(self._low, low)
         while at < len(self._low) and self._low[at] == low:
-            if self._high[at] == high:
-                place = self._place[at] >> 1
+            if self._high[at] == high and not self._given[at]:
                 if not self._place[at] & 1:
-                    return self._segments[place >> 32].answer(place & 0xFFFFFFFF)
-                waits = self._runs[place]
+                    self._given[at] = 1
+                    return self._segments[self._place[at] >> 33].answer(self._place[at] >> 1 & 0xFFFFFFFF)
+                waits = at
             at += 1
-        return waits
+        if waits < 0:
+            return None
+        self._given[waits] = 1
+        return self._runs[self._place[waits] >> 1]
 
 
 class _Segment:
     """The answers to the requests of a first shard, sorted by identity; its file is made anew where it is not of today."""
 
     def __init__(self, run: Run, family: list[Shard], origin: RunOrigin, decode: Decode) -> None:
-        self._folder, self._taken_from = run.folder.parent / "batch_results", run.key
-        if not run.imported:  # those that an imported run took from are not here
-            self._taken_from = family[0].taken_from or run.key
+        self._folder = run.folder.parent / "batch_results"
+        # an imported run calls its sources as they are called elsewhere
+        self._taken_from = (not run.imported and family[0].files and family[0].taken_from) or run.key
         path = family[0].path.with_suffix(SUFFIX)
         made_of = [_VERSION, family[0].sha256, *([*sorted(shard.files.items())] for shard in family)]
         self._header = _header(path)

@@ -10,6 +10,7 @@ import orjson
 from common.files import write_whole
 from common.nouns import RESTING, Run, Shard
 from common.outcomes import PENDING
+from common.results.gold import Gold
 from common.results.merge import run_rows
 from common.results.origin import RunOrigin
 from common.results.raw import Decode
@@ -39,10 +40,12 @@ def write_rows(run: Run, shards: list[Shard], decode: Decode, texts: bool = True
     Rows still pending are in the table, marked so, but get no text file. Raises OSError.
     """
     found, origin = Tally(run.planned), RunOrigin(run)
-    rows = found.counting(run_rows(run, shards, decode))
+    gold = found.gold = Gold(origin.questions, origin.kept_names)
+    rows = gold.counting(found.counting(run_rows(run, shards, decode)))
     if texts:
         rows = _with_texts(rows, TextFolder(run.folder / "texts", origin.model, origin.ids_differ_in_case_only))
     write_csv(rows, run.folder / "results.csv", origin)
+    gold.write(run.folder)
     note_reported(run, found.reported)
     return found
 

@@ -85,10 +85,12 @@ def plan(
     `reuse`: whether answers that are there are taken over; None: unless the run has a name of its own. Without it, and without a
     name, the run is a fresh one: that of before which is not finished, else a new one.
 
-    Raises InputError: a name that belongs to another experiment, ids that collide, requests beyond the limits, a full disk.
+    Raises InputError: a name that belongs to another experiment, ids that collide, requests that cannot be sent, a full disk.
     """
     typed = [[m.alias, m.id] for m in models]
     bound = {"models": sorted(typed), "address": account.identity, "host": account.host.name, "provider": folder}
+    if experiment.files:
+        bound["files"] = grids(experiment, models[:1], account.host)[0].files_now()
     if reuse is False and run_name is None:
         bound["fresh"] = _fresh(journal, folder, experiment, bound)
     digest = experiment.digest(**bound)
@@ -209,7 +211,8 @@ def _write(
     if work.invalid and not skip_invalid:
         shown = "; ".join(f"{custom_id}: {why}" for custom_id, why in work.invalid[:5])
         more = f" … and {work.skipped - 5:,} more" if work.skipped > 5 else ""
-        raise InputError(f"{work.skipped:,} requests are beyond the limits: {shown}{more} (--skip-invalid leaves them out)")
+        many = "1 request" if work.skipped == 1 else f"{work.skipped:,} requests"
+        raise InputError(f"{many} cannot be sent: {shown}{more} (--skip-invalid leaves them out)")
     if not made:
         raise InputError(f"{experiment.path}: no request is left to send; check --text, --persona and --limit")
     _check_disk(run.folder, made)

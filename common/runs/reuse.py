@@ -49,7 +49,7 @@ def divide(journal: Journal, run: Run, shards: Sequence[Shard], decode: Decode) 
         by_run: dict[str, dict[str, Answer]] = defaultdict(dict)
         rest = set()
         for identity, request_id, _ in requests(shard, origin):
-            answer = answered.find(identity)
+            answer = answered.take(identity)
             if isinstance(answer, Answer) and is_sound(answer.path, answer.sha256):
                 by_run[answer.taken_from][request_id] = answer
                 continue

@@ -54,7 +54,7 @@ def told_of_texts(experiment: Experiment) -> list[str]:
     texts = experiment.texts
     if not texts.chained:
         return []
-    told = [f"the texts are the answers of {texts.chained}"]
+    told = [f"the texts are the answers of run {texts.chained}"]
     told += [f"{texts.left_out:,} of its rows have no answer and are not asked about"] if texts.left_out else []
     return told + ["these answers are simulated, so all that is made of them is marked as simulated"] * texts.simulated
 
@@ -68,5 +68,5 @@ def told_of(every: Iterable[Grid]) -> list[str]:
         if warm and all(way.base is None for way in grid.ways):
             told.append(f"{model.alias} takes no temperature: the levels that set one ask it the same")
         if grid.identical:
-            told.append(f"{model.alias}: {grid.identical:,} requests ask word for word what others of them ask; they count as more trials")
+            told.append(f"{model.alias}: {grid.identical:,} × word for word what another request asks; they count as more trials")
     return told

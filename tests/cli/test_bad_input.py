@@ -106,6 +106,8 @@ def test_no_experiment(run: Commands, tmp_path: Path) -> None:
         (["--cancel", "batch_nope"], ["batch_nope"]),
         (["--retry-failed", "nope"], ["no run 'nope'"]),
         (["--status", "a", "--cancel", "b"], ["give one of them"]),
+        (["--seed", "3"], ["--seed goes with --sample N"]),
+        (["--sample", "3", "--limit", "3"], ["--sample and --limit", "name one of them"]),
     ],
 )
 def test_names_that_do_not_exist(run: Commands, options: list[str], said: list[str]) -> None:

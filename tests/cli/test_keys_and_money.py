@@ -225,7 +225,7 @@ def test_an_oversized_request(run: Commands, study: Callable) -> None:
     assert catalog.hosts()["kluster"].limits.bytes == 100_000_000
     long = study({"big.txt": "x" * 100_000_100}, trials="1", text='[{id = "t1", file = "t1.txt"}, {id = "big", file = "big.txt"}]')
     command = ("deepseek", "--experiment", long, "--model", "deepseekv3", "--max-cost", "1000")
-    refused(run(*command), "1 requests are beyond the limits", "p1_deepseekv3_n01_big", "--skip-invalid")
+    refused(run(*command), "1 request cannot be sent", "p1_deepseekv3_n01_big", "--skip-invalid")
     nothing_was_sent(run)
     end = run(*command, "--skip-invalid")
     assert (end.code, "left out: 1 requests" in end.said, set(run.world.billed())) == (0, True, {"p1_deepseekv3_n01_t1"}), end.said

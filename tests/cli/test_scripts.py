@@ -191,6 +191,8 @@ def test_dry_run(run: Commands, study: Callable, script: str) -> None:
         ("--trials 3", 4 * 3 * 3 * 2, r"p[1234]_.*_n0[123]_t[123]"),
         ("--limit 7", 7, r"p[1234]_.*_n(0[1-9]|10)_t[123]"),
         ("--persona 1 3", 2 * 3 * 10 * 2, r"p[13]_.*"),
+        ("--sample 9", 9, r"p[1234]_.*_n(0[1-9]|10)_t[123]"),
+        ("--sample 9 --seed 2 --text t2", 9, r"p[1234]_.*_n(0[1-9]|10)_t2"),
         ("--text t2", 4 * 10 * 2, r".*_t2"),
         ("--persona 4 --text t1 t3 --trials 1", 2 * 2, r"p4_.*_n01_t[13]"),
         ("--persona 1 --persona 2 --trials 1", 2 * 3 * 2, r"p[12]_.*_n01_.*"),

@@ -75,3 +75,10 @@ def test_line_ends_do_not_count(tmp_path: Path) -> None:
     one = load(written(tmp_path, data)).texts
     other = load(written(tmp_path, data.replace(b"\n", b"\r\n"))).texts
     assert {*one.former_digests} == {one.digest} == {other.digest} < {*other.former_digests}
+
+
+def test_parameters_of_a_model_that_there_is_not(study: object) -> None:
+    """They would never be sent, and nobody would know."""
+    with pytest.raises(InputError, match=r"request\.model\.gpt-4\.11: no model has this alias; expected .*gpt-4\.1"):
+        load(study(request='{model = {"gpt-4.11" = {seed = 1}}}'))
+    assert load(study(request='{model = {"gpt-4.1" = {seed = 1}}}')).parameters.models == {"gpt-4.1": {"seed": 1}}

@@ -134,7 +134,7 @@ def test_names_that_are_unknown_or_of_several_providers(tmp_path: Path) -> None:
     assert of_run(tmp_path, "claude/tea-123abc", fail).file.parent.parent.name == "claude"
     assert "expected one such as tea-123abc, old-run, new-run" in refusal(tmp_path, "tea-123abd")
     for hostile in ("../openai/tea-123abc", "openai/../openai/new-run", "", "*", "/", "openai/*", "a\0b", "\x1b[31m", "x" * 100_000):
-        assert "no run " in refusal(tmp_path, hostile)
+        assert "no run or experiment " in refusal(tmp_path, hostile)
 
 
 @pytest.mark.parametrize(
@@ -194,3 +194,31 @@ def test_columns_of_the_source_stand_beside_our_own() -> None:
     names = [*NAMES, "source_model", "source_source_model", "Q1_joy", "source_Q1_joy"]
     assert len(set(map(column_name, names))) == len(names)
     assert not set(map(column_name, names)) & set(NAMES)
+
+
+def of_literary(results: Path, name: str, created: object, summary: dict | None = None) -> Path:
+    """A run of the experiment literary."""
+    folder = made(results, name, summary)
+    told = {"address": "https://api.openai.com/v1", "experiment": "literary", "run": {"created_at": created}}
+    (folder / "run.json").write_bytes(orjson.dumps(told))
+    return folder
+
+
+def test_an_experiments_name_means_its_newest_finished_run(tmp_path: Path) -> None:
+    newest = of_literary(tmp_path, "claude/literary-2", 200.5)
+    os.utime(newest / "run.json", (1, 1))  # newest by its creation, whatever a copy has done to its files
+    of_literary(tmp_path, "openai/literary-1", 100)
+    of_literary(tmp_path, "openai/literary-3", 300, {"outcomes": {"succeeded": 2, "pending": 1}})
+    of_literary(tmp_path, "openai/literary-4", "garbled")
+    made(tmp_path, "openai/other-1")
+    assert of_run(tmp_path, "literary", fail).run == "claude/literary-2"
+    assert of_run(tmp_path, "openai/literary", fail).run == "openai/literary-1"
+    made(tmp_path, "llama/literary")  # a run that has this very name comes first
+    assert of_run(tmp_path, "literary", fail).run == "llama/literary"
+
+
+def test_an_experiment_of_which_no_run_is_finished(tmp_path: Path) -> None:
+    for n in (1, 2):
+        of_literary(tmp_path, f"openai/literary-{n}", n, {"outcomes": {"succeeded": 2, "pending": 1}})
+    assert "literary-2 is unfinished: 1 of 3 answers" in refusal(tmp_path, "literary")
+    assert "no run or experiment 'literari'" in refusal(tmp_path, "literari")

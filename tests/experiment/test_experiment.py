@@ -306,3 +306,14 @@ def test_wire_ids_are_legal_and_different(names: list[str]) -> None:
         legal = all(c.isascii() and (c.isalnum() or c in "_-") for c in name) and 0 < len(name) <= 64
         assert request_id == name if legal else 0 < len(request_id) <= 64
         assert all(c.isascii() and (c.isalnum() or c in "_-") for c in request_id)
+
+
+@pytest.mark.parametrize(("skip", "count"), [('""', 2), ("\"persona == '1' and lang == 'en'\"", 1), ("\"persona.age < 18\"", 0)])
+def test_requests_that_ask_the_same_are_counted_where_both_are_asked(study: Callable, skip: str, count: int) -> None:
+    """Two personas of whom the prompt says nothing ask the same of a text, unless a rule leaves one of them out there."""
+    personas = '[{id = "1", name = "a", age = 12}, {id = "2", name = "b", age = 30}]'
+    keys = {"persona": personas, "skip": None if skip == '""' else skip, "columns": '["persona.age"]', "trials": "1"}
+    data = {"d.csv": "id,review,lang\nr1,Good.,en\nr2,Gut.,de\n"}
+    prompt = '{user = "Read {review}"}'
+    grid = Grid(load(study(data, text=None, data='{file = "d.csv", id = "id"}', prompt=prompt, **keys)), GPT, catalog.hosts()["openai"])
+    assert len([*grid.conditions()]) == {2: 4, 1: 3, 0: 2}[count] and grid.identical == count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from difflib import get_close_matches
 from operator import itemgetter
 from pathlib import Path
@@ -46,13 +46,14 @@ def column_name(name: str, taken: Container[str] = OURS) -> str:
 class Chained(Reader):
     """The rows of a run's table that succeeded, with the models' very answers.
 
-    `left_out`: how many did not. `simulated`: whether any row, or the run, is a rehearsal's. Raises InputError.
+    `run`: "provider/name". `left_out`: how many did not. `simulated`: whether any row, or the run, is a rehearsal's.
+    Raises InputError.
     """
 
     id_column = "custom_id"
 
     def __init__(self, folder: Path, rows: int, simulated: bool, fail: Fail) -> None:
-        self.file = folder / "results.csv"
+        self.file, self.run = folder / "results.csv", f"{folder.parent.name}/{folder.name}"
         self._fail = fail
         if not self.file.is_file():
             raise fail("run", f"the table of {folder.name} is gone; {_AGAIN}")
@@ -94,11 +95,28 @@ class Chained(Reader):
 
 
 def of_run(results: Path, name: str, fail: Fail) -> Chained:
-    """The results of a run in a results folder, named `run` or `provider/run`.
+    """The results of a run in a results folder, named `run` or `provider/run`; else the newest finished run of that experiment.
 
     Raises InputError, by `fail("run", …)`, for a run that is unknown, ambiguous, unfinished or garbled.
     """
-    folder = _found(results, name, fail)
+    runs = _runs(results)
+    folder = _named(runs, name, fail)
+    if folder is not None:
+        return _finished(folder, fail)
+    alike = _of_experiment(runs, name)
+    if not alike:
+        raise _unknown(results, runs, name, fail)
+    troubles: list[InputError] = []
+    for folder in alike:
+        try:
+            return _finished(folder, fail)
+        except InputError as error:
+            troubles.append(error)
+    raise troubles[0]
+
+
+def _finished(folder: Path, fail: Fail) -> Chained:
+    """The results of the run in a folder. Raises InputError where it is not finished."""
     finish = _FINISH.format(folder.name)
     if not (folder / "summary.json").is_file():
         raise fail("run", f"{folder.name} is unfinished: nothing of it has been collected; {finish}")
@@ -119,19 +137,33 @@ def of_run(results: Path, name: str, fail: Fail) -> Chained:
     return Chained(folder, rows, simulated, fail)
 
 
-def _found(results: Path, name: str, fail: Fail) -> Path:
-    """The folder of the run that is meant; a name is compared with what is there, never followed as a path."""
-    runs = _runs(results)
+def _named(runs: Sequence[Path], name: str, fail: Fail) -> Path | None:
+    """The folder of the run that has this very name; a name is compared with what is there, never followed as a path."""
     alike = [folder for folder in runs if name in (folder.name, f"{folder.parent.name}/{folder.name}")]
     if len(alike) > 1:
         names = " or ".join(f'"{folder.parent.name}/{folder.name}"' for folder in alike)
         raise fail("run", f"several providers have a run {one_line(name, 80)}; say which: run = {names}")
-    if alike:
-        return alike[0]
+    return alike[0] if alike else None
+
+
+def _of_experiment(runs: Sequence[Path], name: str) -> list[Path]:
+    """The folders of the runs of an experiment, named `experiment` or `provider/experiment`, the newest first."""
+    found = []
+    for at, folder in enumerate(runs):
+        try:
+            manifest = orjson.loads((folder / "run.json").read_bytes())
+            if name in (manifest["experiment"], f"{folder.parent.name}/{manifest['experiment']}"):
+                found.append((-float(manifest["run"]["created_at"]), at, folder))
+        except (OSError, ValueError, TypeError, LookupError):  # garbled, or of an earlier version: to be named by its own name
+            continue
+    return [folder for *_, folder in sorted(found)]
+
+
+def _unknown(results: Path, runs: Sequence[Path], name: str, fail: Fail) -> InputError:
     names = [folder.name for folder in runs]
     known = list(dict.fromkeys((*get_close_matches(name.rpartition("/")[2][:200], names, _SHOWN), *names)))[:_SHOWN]
-    there = f"expected one such as {', '.join(known)}" if known else "there is none yet; runs are made by the four scripts with --batch"
-    raise fail("run", f"no run {one_line(repr(name), 80)} in {results}; {there}")
+    there = f"expected one such as {', '.join(known)}; or make it first" if known else "there is none yet; make it first"
+    return fail("run", f"no run or experiment {one_line(repr(name), 80)} in {results}; {there}, with --batch")
 
 
 def _runs(results: Path) -> list[Path]:
