@@ -12,7 +12,7 @@ import math
 import mmap
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count, groupby, repeat
@@ -98,19 +98,32 @@ class Answered:
 
         Each is given once: a study that asks the same several times has several answers, or they would be one and no sample.
         """
-        low, high, waits = identity & _LOW, identity >> 64, -1
-        at = bisect_left(self._low, low)
-        while at < len(self._low) and self._low[at] == low:
-            if self._high[at] == high and not self._given[at]:
-                if not self._place[at] & 1:
-                    self._given[at] = 1
-                    return self._segments[self._place[at] >> 33].answer(self._place[at] >> 1 & 0xFFFFFFFF)
-                waits = at
-            at += 1
+        waits = -1
+        for at in self._left(identity):
+            if not self._place[at] & 1:
+                self._given[at] = 1
+                return self._segments[self._place[at] >> 33].answer(self._place[at] >> 1 & 0xFFFFFFFF)
+            waits = at
         if waits < 0:
             return None
         self._given[waits] = 1
         return self._runs[self._place[waits] >> 1]
+
+    def spend(self, identity: int, taken_from: str) -> None:
+        """Count an answer of a run as given: it was taken over before."""
+        for at in self._left(identity):
+            if not self._place[at] & 1 and self._segments[self._place[at] >> 33].taken_from == taken_from:
+                self._given[at] = 1
+                return
+
+    def _left(self, identity: int) -> Iterator[int]:
+        """Where answers to a request are that were not given yet, and those who wait for one."""
+        low, high = identity & _LOW, identity >> 64
+        at = bisect_left(self._low, low)
+        while at < len(self._low) and self._low[at] == low:
+            if self._high[at] == high and not self._given[at]:
+                yield at
+            at += 1
 
 
 class _Segment:
@@ -119,7 +132,7 @@ class _Segment:
     def __init__(self, run: Run, family: list[Shard], origin: RunOrigin, decode: Decode) -> None:
         self._folder = run.folder.parent / "batch_results"
         # an imported run calls its sources as they are called elsewhere
-        self._taken_from = (not run.imported and family[0].files and family[0].taken_from) or run.key
+        self.taken_from = (not run.imported and family[0].files and family[0].taken_from) or run.key
         path = family[0].path.with_suffix(SUFFIX)
         made_of = [_VERSION, family[0].sha256, *([*sorted(shard.files.items())] for shard in family)]
         self._header = _header(path)
@@ -135,7 +148,7 @@ class _Segment:
         where = self._files[at]
         name, sha256 = self._header["files"][where >> 48]
         outcome = _OUTCOMES[where >> 40 & 0xFF]
-        return Answer(self._taken_from, self._folder / name, sha256, self._offsets[at], where & 0xFFFFFFFF, where >> 32 & 0xFF, outcome)
+        return Answer(self.taken_from, self._folder / name, sha256, self._offsets[at], where & 0xFFFFFFFF, where >> 32 & 0xFF, outcome)
 
 
 def _header(path: Path) -> dict:

@@ -43,6 +43,10 @@ def divide(journal: Journal, run: Run, shards: Sequence[Shard], decode: Decode) 
         return replace(found, shards=[*shards])
     origin, numbers, is_sound = RunOrigin(run), count(1 + max((shard.n for shard in shards), default=0)), cache(_is_sound)
     for shard in shards:
+        if shard.taken_from and shard.attempt == 1:
+            for identity, _, _ in requests(shard, origin):
+                answered.spend(identity, shard.taken_from)
+    for shard in shards:
         if shard.state is not State.PLANNED or shard.attempt > 1 or shard.tries:
             found.shards.append(shard)
             continue

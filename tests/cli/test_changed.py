@@ -137,3 +137,13 @@ def test_a_study(run: Commands, study: Callable) -> None:
     assert "changed since the runs before:\n" in plan.out
     assert "  trials 2 → 3 (openai, claude)\n" in plan.out and "  models: + gpt-4.1-mini (openai)\n" in plan.out
     assert "9 requests at 2 providers; 4 of them answered already" in plan.out
+
+
+def test_texts_that_are_alike(run: Commands, study: Callable) -> None:
+    """Two texts of the same words are two questions: the one answer there is taken over once, however often one looks."""
+    base, two = ("openai", "--model", "gpt-4.1", "--batch", "--trials", "1", "--experiment"), {"t2.txt": "A text.\n"}
+    assert run(*base, study()).code == OK
+    for _ in range(2):
+        assert run(*base, study(two, text=TEXTS), "--dry-run", "--json").json["changed"]["requests_new"] == 1
+    end = run(*base, study(two, text=TEXTS), "--json")
+    assert (end.json["taken_over"], end.json["outcomes"], run.world.billed().total()) == (1, {"succeeded": 2}, 2)
