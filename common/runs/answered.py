@@ -159,7 +159,7 @@ class _Segment:
             with open(path, "rb") as file:
                 end = file.seek(0, os.SEEK_END)
                 file.seek(max(0, end - 8))
-                length = int.from_bytes(file.read(8), "little")
+                length = min(int.from_bytes(file.read(8), "little"), end)
                 file.seek(max(0, end - 8 - length))
                 about = orjson.loads(file.read(length))
                 if about["made_of"] != made_of or end - 8 - length != 32 * about["rows"]:
