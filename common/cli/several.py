@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
+from common.cli.drive import drive
 from common.cli.exits import INTERRUPTED, OK, UNFINISHED, fail, tried
-from common.cli.run import code_of, drive, may_send, planned_for
+from common.cli.run import code_of, may_send, planned_for
 from common.cli.scripts import Script
 from common.cli.session import ScriptSession, forgetting, opened, results_folder
 from common.cli.since import since, told_since_all
@@ -181,7 +182,7 @@ class _Driver(threading.Thread):
 
     def _drive(self) -> int:
         with _session(self.script, self._args, self._arguments, Clock(sleep=self._sleep)) as session:
-            _, summary = drive(session, self.plan.run, self.plan.is_new, f"{self.script.folder}: ")
+            _, summary = drive(session, self.plan.run, self.plan.is_new, f"{self.script.folder}: ", self.plan.as_of)
         return code_of(summary, self._args.no_wait)
 
     def _sleep(self, seconds: float) -> None:
