@@ -48,6 +48,7 @@ class Answer(NamedTuple):
     length: int
     nth: int  # of the objects in the line
     outcome: str
+    collected_at: float  # unix seconds
 
 
 class Answered:
@@ -176,10 +177,10 @@ class _Segment:
 
     def answer(self, at: int) -> Answer:
         where = self._files[at]
-        name, sha256, taken_from = self._names[where >> 48]
+        name, sha256, taken_from, collected_at = self._names[where >> 48]
         outcome = _OUTCOMES[where >> 40 & 0xFF]
         length, nth = where & _AT, where >> 32 & 0xFF
-        return Answer(taken_from or self._key, self._folder / name, sha256, self._offsets[at], length, nth, outcome)
+        return Answer(taken_from or self._key, self._folder / name, sha256, self._offsets[at], length, nth, outcome, collected_at)
 
 
 def _write(path: Path, run: Run, family: list[Shard], origin: RunOrigin, decode: Decode, made_of: list) -> list:
@@ -191,11 +192,12 @@ def _write(path: Path, run: Run, family: list[Shard], origin: RunOrigin, decode:
     asked: dict[str, int] = {}
     for shard in reversed(family):  # what was asked again with a higher cap is what was asked first
         asked |= {moved(request_id, shard.mark, mark): identity for identity, request_id in requests(shard, origin)}
-    files: list[tuple[str, str, str]] = []
+    files: list[tuple[str, str, str, float]] = []
     found: list[tuple[int, int, int, int]] = []
     for shard in reversed(family):
         for raw in existing(run, shard.batch_id) if shard.files else ():
-            files.append((raw.name, shard.files.get(raw.name, ""), "" if run.imported else shard.taken_from))
+            source = "" if run.imported else shard.taken_from  # which is called so where that run was made
+            files.append((raw.name, shard.files.get(raw.name, ""), source, shard.collected_at))
             if not _is_sound(raw, files[-1][1]):
                 made_of.append(raw.name)
                 continue

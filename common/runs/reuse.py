@@ -118,15 +118,16 @@ def _taken(run: Run, planned: Shard, n: int, answers: Mapping[str, Answer], take
             sha256.update(copy)
             file.write(copy)
     tally = dict(Counter(answer.outcome for answer in answers.values()))
-    about = {"batch_id": batch_id, "files": {output.name: sha256.hexdigest()}, "tally": tally, "taken_from": taken_from}
+    about = {"batch_id": batch_id, "files": {output.name: sha256.hexdigest()}, "tally": tally, "taken_from": taken_from,
+             "collected_at": max(answer.collected_at for answer in answers.values())}  # fmt: skip
     write_whole(shard.path.with_suffix(TAKEN), orjson.dumps(about))
     return as_taken(shard, about)
 
 
 def as_taken(shard: Shard, about: Mapping) -> Shard:
     """A planned shard as one whose answers were taken over, by what was noted of it."""
-    noted = {key: about[key] for key in ("batch_id", "files", "tally", "taken_from")}
-    return replace(shard, state=State.COLLECTED, collected_at=shard.path.stat().st_mtime, spent=0.0, **noted)
+    noted = {key: about[key] for key in ("batch_id", "files", "tally", "taken_from", "collected_at")}
+    return replace(shard, state=State.COLLECTED, spent=0.0, **noted)
 
 
 def _lines(answers: Mapping[str, Answer]) -> Iterator[tuple[str, bytes]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
+import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -11,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from common.runs.journal import Journal
-from tests.cli.scripts import MODEL, OK, table
+from tests.basics import python, wait_for
+from tests.cli.scripts import INPUT, MODEL, OK, REFUSED, UNFINISHED, only_run, table
 from tests.maintenance.test_forget import forget
-from tests.support import Commands, End
+from tests.support import QUICK, Commands, End, later
 from tests.torture.world import World
 
 TEXTS = '[{id = "t1", file = "t1.txt"}, {id = "t2", file = "t2.txt"}]'
@@ -55,6 +58,7 @@ def bought(run: Commands) -> int:
 
 def rows(run: Commands, end: End, script: str = "openai") -> list[dict]:
     """The table of the run that a command has ended with, after its sum was seen to be right."""
+    assert end.out, end.err
     found = table(run.results / script / end.json["run"])
     taken = sum(row["taken_from"] != "" and row["outcome"] == "succeeded" for row in found)
     assert (end.json["adds_up"], end.json["taken_over"], len(found)) == (True, taken, end.json["planned"]), end.said
@@ -290,3 +294,119 @@ def test_a_rehearsal_answers_nothing_real(sure: Commands, grown: Callable) -> No
     end = ask(sure, grown())
     assert (end.code, end.json["taken_over"], bought(sure)) == (OK, 0, SIZE), end.said
     assert ask(sure, grown(name='"b"'), "--local").json["taken_over"] == SIZE
+
+
+# ---- what others are asking
+
+
+def test_in_flight_is_waited_for(still: Commands, grown: Callable) -> None:
+    """What another run is asking is collected into its table and taken over; --no-wait says so and sends nothing."""
+    first = ask(still, grown(), "--no-wait")
+    assert (first.code, len(still.creates())) == (OK, 1)
+    end = ask(still, grown(trials="3"), "--no-wait")
+    assert (end.code, len(still.creates()), first.json["run"] in end.error) == (UNFINISHED, 1, True), end.said
+    later(still)
+    started = still.start(line_of(grown(trials="3")))
+    wait_for(lambda: len(still.creates()) == 2)
+    later(still)
+    assert started.ended().code == OK
+    again = ask(still, grown(trials="3"))
+    assert (again.json["taken_over"], bought(still)) == (SIZE, SIZE + 4)
+    assert len(rows(still, ask(still, grown()))) == SIZE
+
+
+def line_of(folder: Path) -> str:
+    """The command of a study as a person types it."""
+    return f"python openai_example.py --batch --experiment {folder} --model gpt-4.1 {' '.join(QUICK)}"
+
+
+def test_two_commands_at_once(sure: Commands, grown: Callable, tmp_path: Path) -> None:
+    """Two processes ask the same at the same time, in parts of one request each: each request is bought once."""
+    other = tmp_path / "other"
+    shutil.copytree(grown(trials="6"), other)
+    toml = other / "experiment.toml"
+    toml.write_text(toml.read_text().replace('"small"', '"grown"').replace("trials = 6", "trials = 7"))
+    started = [sure.start(line_of(folder) + " --parallel 1") for folder in (tmp_path / "study", other)]
+    assert [one.ended().code for one in started] == [OK, OK]
+    assert bought(sure) == 28
+    for folder in (tmp_path / "study", other):
+        rows(sure, ask(sure, folder))
+
+
+def test_a_plan_of_yesterday(sure: Commands, grown: Callable) -> None:
+    """What was only planned is looked at again before it is sent: what was bought meanwhile is taken over, by make collect too."""
+    plan = ask(sure, grown(), "--dry-run").json
+    assert ask(sure, grown(trials="3")).code == OK
+    again = ask(sure, grown(), "--dry-run").json
+    assert (plan["taken_over"], again["taken_over"], again["max_cost_usd"]) == (0, SIZE, 0)
+    end = ask(sure, grown())
+    assert (end.code, bought(sure), end.json["taken_over"]) == (OK, SIZE + 4, SIZE), end.said
+
+
+@pytest.mark.parametrize("by", ["the script", "make collect"])
+def test_an_upload_without_a_batch(sure: Commands, grown: Callable, by: str) -> None:
+    """Turned away at its creation, and bought by another run: taken over by its own command as by make collect."""
+    sure.world.control("faults", [{"call": "batches.create", "times": -1, "action": {"status": 401}}])
+    assert ask(sure, grown()).code == REFUSED
+    sure.world.control("faults", [])
+    ask(sure, grown(name='"b"'), "--run", "b")
+    end = ask(sure, grown()) if by == "the script" else sure.tool("collect", *QUICK)
+    assert (end.code, bought(sure), ask(sure, grown()).json["taken_over"]) == (OK, SIZE, SIZE), end.said
+
+
+@pytest.mark.parametrize("when", ["after", "before"])
+def test_a_creation_that_was_lost(sure: Commands, grown: Callable, when: str) -> None:
+    """Its batch is looked for before anything equal is bought."""
+    sure.world.control("faults", [{"call": "batches.create", "times": 1, "action": {"drop": when}}])
+    line = ["--batch", "--experiment", grown(), "--model", "gpt-4.1", "--no-wait", "--poll", "0.02", "--grace", "60", "--patience", "0.01"]
+    sure.world.control("faults", [{"call": "batches.create", "times": 1, "action": {"drop": when}},
+                                  {"call": "batches.list", "times": 3, "action": {"status": 503}}])  # fmt: skip
+    sure("openai", *line, quick=False)
+    states = [row["state"] for row in sure("openai", "--status", only_run(sure.results, "openai").name, "--json").json["batches"]]
+    sure.world.control("faults", [])
+    end = ask(sure, grown(name='"b"'))
+    assert (end.code, bought(sure)) == (OK, SIZE), (states, end.said)
+
+
+# ---- a journal that was lost
+
+
+def undated(found: list[dict]) -> list[dict]:
+    """Rows without their times: Anthropic tells none, so it is when they were collected."""
+    return sorted(({**row, "created": ""} for row in found), key=lambda row: row["custom_id"])
+
+
+@pytest.mark.parametrize("script", ["openai", "claude"])
+def test_a_lost_journal(sure: Commands, grown: Callable, script: str) -> None:
+    """With answers that were taken over: the command names make adopt, which takes all up; then nothing is bought."""
+    ask(sure, grown(), script=script)
+    end = ask(sure, grown(trials="3"), script=script)
+    before, cost = undated(rows(sure, end, script)), end.json["cost_usd"]
+    for path in sure.results.glob("journal.db*"):
+        path.unlink()
+    lost = ask(sure, grown(trials="3"), script=script)
+    assert (lost.code, "make adopt" in lost.error, bought(sure)) == (INPUT, True, SIZE + 4), lost.said
+    adopted = python("-m", "tools.adopt", env={**os.environ, **sure.env})
+    assert adopted.returncode == OK, adopted.stdout + adopted.stderr
+    again = ask(sure, grown(trials="3"), script=script)
+    assert (again.code, bought(sure), again.json["cost_usd"]) == (OK, SIZE + 4, cost), again.said
+    assert undated(rows(sure, again, script)) == before
+    assert python("-m", "tools.audit", env={**os.environ, **sure.env}).returncode == OK
+
+
+def test_given_away(sure: Commands, grown: Callable, tmp_path: Path) -> None:
+    """A run that has taken over is shared and imported as it is, and another results folder takes over from it."""
+    first = ask(sure, grown())
+    end = ask(sure, grown(trials="3"))
+    env = {**os.environ, **sure.env}
+    done = python("-m", "tools.share", end.json["run"], env=env)
+    assert done.returncode == OK, done.stdout + done.stderr
+    (archive,) = (sure.results / "shared").glob("*.zip")
+    sure.env["RESULTS_DIR"] = str(tmp_path / "theirs")
+    done = python("-m", "tools.import_run", str(archive), env={**os.environ, **sure.env})
+    assert done.returncode == OK, done.stdout + done.stderr
+    sure.results = tmp_path / "theirs"
+    mine = ask(sure, grown(trials="4"))
+    assert (mine.code, bought(sure), mine.json["taken_over"]) == (OK, SIZE + 8, SIZE + 4), mine.said
+    sources = {row["taken_from"] for row in rows(sure, mine) if row["taken_from"]}
+    assert sources == {f"openai/{first.json['run']}", f"openai/{end.json['run']}"}
