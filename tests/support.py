@@ -125,6 +125,10 @@ class Started:
     def signalled(self, number: int) -> End:
         """Send a signal and wait for the end."""
         self._process.send_signal(number)
+        return self.ended()
+
+    def ended(self) -> End:
+        """Wait for the end."""
         out, err = self._process.communicate(timeout=20)
         return self._commands._seen(End(self._process.returncode, out, err))
 

@@ -31,6 +31,7 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     for tool in TOOLS.values():
         found |= {tool.converter: options.converter(tool), tool.cleanup: options.cleanup(tool)}
     found |= {f"tools/{name}.py": options.target(name) for name in options.WITH_WORDS}
+    found |= {"tools/study.py": options.study(), "tools/collect.py": options.collect()}
     found["-m tools.batch_server"] = batch_server.parser()
     return found
 

@@ -32,17 +32,19 @@ def command(args: argparse.Namespace) -> int:
         sources = [_source(journal, run, stack) for run in runs]
         folder = _new_folder(args.out, results)
         try:
-            table, tally, rows = export(sources, folder, args.format, args.long)
+            table, tally, rows, copies = export(sources, folder, args.format, args.long)
         except ImportError:
             raise InputError(f"--format {args.format} needs a library that is not there; type: make setup (or take csv)") from None
     outcomes = dict(sorted(tally.outcomes.items()))
     voice = Voice(as_json=args.json)
     if args.json:
         voice.json({"table": str(table), "codebook": str(folder / CODEBOOK), "rows": rows, "requests": tally.rows, "outcomes": outcomes,
-                    "simulated_rows": tally.simulated, "runs": [run.key for run in runs]})  # fmt: skip
+                    "copies_left_out": copies, "simulated_rows": tally.simulated, "runs": [run.key for run in runs]})  # fmt: skip
         return OK if rows else UNFINISHED
     of = f"{len(runs)} run{'s' * (len(runs) > 1)}, {tally.rows:,} requests"
     voice.say(f"{of}: {outcomes.get(SUCCEEDED, 0):,} succeeded; others: {failures(outcomes)}")
+    if copies:
+        voice.say(f"left out: {copies:,} rows that were taken over, and stand here already as rows of the run that asked")
     if tally.simulated:
         voice.say(f"{SIMULATED} ({tally.simulated:,} of {tally.rows:,} answers; column simulated)")
     voice.say(f"table: {table} ({rows:,} rows)", f"codebook: {folder / CODEBOOK}")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 
+from common.cli.drive import announce
 from common.cli.exits import OK, UNFINISHED, fail, tried
 from common.cli.progress import Progress
-from common.cli.run import announce, code_of
+from common.cli.run import code_of
 from common.cli.scripts import script_of
 from common.cli.session import ScriptSession, journal_if_any, opened, results_folder
 from common.cli.text import Voice, the_sum
 from common.nouns import Run, State
 from common.runs.desk import Options
+from common.runs.journal import Overtaken
 from common.runs.lock import InWork
 from common.runs.overview import is_open, run_facts, waiting_facts
+from common.runs.reuse import refresh
 
 TYPED = "make collect"
 
@@ -79,13 +83,25 @@ def _advance(session: ScriptSession, run: Run) -> dict | None:
     session.own_account(run, is_locked=True)
     _as_told(session.args, journal.told(run))
     before = journal.event_count(run)
-    life = session.lifecycle(run)
-    life.listen(Progress(run, life.shards, session.as_json, f"{run.provider}/{run.name}: "))
     try:
-        life.advance()
+        _look_and_send(session, run)
     finally:
         summary = session.derive(run) if journal.event_count(run) != before else None
     return summary
+
+
+def _look_and_send(session: ScriptSession, run: Run) -> None:
+    """One look, then what can be sent is; nothing of it where other runs are asking the same: their answers come first."""
+    journal, is_done = session.journal, False
+    while not is_done:
+        as_of, waits = journal.moment(), refresh(journal, run, session.provider.decode).waits
+        for other, count in waits.items():
+            session.say(f"{run.key}: {count:,} of its requests are being asked by {other}: its answers come first")
+        life = session.lifecycle(run, as_of=as_of if run.reuses else None)
+        life.listen(Progress(run, life.shards, session.as_json, f"{run.key}: "))
+        with suppress(Overtaken):
+            life.advance(submits=not waits)
+            is_done = True
 
 
 def _as_told(args: argparse.Namespace, before: dict) -> None:

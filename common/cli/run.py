@@ -6,24 +6,21 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 
+from common.cli.drive import drive
 from common.cli.exits import OK, UNFINISHED
-from common.cli.progress import Progress
 from common.cli.scripts import Script
 from common.cli.session import ScriptSession, forgetting
+from common.cli.since import since, told_since
 from common.cli.text import SIMULATED, answers_checked, failures, runs_table, the_sum
 from common.cli.whose import check_models
-from common.errors import BatchError, Busy, InputError
+from common.errors import InputError
 from common.experiment.experiment import Experiment, narrow
 from common.experiment.read import load
-from common.nouns import FINAL, Pause, Run, State
+from common.nouns import FINAL, Pause, Run
 from common.outcomes import OWED, PAID, PENDING
-from common.reports.notify import notify
 from common.runs.choose import check_open, check_prices, check_source, choose_models
-from common.runs.lifecycle import Lifecycle
-from common.runs.lock import InWork
-from common.runs.overview import current_summary, grid_of, plan_facts
+from common.runs.overview import current_summary, grid_of, plan_facts, waiting_facts
 from common.runs.plan import Planned, plan
-from common.runs.reuse import refresh
 from common.text import size, usd
 
 
@@ -41,7 +38,7 @@ def run(session: ScriptSession) -> int:
         return _finish(session, planned.run, current_summary(planned.run, planned.shards) or session.derive(planned.run))
     _check_cap(session, planned)
     _print_plan(session, planned)
-    return _finish(session, *drive(session, planned.run, planned.is_new))
+    return _finish(session, *drive(session, planned.run, planned.is_new, as_of=planned.as_of))
 
 
 def asked(session: ScriptSession) -> Experiment:
@@ -110,6 +107,7 @@ def _plan_facts(session: ScriptSession, planned: Planned) -> dict:
         "taken_over": planned.taken,
         "taken_over_cost_usd": planned.saved,
         "asked_elsewhere": dict(planned.waits),
+        "changed": since(session, planned),
     }
 
 
@@ -121,14 +119,17 @@ def _print_plan(session: ScriptSession, planned: Planned) -> None:
         f"models: {', '.join(found['models'])}",
         *([found["grid"]["line"]] if "line" in found["grid"] else ()),
         *(f"note: {line}" for line in found["told"]),
+        *told_since(found["changed"]),
     )
     if found["skipped"]:
         example = f", e.g. {planned.invalid[0][0]}: {planned.invalid[0][1]}" if planned.invalid else ""
         session.say(f"left out: {found['skipped']:,} requests that cannot be sent{example}")
     states = session.journal.states(planned.run)
+    for other, why in planned.unread.items():
+        session.warn(f"the answers of {other} cannot be read, so what it has asked is asked again: {why}")
     for other, count in planned.waits.items():
         session.say(f"{count:,} of them are being asked by {other}: its answers are waited for, and taken over")
-    if planned.is_new or set(states) == {"planned"}:
+    if planned.is_new or not waiting_facts(session.journal, planned.run)["started"]:
         session.say(*_price(session, planned))
     else:
         session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
@@ -160,80 +161,6 @@ def _show_plan(session: ScriptSession, planned: Planned) -> int:
     steps = [f"add {add}"] * bool(add) + ["leave out --dry-run"] * session.args.dry_run
     session.say(f"nothing was sent; {' and '.join(steps)} to submit")
     return OK
-
-
-def drive(session: ScriptSession, found: Run, fresh: bool = False, prefix: str = "") -> tuple[Run, dict]:
-    """Take a run as far as the options say; returns it and its summary. `fresh`: it was planned by this command.
-
-    What happens on the way is told with the `prefix`. Raises BatchError; what has come is in its table all the same.
-    """
-    journal, args = session.journal, session.args
-    with journal.lock(found):
-        found = journal.run(found.key)
-        session.own_account(found, is_locked=True)
-        events = journal.event_count(found)
-        life = session.lifecycle(found, fresh)
-        if found.reuses:
-            life = _taken_over(session, life)
-        life.listen(show := Progress(found, life.shards, args.json, prefix))
-        ending = "is finished"
-        try:
-            life.resume()
-            life.go(until_submitted=args.no_wait)
-        except BatchError as error:
-            ending = f"has stopped: {error}"
-            raise
-        except KeyboardInterrupt:
-            ending = ""
-            raise
-        finally:
-            show.close()
-            # Whatever ended it: what has been collected is there to be read.
-            summary = None if journal.event_count(found) != events else current_summary(found, journal.shards(found))
-            if summary is None or (summary["tokens"] and session.lacks_files(found)):
-                summary = session.derive(found)
-            if ending and not args.no_wait:
-                announce(session, found, ending, summary)
-    return life.run, summary
-
-
-def _taken_over(session: ScriptSession, life: Lifecycle) -> Lifecycle:
-    """The run with all that is answered by now taken over; what other runs are asking is waited for. Raises BatchError."""
-    journal, run, told = session.journal, life.run, set()
-    while waits := refresh(journal, run, session.provider.decode):
-        if session.args.no_wait:
-            told = ", ".join(f"{count:,} by {key}" for key, count in waits.items())
-            raise Busy(f"requests of this run are being asked already ({told}); collect those first, or leave out --no-wait")
-        life.go(submits=False)  # ours first, or two runs might wait for each other
-        session.say(*(f"waiting for the answers of {key}" for key in waits if key not in told))
-        told.update(waits)
-        for key in waits:
-            _wait_for(session, journal.run(key))
-    return session.lifecycle(run, life.fresh)
-
-
-def _wait_for(session: ScriptSession, other: Run) -> None:
-    """Until nothing of another run is in flight; nothing of it is sent. Raises Busy where its answers cannot be had."""
-    try:
-        with session.journal.lock(other):
-            session.own_account(other, is_locked=True)
-            life = session.lifecycle(other)
-            life.listen(Progress(other, life.shards, session.args.json, f"{other.key}: "))
-            life.go(submits=False)
-        session.derive(other)
-    except InWork:
-        session.clock.sleep(2.0)
-        return
-    if any(shard.state is State.OWED for shard in session.journal.shards(other)):
-        raise Busy(f"answers of {other.key} are owed, and may be this run's too; look again later, close them there, or ask --fresh")
-
-
-def announce(session: ScriptSession, found: Run, ending: str, summary: dict) -> None:
-    """Tell NOTIFY_URL, if one is set, how a run has ended."""
-    text = f"{found.provider} run {found.name} {ending}. {the_sum(summary)}"
-    told = {key: summary[key] for key in ("run", "provider", "simulated", "outcomes", "cost_usd")}
-    if warning := notify(text, told):
-        session.warn(warning)
 
 
 def unclean(summary: dict) -> int:

@@ -175,8 +175,8 @@ class ScriptSession(Session):
     def _run(self, name: str) -> Run | None:
         return self.journal.run(f"{self.script.folder}/{name}") if self.journal else None
 
-    def lifecycle(self, run: Run, fresh: bool = False) -> Lifecycle:
-        """What drives a run, as the options say; `listen` to it.
+    def lifecycle(self, run: Run, fresh: bool = False, as_of: int | None = None) -> Lifecycle:
+        """What drives a run, as the options say; `listen` to it. `fresh` and `as_of`: see `Lifecycle`.
 
         The caller holds the run's lock; what it read before that may be old, so it is read again.
         """
@@ -193,7 +193,8 @@ class ScriptSession(Session):
         )
         models = {m.alias: m for m in models_of(run)}
         account = self.account.key_digest(self.journal.salt)
-        return Lifecycle(run, self.provider, self.journal, models, options, account=account, fresh=fresh, clock=self.clock)
+        how = {"account": account, "fresh": fresh, "as_of": as_of, "clock": self.clock}
+        return Lifecycle(run, self.provider, self.journal, models, options, **how)
 
     def derive(self, run: Run) -> dict:
         """Make table, texts and summary anew from what has been collected; returns the summary."""

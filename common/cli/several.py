@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
+from common.cli.drive import drive
 from common.cli.exits import INTERRUPTED, OK, UNFINISHED, fail, tried
-from common.cli.run import code_of, drive, may_send, planned_for
+from common.cli.run import code_of, may_send, planned_for
 from common.cli.scripts import Script
 from common.cli.session import ScriptSession, forgetting, opened, results_folder
+from common.cli.since import since, told_since_all
 from common.cli.text import SIMULATED, runs_table, table, the_sum
 from common.cli.whose import script_for
 from common.errors import InputError
@@ -123,16 +125,25 @@ def _show(
     local, sends = args.local, args.batch and not args.dry_run
     ceilings = [plan.ceiling for plan in planned.values()]
     most = None if None in ceilings else sum(ceilings)
+    changed = {script.folder: since(sessions[script], plan) for script, plan in planned.items()}
     if args.json:
         if not sends:
-            runs = [{"provider": s.folder, **plan_facts(p.run, p.models, p.shards, p.ceiling)} for s, p in planned.items()]
+            runs = [
+                {"provider": script.folder, **plan_facts(plan.run, plan.models, plan.shards, plan.ceiling), "taken_over": plan.taken,
+                 "changed": changed[script.folder]}
+                for script, plan in planned.items()
+            ]  # fmt: skip
             voice.json({"study": name, "simulated": local, "max_cost_usd": most, "runs": runs, "sent": False})
         return OK
     rows = [row for script, plan in planned.items() for row in _plan_rows(script, plan, sessions[script].account.host.title)]
     print(table(("provider", "host", "run", "model", "requests", "at most"), rows))
     as_if = " (as if: nothing is paid on the local batch service)" if local else ""
-    requests = sum(plan.run.planned for plan in planned.values())
-    voice.say(f"study {name}: {requests:,} requests at {len(planned)} providers; what is not sent yet costs at most {usd(most)}{as_if}")
+    requests, taken = sum(plan.run.planned for plan in planned.values()), sum(plan.taken for plan in planned.values())
+    there = f"{taken:,} of them answered already; " if taken else ""
+    voice.say(
+        f"study {name}: {requests:,} requests at {len(planned)} providers; {there}what is not sent yet costs at most {usd(most)}{as_if}",
+        *told_since_all(changed),
+    )
     for script, plan in planned.items():
         example = f", e.g. {plan.invalid[0][0]}: {plan.invalid[0][1]}" if plan.invalid else ""
         voice.say(*[f"left out at {script.folder}: {plan.run.skipped:,} requests that cannot be sent{example}"] * bool(plan.run.skipped))
@@ -171,7 +182,7 @@ class _Driver(threading.Thread):
 
     def _drive(self) -> int:
         with _session(self.script, self._args, self._arguments, Clock(sleep=self._sleep)) as session:
-            _, summary = drive(session, self.plan.run, self.plan.is_new, f"{self.script.folder}: ")
+            _, summary = drive(session, self.plan.run, self.plan.is_new, f"{self.script.folder}: ", self.plan.as_of)
         return code_of(summary, self._args.no_wait)
 
     def _sleep(self, seconds: float) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from common.errors import InputError
 from common.experiment.marks import mark_of, moved, suffix
 from common.files import sync_folder
-from common.nouns import Limits, Shard
+from common.nouns import Limits, Shard, State
 from common.providers.sealed import changed, gone
 
 BLOCK = 1 << 20
@@ -166,11 +166,12 @@ def retry(
 
 
 def part(shard: Shard, n: int, keep: Container[str], secret: str) -> Shard:
-    """A first attempt of its own, of those requests of a shard that was never sent whose request ids are in `keep`.
+    """A shard of its own, of those requests of a shard that was not accepted yet whose request ids are in `keep`.
 
-    `secret` is what the marks of its run follow from. The lines are copied byte by byte otherwise.
+    `secret` is what the marks of its run's first attempts follow from. The lines are copied byte by byte otherwise.
     """
-    writer, mark = Writer(shard.path.parent, n), mark_of(secret, n, 1)
+    is_first = shard.n == shard.root
+    writer, mark = Writer(shard.path.parent, n), mark_of(secret if is_first else shard.mark, n, shard.attempt)
     try:
         _copy(shard, keep, writer, mark, bytes, 1.0)
         made = {
@@ -180,7 +181,13 @@ def part(shard: Shard, n: int, keep: Container[str], secret: str) -> Shard:
     except BaseException:
         writer.abandon()
         raise
-    return replace(shard, n=n, root=n, tag=new_tag(shard.run, n), mark=mark, **made)
+    new = {"n": n, "root": n if is_first else shard.root, "tag": _tag_of_part(shard, n, made["ids_sha256"]), "mark": mark}
+    return replace(shard, state=State.PLANNED, ref="", note="", intent_at=0.0, tries=0, **new, **made)
+
+
+def _tag_of_part(shard: Shard, n: int, ids_sha256: str) -> str:
+    """Follows from the whole's, so that copies of a results folder which divide it alike know each other's batches."""
+    return f"{shard.run}#{n}#{hashlib.sha256(f'{first_tag(shard.tag)} {ids_sha256}'.encode()).hexdigest()[:16]}"
 
 
 def _copy(shard: Shard, keep: Container[str], writer: Writer, mark: str, change: Callable[[bytes], bytes], dearer: float) -> None:

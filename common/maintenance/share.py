@@ -17,6 +17,7 @@ from common.nouns import FINAL, Run, Shard
 from common.providers.account import keys
 from common.results.formats import MOST_TEXTS
 from common.results.parts import INDEX
+from common.runs.answered import SUFFIX
 from common.runs.journal import Journal
 from common.runs.lock import hold
 from common.runs.overview import summary_of
@@ -76,7 +77,7 @@ def _members(journal: Journal, run: Run, shards: list[Shard], with_texts: bool) 
     yield JOURNAL, _without(places, b"".join(extract.lines(journal, run)))
     for path in sorted(run.folder.rglob("*")):
         name = path.relative_to(run.folder)
-        if path.is_symlink() or not path.is_file() or path.name in _OWN or any(part.endswith(".part") for part in name.parts):
+        if path.is_symlink() or not path.is_file() or path.name in _OWN or any(part.endswith((".part", SUFFIX)) for part in name.parts):
             continue
         if with_texts or name.parts[0] != "texts":
             yield f"run/{name.as_posix()}", _without(places, path.read_bytes()) if path.name in _TELLING else path

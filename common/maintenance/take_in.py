@@ -22,6 +22,7 @@ from common.nouns import Run, Shard
 from common.results.origin import manifest_of
 from common.results.parts import INDEX
 from common.results.raw import own_files, raw_files
+from common.runs.answered import SUFFIX
 from common.runs.journal import Journal
 from common.text import one_line, size
 
@@ -44,6 +45,8 @@ def take_in(path: Path, results: Path, name: str | None = None) -> Run:
         moves = {folder / "batch_results" / old: files[s.n][old] for s in found.shards for old in s.files} | {folder / "run": run.folder}
         shards = [_moved(shard, run, files[shard.n]) for shard in found.shards]
         _mark(folder / "run", run)
+        for path in (folder / "run/shards").glob(f"*{SUFFIX}"):
+            path.unlink()  # where answers are is found out here, not believed
         with _in_place(moves), closing(Journal(results)) as journal:
             journal.take_in(run, shards, found.events, found.claims)
     return run

@@ -15,6 +15,7 @@ from common.results.formats import FORMATS
 from common.results.merge import run_rows
 from common.results.origin import RunOrigin
 from common.results.raw import Decode
+from common.results.rows import Row
 from common.results.snippets import SNIPPETS
 from common.results.tables import Block, Blocks, Header, csv_table, in_blocks
 from common.results.tally import Tally
@@ -37,16 +38,25 @@ class Part(NamedTuple):
     blocks: Blocks
 
 
-def export(sources: Sequence[Source], folder: Path, form: str, is_long: bool) -> tuple[Path, Tally, int]:
+class Exported(NamedTuple):
+    """What an export made."""
+
+    table: Path
+    tally: Tally  # of all its requests
+    rows: int
+    copies: int  # rows that were left out: they stand in the table as those of the run that asked
+
+
+def export(sources: Sequence[Source], folder: Path, form: str, is_long: bool) -> Exported:
     """Write table, codebook and, for CSV, snippets that read them into `folder`, which is made here.
 
-    Returns the table's path, the tally of all requests, and the number of rows. Memory: as that of one run's table. Raises
-    OSError, InputError, and ImportError when a form's library is not there.
+    An answer that several of these runs have stands in the table once, as that of the run that asked, where that is one of them.
+    Memory: as that of one run's table. Raises OSError, InputError, and ImportError when a form's library is not there.
     """
     write = FORMATS[form].load_table()
-    tally = Tally(sum(source.run.planned for source in sources))
+    tally, once = Tally(), _Once(sources)
     origins = [RunOrigin(source.run) for source in sources]
-    parts = [_part(source, origin, tally, is_long) for source, origin in zip(sources, origins)]
+    parts = [_part(origin, once.rows(source), tally, is_long) for source, origin in zip(sources, origins)]
     header = union(part.header for part in parts)
     blocks = (block for part in parts for block in fitted(part, header))
     book = Codebook(header, (q for origin in origins for q in origin.questions), {**MEANINGS, **LONG_MEANINGS} if is_long else MEANINGS)
@@ -61,11 +71,36 @@ def export(sources: Sequence[Source], folder: Path, form: str, is_long: bool) ->
     csv_table(folder / CODEBOOK, HEADER, [list(zip(*book.rows()))])
     for name, text in SNIPPETS.items() if form == "csv" else ():
         (folder / name).write_text(text, encoding="utf-8")
-    return table, tally, count
+    return Exported(table, tally, count, once.copies)
 
 
-def _part(source: Source, origin: RunOrigin, tally: Tally, is_long: bool) -> Part:
-    part = Part(*in_blocks(tally.counting(run_rows(*source)), origin))
+class _Once:
+    """Leaves out rows that were taken over, where the table has them already."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._runs = [source.run for source in sources]
+        self._seen: set[int] = set()  # of copies whose original is in none of these runs
+        self.copies = 0
+
+    def rows(self, source: Source) -> Iterator[Row]:
+        """The rows of a run that no other one has."""
+        # what a run that was imported calls a run is none that was made here
+        others = {run.key for run in self._runs if run.imported or not source.run.imported}
+        for row in run_rows(*source):
+            if row.taken_from and (row.taken_from in others or self._is_seen(row)):
+                self.copies += 1
+            else:
+                yield row
+
+    def _is_seen(self, row: Row) -> bool:
+        mark = hash((row.taken_from, row.meta.custom_id, row.result.text))
+        seen = mark in self._seen
+        self._seen.add(mark)
+        return seen
+
+
+def _part(origin: RunOrigin, rows: Iterator[Row], tally: Tally, is_long: bool) -> Part:
+    part = Part(*in_blocks(tally.counting(rows), origin))
     return one_per_question(part, origin.questions) if is_long else part
 
 

@@ -10,7 +10,7 @@ from common.experiment.marks import moved
 from common.experiment.shards import ids
 from common.nouns import Result, Run, Shard
 from common.outcomes import OWED, PENDING, SUCCEEDED
-from common.results.origin import RunOrigin
+from common.results.origin import RunOrigin, taken_of
 from common.results.raw import Decode, Problem, existing, read_raw
 from common.results.rows import Row, RowMaker
 
@@ -44,6 +44,7 @@ def families(shards: Iterable[Shard]) -> Iterator[list[Shard]]:
 def family_rows(run: Run, family: list[Shard], origin: RunOrigin, decode: Decode) -> Iterator[Row]:
     """The rows of a family, as `run_rows` gives them; a function of its own, so that its ids go before those of the next one come."""
     of_family = origin.of(family[0])
+    of_family.taken = taken_of(family)
     yield from starmap(RowMaker(of_family), _merged(run, family, of_family.asked, decode))
 
 
@@ -53,7 +54,7 @@ def _merged(run: Run, family: list[Shard], asked: dict[str, str], decode: Decode
     What was `asked` is forgotten once its row is made, which is before the next one is wanted: memory shrinks on the way.
     """
     mark = family[0].mark  # all attempts are told under the ids of the first
-    again = Counter(chain.from_iterable(_ids(shard, mark) for shard in family[1:] if shard.attempt > 1))
+    again = Counter(chain.from_iterable(_ids(shard, mark) for shard in family[1:] if shard.attempt > 1 and not shard.taken_from))
     failed: dict[str, tuple[Result, str]] = {}
     for shard in reversed(family):
         for result in _results(run, shard, decode):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict
 from functools import cache, lru_cache
@@ -50,7 +50,7 @@ class Origin(Protocol):
     folder: Path | None
     questions: Sequence[Question]
     kept: Sequence[str]  # headers of the columns that Meta.kept fills
-    taken_from: str  # the run whose answers those of `batch_id` are a copy of
+    taken: Mapping[str, str]  # batch id → the run whose answers its are a copy of, where they were taken over
     of_rehearsed: bool  # its texts are rehearsed answers of an earlier run, so all of it is simulated
     provider: str
     experiment: str
@@ -76,7 +76,7 @@ class ForeignOrigin:
     run = ""
     attempts = 1
     of_rehearsed = False
-    taken_from = ""
+    taken: Mapping[str, str] = {}
 
     def __init__(
         self, file: Path, provider: str, providers: tuple[str, ...] = (), experiment: Experiment | None = None, mark: str = ""
@@ -184,7 +184,7 @@ class RunOrigin:
         self.ids_differ_in_case_only = manifest.get("ids_differ_in_case_only", True)
         self.asked: dict[str, str] = {}  # request id → the rest of its line in the shard's ids file
         self.mark = ""  # what the shard's ids end in at a host without metadata
-        self.taken_from = ""  # the run that had asked the shard's requests before
+        self.taken: Mapping[str, str] = {}
         self._personas, self._texts, self._models = manifest["personas"], manifest["texts"], manifest["models"]
         factors = manifest.get("factors", {}).values()
         self._parse = id_parser(((persona, model) for persona in self._personas for model in self._models), factors)
@@ -197,8 +197,14 @@ class RunOrigin:
         """The same, knowing the requests of a shard. Memory: their ids. Raises OSError."""
         found = copy(self)
         found.batch_id, found.attempts, found.asked = shard.batch_id, shard.attempt, ids(shard)
-        found.mark, found.taken_from = shard.mark, shard.taken_from
+        found.mark, found.taken = shard.mark, taken_of([shard])
         return found
+
+    def trial(self, request_id: str) -> int:
+        """The number of a request's trial, 0 where its id tells none: as `describe` has it, without the rest."""
+        custom_id = self.asked.get(request_id, "").partition("\t")[0] or request_id.removesuffix(suffix(self.mark))
+        parts = self._parse(custom_id)
+        return parts[2] if parts else 0
 
     def model(self, name: str) -> Model | None:
         """The catalog's row of an alias at this run's host, else of the id that the API reported."""
@@ -214,6 +220,11 @@ class RunOrigin:
         persona, model, trial, text, levels = parts
         title, kept = self._texts.get(text, ""), self._cells(persona, levels, place, text) if self.kept else ()
         return Meta(custom_id, model, self._models[model], persona, self._personas[persona], trial, text, title, temperature, kept)
+
+
+def taken_of(shards: Iterable[Shard]) -> dict[str, str]:
+    """Of shards whose answers were taken over: the run that had asked them, by their batch id."""
+    return {shard.batch_id: shard.taken_from for shard in shards if shard.taken_from}
 
 
 @lru_cache(1024)

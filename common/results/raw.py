@@ -172,6 +172,8 @@ def renamed(line: bytes, nth: int, to: str) -> bytes:
     try:
         found = orjson.loads(line)
     except ValueError:
+        found = None
+    if not isinstance(found, dict):
         found = next(islice(objects(line.removeprefix(b"\xef\xbb\xbf").strip(_BLANK)), nth, None), None)
     if not isinstance(found, dict):
         raise ValueError("no object that could answer a request")

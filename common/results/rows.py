@@ -43,7 +43,7 @@ class RowMaker:
 
     def __init__(self, origin: Origin) -> None:
         self._origin, self._of_rehearsed = origin, origin.of_rehearsed
-        self._taken_from, self._batch_id = origin.taken_from, origin.batch_id
+        self._taken = origin.taken
         kind = JsonChecker if any(q.form == "json" for q in origin.questions) else Checker
         self._check = kind(origin.questions).check if origin.questions else lambda text: None
         # not a cached method: that would be a circle, which holds the ids of a whole shard until it is looked for
@@ -54,7 +54,7 @@ class RowMaker:
         if self._of_rehearsed:
             result = result._replace(simulated=True)
         meta = self._origin.describe(result.custom_id)
-        taken_from = self._taken_from if batch_id == self._batch_id else ""
+        taken_from = self._taken.get(batch_id, "")
         price = 0.0 if taken_from else self._price(meta.model, result.model)(result.usage)  # it is paid already, and counted there
         return Row(meta, result, self._check(result.text), attempts, price, batch_id, *self._asked_by, taken_from)
 

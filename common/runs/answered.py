@@ -1,21 +1,20 @@
 """Which requests a results folder has answers to already, or is waiting for: found by what they ask, at flat memory.
 
 Beside each first shard lies `shard-00001.answered`, made when it is first looked for after its answers came: for each answered
-request its identity and where its raw line is, sorted. All of them are merged into arrays of 24 bytes a request, in which is
+request its identity and where its raw line is, sorted. All of them are merged into arrays of 16 bytes a request, in which is
 searched: a tenth of a dict, and quicker to fill and to ask than SQLite or DuckDB.
 """
 
 from __future__ import annotations
 
-import heapq
-import math
 import mmap
+import os
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import replace
-from itertools import count, groupby, repeat
+from functools import cache
+from hashlib import blake2b
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,20 +22,20 @@ import orjson
 
 from common.errors import InputError
 from common.experiment.marks import moved
-from common.files import write_whole
-from common.nouns import IN_FLIGHT, TO_SUBMIT, Result, Run, Shard, State
+from common.files import file_sha256, write_whole
+from common.nouns import IN_FLIGHT, Run, Shard, State
 from common.outcomes import SUCCEEDED, UNREADABLE
 from common.results.origin import RunOrigin
 from common.results.raw import Decode, existing, places
 from common.runs.identity import requests
 from common.runs.journal import Journal
-from common.runs.lock import is_in_work
 
 SUFFIX = ".answered"
+# what was answered, and so paid: what was cut off or declined is not bought again unasked either
 _OUTCOMES = (SUCCEEDED, "truncated", "refused", "empty", UNREADABLE)
-_VERSION = 1
-_LOW = (1 << 64) - 1
-WAITED = (*IN_FLIGHT, State.OWED)
+_VERSION = 2
+_LOW, _AT = (1 << 64) - 1, (1 << 32) - 1
+_PARTS = 64  # of the range of identities, of which one at a time is merged
 
 
 class Answer(NamedTuple):
@@ -49,123 +48,167 @@ class Answer(NamedTuple):
     length: int
     nth: int  # of the objects in the line
     outcome: str
+    collected_at: float  # unix seconds
 
 
 class Answered:
-    """The answers of all runs at an address but one, and the requests that they wait for. Raises OSError as the disk does."""
+    """The answers of all runs at an address but one, and the requests that they wait for.
+
+    `unread`: by run that could not be read, why. Answers that were copied from a run that is still there count once, as that
+    run's.
+    """
 
     def __init__(self, journal: Journal, run: Run, decode: Decode) -> None:
-        self._segments: list[_Segment] = []
-        waiting: list[tuple[int, int, int]] = []
-        self._runs: list[str] = []  # those that wait
-        order = journal.plan_order()
-        self._known = {*order}
-        own = order.get(run.key, math.inf)
-        for other in journal.runs():
-            if other.address == run.address and other.key != run.key and other.planned:
-                # of two at work at once, that which was planned later waits for what the other is about to send
-                states = (*WAITED, *TO_SUBMIT) if order.get(other.key, math.inf) < own and is_in_work(other) else WAITED
-                with suppress(InputError, OSError):  # what is wrong with another run is said where that is looked at
-                    self._add(other, journal.shards(other), decode, waiting, states)
-        self._low, self._high, self._place = array("Q"), array("Q"), array("Q")
-        answers = (zip(segment.low, repeat(n), count()) for n, segment in enumerate(self._segments))
-        for low, n, at in heapq.merge(*answers, ((low, -1 - n, high) for low, high, n in sorted(waiting))):
-            self._low.append(low)
-            self._high.append(at if n < 0 else self._segments[n].high[at])
-            self._place.append((-1 - n) << 1 | 1 if n < 0 else (n << 32 | at) << 1)
-        self._given = bytearray(len(self._low))
+        self.unread: dict[str, str] = {}
+        self._is_sound = cache(_is_sound)
+        self._segments: list[_Segment | _Waiting] = []
+        waiting: list[_Waiting] = []
+        others = [other for other in journal.runs() if other.address == run.address and other.key != run.key and other.planned]
+        self._present, self._records = {other.key for other in others}, {other.key for other in others if other.imported}
+        self._batches: set[str] = set()  # an imported copy of a run has no answers of its own
+        for other in others:
+            try:
+                self._add(other, journal.shards(other), decode, waiting)
+            except (InputError, OSError, ValueError) as error:
+                self.unread[other.key] = str(error)
+        self._segments += waiting
+        self._low, self._place = _merged(self._segments)
+        self._used = bytearray(len(self._low))
 
     def __bool__(self) -> bool:
         return bool(self._low)
 
-    def _add(
-        self, run: Run, shards: Sequence[Shard], decode: Decode, waiting: list[tuple[int, int, int]], states: Sequence[State]
-    ) -> None:  # fmt: skip
+    def _add(self, run: Run, shards: Sequence[Shard], decode: Decode, waiting: list[_Waiting]) -> None:
         origin = RunOrigin(run)
-        for _, group in groupby(sorted(shards, key=lambda shard: (shard.root, shard.n)), key=lambda shard: shard.root):
+        if not run.imported:
+            waiting += (_Waiting(run.key, shard, origin) for shard in shards if shard.state in (*IN_FLIGHT, State.OWED))
+        # an imported run calls its sources as they are called where it was made
+        present = self._present & self._records if run.imported else self._present
+        own = [shard for shard in shards if shard.taken_from not in present and shard.batch_id not in self._batches]
+        self._batches |= {shard.batch_id for shard in own if shard.batch_id}
+        for _, group in groupby(sorted(own, key=lambda shard: (shard.root, shard.n)), key=lambda shard: shard.root):
             family = list(group)
-            if family[0].taken_from in self._known:  # a copy of what is counted where it came from
-                family[0] = replace(family[0], files={})
             if any(shard.files for shard in family):
                 self._segments.append(_Segment(run, family, origin, decode))
-        for shard in shards:
-            if shard.state in states and not run.imported:
-                self._runs += [] if self._runs[-1:] == [run.key] else [run.key]
-                waiting += ((one & _LOW, one >> 64, len(self._runs) - 1) for one, _, _ in requests(shard, origin))
 
-    def take(self, identity: int) -> Answer | str | None:
-        """An answer to a request, or the key of a run that waits for one; None where nobody has asked it.
+    def find(self, identity: int, clean: bool = False) -> Answer | str | None:
+        """The answer to a request, or the key of the run that waits for one; None where nobody has asked it.
 
-        Each is given once: a study that asks the same several times has several answers, or they would be one and no sample.
+        What was found once is not found again: two requests that ask the same are two, and each takes an answer of its own.
+        With `clean`, only answers that are neither cut off nor declined.
         """
-        low, high, waits = identity & _LOW, identity >> 64, -1
+        low, high = identity & _LOW, identity >> 64
         at = bisect_left(self._low, low)
         while at < len(self._low) and self._low[at] == low:
-            if self._high[at] == high and not self._given[at]:
-                if not self._place[at] & 1:
-                    self._given[at] = 1
-                    return self._segments[self._place[at] >> 33].answer(self._place[at] >> 1 & 0xFFFFFFFF)
-                waits = at
+            segment, row = self._segments[self._place[at] >> 32], self._place[at] & _AT
+            if not self._used[at] and segment.high[row] == high:
+                answer = segment.answer(row)
+                if isinstance(answer, str) or ((answer.outcome == SUCCEEDED or not clean) and self._is_sound(answer.path, answer.sha256)):
+                    self._used[at] = 1
+                    return answer
             at += 1
-        if waits < 0:
-            return None
-        self._given[waits] = 1
-        return self._runs[self._place[waits] >> 1]
+        return None
+
+
+def _merged(segments: Sequence[_Segment | _Waiting]) -> tuple[array, array]:
+    """The lower halves of all identities in order, and of each its segment and its row there; of equal ones the first segment's first."""
+    lows, found = array("Q"), array("Q")
+    ends = [0] * len(segments)
+    for n in range(1, _PARTS + 1):
+        part: list[tuple[int, int]] = []
+        for which, segment in enumerate(segments):
+            begin, ends[which] = ends[which], bisect_left(segment.low, n << 58, ends[which]) if n < _PARTS else len(segment.low)
+            part += zip(segment.low[begin : ends[which]], range(which << 32 | begin, which << 32 | ends[which]))
+        part.sort()
+        for column, values in zip((lows, found), zip(*part)):
+            column.extend(values)
+    return lows, found
+
+
+def _is_sound(path: Path, sha256: str) -> bool:
+    """Whether a raw file still is what came: edited answers are never taken over unseen."""
+    try:
+        return sha256 != "" and file_sha256(path) == sha256
+    except OSError:
+        return False
+
+
+class _Waiting:
+    """The requests of a shard that is being asked, sorted by identity."""
+
+    def __init__(self, run: str, shard: Shard, origin: RunOrigin) -> None:
+        self._run = run
+        found = sorted((identity & _LOW, identity >> 64) for identity, _ in requests(shard, origin))
+        self.low, self.high = (array("Q", column) for column in zip(*found))
+
+    def answer(self, at: int) -> str:
+        return self._run
 
 
 class _Segment:
     """The answers to the requests of a first shard, sorted by identity; its file is made anew where it is not of today."""
 
     def __init__(self, run: Run, family: list[Shard], origin: RunOrigin, decode: Decode) -> None:
-        self._folder, self._taken_from = run.folder.parent / "batch_results", family[0].files and family[0].taken_from or run.key
+        self._folder = run.folder.parent / "batch_results"
+        self._key = run.key
+        made_of = [_VERSION, *([shard.sha256, shard.taken_from, *map(list, sorted(shard.files.items()))] for shard in family)]
         path = family[0].path.with_suffix(SUFFIX)
-        made_of = [_VERSION, family[0].sha256, *([*sorted(shard.files.items())] for shard in family)]
-        self._header = _header(path)
-        if self._header.get("made_of") != orjson.loads(orjson.dumps(made_of)):
-            _write(path, run, family, origin, decode, made_of)
-            self._header = _header(path)
-        rows = self._header["rows"]
-        with open(path, "rb") as file:
-            columns = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[: 32 * rows].cast("Q")
+        if not self._read(path, made_of) and not self._read(path, _write(path, run, family, origin, decode, made_of)):
+            raise OSError(f"{path}: is not what was just written")
+
+    def _read(self, path: Path, made_of: list) -> bool:
+        """Take up a segment's file, if it is whole and made of these."""
+        try:
+            with open(path, "rb") as file:
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(0, end - 8))
+                length = min(int.from_bytes(file.read(8), "little"), end)
+                file.seek(max(0, end - 8 - length))
+                about = orjson.loads(file.read(length))
+                if about["made_of"] != made_of or end - 8 - length != 32 * about["rows"]:
+                    return False
+                whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[: 32 * about["rows"]]
+        except (OSError, ValueError, TypeError, LookupError):
+            return False
+        rows, columns = about["rows"], whole.cast("Q") if whole else array("Q")
         self.low, self.high, self._files, self._offsets = (columns[n * rows : (n + 1) * rows] for n in range(4))
+        self._names = about["files"]
+        return blake2b(whole).hexdigest() == about["digest"]
 
     def answer(self, at: int) -> Answer:
         where = self._files[at]
-        name, sha256 = self._header["files"][where >> 48]
+        name, sha256, taken_from, collected_at = self._names[where >> 48]
         outcome = _OUTCOMES[where >> 40 & 0xFF]
-        return Answer(self._taken_from, self._folder / name, sha256, self._offsets[at], where & 0xFFFFFFFF, where >> 32 & 0xFF, outcome)
+        length, nth = where & _AT, where >> 32 & 0xFF
+        return Answer(taken_from or self._key, self._folder / name, sha256, self._offsets[at], length, nth, outcome, collected_at)
 
 
-def _header(path: Path) -> dict:
-    """What stands at the end of a segment's file; nothing where it is none."""
-    try:
-        raw = path.read_bytes()[-(1 << 20) :]
-        found = orjson.loads(raw[-8 - int.from_bytes(raw[-8:], "little") : -8])
-        return found if isinstance(found, dict) else {}
-    except (OSError, ValueError):
-        return {}
+def _write(path: Path, run: Run, family: list[Shard], origin: RunOrigin, decode: Decode, made_of: list) -> list:
+    """Note where the answer to each request of a family is, the newest of each; returns what that was made of. Raises OSError.
 
-
-def _write(path: Path, run: Run, family: list[Shard], origin: RunOrigin, decode: Decode, made_of: list) -> None:
-    """Note where the answer to each request of a family is, the newest of each. Raises OSError."""
-    first = family[0]
-    asked = {request_id: identity for identity, request_id, _ in requests(first, origin)}
-    files: list[tuple[str, str]] = []
+    A raw file that is not what came is left out, and noted, so that it is looked into once it was mended.
+    """
+    mark, made_of = family[0].mark, [*made_of]
+    asked: dict[str, int] = {}
+    for shard in reversed(family):  # what was asked again with a higher cap is what was asked first
+        asked |= {moved(request_id, shard.mark, mark): identity for identity, request_id in requests(shard, origin)}
+    files: list[tuple[str, str, str, float]] = []
     found: list[tuple[int, int, int, int]] = []
     for shard in reversed(family):
         for raw in existing(run, shard.batch_id) if shard.files else ():
-            files.append((raw.name, shard.files.get(raw.name, "")))
+            source = "" if run.imported else shard.taken_from  # which is called so where that run was made
+            files.append((raw.name, shard.files.get(raw.name, ""), source, shard.collected_at))
+            if not _is_sound(raw, files[-1][1]):
+                made_of.append(raw.name)
+                continue
             for place in places(raw, decode):
-                if place.nth < 256 and is_answer(place.result):
-                    identity = asked.pop(moved(place.result.custom_id, shard.mark, first.mark), None)
+                if place.nth < 256 and place.result.outcome in _OUTCOMES:
+                    identity = asked.pop(moved(place.result.custom_id, shard.mark, mark), None)
                     if identity is not None:
                         where = len(files) - 1 << 48 | _OUTCOMES.index(place.result.outcome) << 40 | place.nth << 32 | place.length
                         found.append((identity & _LOW, identity >> 64, where, place.offset))
-    tail = orjson.dumps({"made_of": made_of, "files": files, "rows": len(found)})
     columns = b"".join(array("Q", column).tobytes() for column in zip(*sorted(found)))
+    about = {"made_of": made_of, "files": files, "rows": len(found), "digest": blake2b(columns).hexdigest()}
+    tail = orjson.dumps(about)
     write_whole(path, columns + tail + len(tail).to_bytes(8, "little"))
-
-
-def is_answer(result: Result) -> bool:
-    """Whether a request was answered, and so paid: what was cut off or declined is not bought again unasked either."""
-    return result.outcome in _OUTCOMES
+    return made_of

@@ -10,14 +10,15 @@ from common.runs.journal import OverCap
 def write_intent(desk: Desk, shard: Shard) -> Shard | None:
     """Commit `submitting` with the shard's reserve, before the one call that costs money; None when the cap forbids it.
 
-    Beyond the cap nothing is written but that the run is paused, and why.
+    Beyond the cap nothing is written but that the run is paused, and why. Raises Overtaken.
     """
     options, whole = desk.options, f"study {desk.run.study}" if desk.run.study else "this run"
     told = {"max_cost": options.max_cost, "retries": options.retries, "parallel": options.parallel}
     try:
         return desk.record(
-            shard, "submitting", cap=options.max_cost, about={"told": told}, state=State.SUBMITTING, intent_at=desk.clock.now()
-        )
+            shard, "submitting", cap=options.max_cost, about={"told": told}, as_of=desk.as_of,
+            state=State.SUBMITTING, intent_at=desk.clock.now(),
+        )  # fmt: skip
     except OverCap as over:
         desk.pause(
             f"the next batch could bring {whole} to {over.most:.2f} USD, above the cap of {options.max_cost:.2f}; "

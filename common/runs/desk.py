@@ -59,6 +59,7 @@ class Desk:
         self.shards: dict[int, Shard] = {}
         self.states: Counter[State] = Counter()
         self.memory: defaultdict[int, Memory] = defaultdict(Memory)
+        self.as_of: int | None = None  # the journal's moment of which what others ask is known; None: it does not matter
         self.fresh = False  # planned by this very command: nobody else can have sent any of it
         self.suspicious: bool | None = None  # whether somebody else seems to have sent this run; None: nobody has looked
         self.row_of: dict[str, str] = {}  # batches that were looked into for whose they are → the id of one of their rows
@@ -95,16 +96,16 @@ class Desk:
 
     def record(
         self, shard: Shard, kind: str, more: Iterable[Shard] = (), *, wait: float | None = None, cap: float | None = None,
-        about: Mapping[str, object] | None = None, **changes: object,
+        about: Mapping[str, object] | None = None, as_of: int | None = None, **changes: object,
     ) -> Shard:  # fmt: skip
-        """Commit an event; `wait`: seconds for which the shard is then left alone; `cap`: see `Journal.record`.
+        """Commit an event; `wait`: seconds for which the shard is then left alone; `cap` and `as_of`: see `Journal.record`.
 
         `about` is for the event only.
         """
         if wait is not None:
             changes["not_before"] = self.clock.now() + wait
         more = list(more)
-        shard = self.journal.record(shard, kind, more, cap, about, **changes)
+        shard = self.journal.record(shard, kind, more, cap, about, as_of, **changes)
         for one in (shard, *more):
             self._keep(one)
         if wait is not None:

@@ -14,8 +14,8 @@ BEFORE_ID = b'{"custom_id":"'  # how every line that we send begins
 _MASK = (1 << 128) - 1
 
 
-def requests(shard: Shard, origin: RunOrigin) -> Iterator[tuple[int, str, bytes]]:
-    """(identity of 128 bits, request id, input line) of each request of a shard, in its order; `origin` is its run's.
+def requests(shard: Shard, origin: RunOrigin) -> Iterator[tuple[int, str]]:
+    """(identity of 128 bits, request id) of each request of a shard, in its order; `origin` is its run's.
 
     Two requests have the same identity when their lines differ in the id only and they are the same trial. Raises OSError.
     """
@@ -26,4 +26,4 @@ def requests(shard: Shard, origin: RunOrigin) -> Iterator[tuple[int, str, bytes]
             start = len(BEFORE_ID) + len(orjson.dumps(request_id)) - 2
             if (asked := line[start:]) != last:
                 last, digest = asked, int.from_bytes(blake2b(asked, digest_size=16).digest(), "little")
-            yield (digest + (described.describe(request_id).trial or 0)) & _MASK, request_id, line
+            yield (digest + described.trial(request_id)) & _MASK, request_id

@@ -24,6 +24,7 @@ from common.runs import claims, schema
 from common.runs.lock import check_own, hold
 from common.text import one_line
 
+_SENDING = ("submitting", "adopted", "witnessed", "suspected", "imported", "rebuilt")  # events after which there is more to take over
 ROUNDING = 1e-9  # USD by which sums of the same reserves may differ by the order in which they are added
 
 
@@ -33,6 +34,10 @@ class OverCap(Exception):
     def __init__(self, most: float) -> None:
         super().__init__(most)
         self.most = most
+
+
+class Overtaken(Exception):
+    """Another run has sent something since this one looked at what others ask: it looks again first. Nothing was written."""
 
 
 def _connected(path: Path, patience: float = 60) -> sqlite3.Connection:
@@ -161,16 +166,18 @@ class Journal:
         with self._transaction():
             self._check_writer(run.key)
             for shard in gone:
-                self._db.execute("DELETE FROM shards WHERE run = ? AND n = ? AND state = 'planned'", (run.key, shard.n))
+                self._db.execute("DELETE FROM shards WHERE run = ? AND n = ? AND state IN ('planned', 'uploaded')", (run.key, shard.n))
             for shard in instead:
                 self._put(shard)
             self._event(run.key, None, "taken over", {"requests": sum(shard.count for shard in instead if shard.taken_from)})
 
     def record(
         self, shard: Shard, kind: str, more: Iterable[Shard] = (), cap: float | None = None,
-        about: Mapping[str, object] | None = None, **changes: object,
+        about: Mapping[str, object] | None = None, as_of: int | None = None, **changes: object,
     ) -> Shard:  # fmt: skip
         """Commit one event of a shard with the changes it makes, and new shards that follow from it; returns the shard.
+
+        With `as_of`, raises Overtaken and writes nothing if another run has `sent_since` then.
 
         With `cap` (USD), raises OverCap and writes nothing if the run with this shard's reserve could cost more. An event
         that brings a batch id claims it: raises Claimed and writes nothing where it has an owner.
@@ -178,6 +185,8 @@ class Journal:
         before, shard = shard.batch_id, replace(shard, **changes)
         with self._transaction():
             self._check_writer(shard.run)
+            if as_of is not None and self.sent_since(shard.run, as_of):
+                raise Overtaken
             if cap is not None and (most := self.committed(shard.run) + (shard.reserve or 0.0)) > cap + ROUNDING:
                 raise OverCap(most)
             self._event(shard.run, shard.n, kind, {**(about or {}), **{k: v for k, v in changes.items() if k != "problems"}})
@@ -225,6 +234,17 @@ class Journal:
         """When something of a kind last happened in a run, unix seconds; 0.0 if never."""
         row = self._db.execute("SELECT max(at) FROM events WHERE run = ? AND kind = ?", (run.key, kind)).fetchone()
         return row[0] or 0.0
+
+    def moment(self) -> int:
+        """The number of the newest event."""
+        return self._db.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0]
+
+    def sent_since(self, key: str, moment: int) -> bool:
+        """Whether another run at the same address has sent something, or was found to have, since a moment."""
+        query = f"SELECT DISTINCT run FROM events WHERE id > ? AND run != ? AND kind IN ({','.join('?' * len(_SENDING))})"
+        others = [row[0] for row in self._db.execute(query, (moment, key, *_SENDING))]
+        address = self.run(key).address if others else ""
+        return any((other := self.run(one)) is not None and other.address == address for one in others)
 
     def told(self, run: Run) -> dict:
         """The options with which a person last sent something of a run, by name; empty if nothing was sent."""

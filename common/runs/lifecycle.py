@@ -28,7 +28,8 @@ class Lifecycle:
     """Drives one run, whose lock the caller holds. Raises the errors of errors.py when only a person can help.
 
     `account` is the salted digest of the key that the provider speaks with; the run is tied to it. Each of `listeners`
-    hears of every `Event`. `fresh`: the run was planned by this very command.
+    hears of every `Event`. `fresh`: the run was planned by this very command. `as_of`: the journal's moment at which it was
+    seen what other runs ask and have; once one of them has sent more, `go` and `advance` raise Overtaken instead of sending.
     """
 
     def __init__(
@@ -41,12 +42,13 @@ class Lifecycle:
         *,
         account: str = "",
         fresh: bool = False,
+        as_of: int | None = None,
         clock: Clock | None = None,
         listeners: Iterable[Callable[[Event], None]] = (),
     ) -> None:
         self._desk = Desk(run, provider, journal, models, options, account, clock or Clock())
         self._desk.listeners += listeners
-        self._desk.fresh = fresh
+        self._desk.fresh, self._desk.as_of = fresh, as_of
         self._interval = options.poll
         self._next_look = 0.0
 
@@ -97,20 +99,23 @@ class Lifecycle:
                 if self._is_barred():
                     break
             self._look_if_due()
-            self._rest()
+            self._rest(submits)
         if desk.worst:
             raise desk.worst
 
-    def advance(self) -> None:
-        """One look at all batches, then every step that needs no batch to end first: for a command that does not stay."""
+    def advance(self, submits: bool = True) -> None:
+        """One look at all batches, then every step that needs no batch to end first: for a command that does not stay.
+
+        Without `submits`, what is planned stays so.
+        """
         desk = self._desk
         self._begin()
         desk.ask(lambda: steps.look(desk, desk.of(State.SUBMITTED)))
-        while soon := [left for shard in self.shards if self._can_go(shard) and (left := desk.left(shard)) <= SOON]:
+        while soon := [left for shard in self.shards if self._can_go(shard, submits) and (left := desk.left(shard)) <= SOON]:
             if min(soon) > 0:
                 desk.clock.sleep(min(soon))
             for shard in self.shards:
-                if self._can_go(desk.shards[shard.n]):
+                if self._can_go(desk.shards[shard.n], submits):
                     self._step_if_due(desk.shards[shard.n])
         if desk.worst:
             raise desk.worst
@@ -183,11 +188,11 @@ class Lifecycle:
         for shard in self._desk.of(State.OWED):
             steps.reopen(self._desk, shard)
 
-    def _can_go(self, shard: Shard) -> bool:
+    def _can_go(self, shard: Shard, submits: bool) -> bool:
         """Whether a shard's next step waits for no batch and no person."""
         if self._desk.memory[shard.n].stuck:
             return False
-        return shard.state in (State.SUBMITTING, State.ENDED) or (shard.state in TO_SUBMIT and not closed(self._desk, shard))
+        return shard.state in (State.SUBMITTING, State.ENDED) or (submits and shard.state in TO_SUBMIT and not closed(self._desk, shard))
 
     def _in_flight(self) -> bool:
         return any(shard.state in IN_FLIGHT and not self._desk.memory[shard.n].stuck for shard in self._desk.shards.values())
@@ -234,7 +239,7 @@ class Lifecycle:
             self._interval = poll if changed else min(self._interval * 1.5, poll * MOST_INTERVALS)
             self._next_look = steady() + self._interval
 
-    def _rest(self) -> None:
+    def _rest(self, submits: bool) -> None:
         """Sleep until the next thing is due, never longer than a poll interval (the wall clock may jump)."""
         desk, due = self._desk, []
         for shard in desk.shards.values():
@@ -245,7 +250,7 @@ class Lifecycle:
                     due.append(self._next_look - desk.clock.steady())
                 case State.SUBMITTING | State.ENDED:
                     due.append(desk.left(shard))
-                case State.PLANNED | State.UPLOADED if not closed(desk, shard):
+                case State.PLANNED | State.UPLOADED if submits and not closed(desk, shard):
                     due.append(desk.left(shard))
         if (wait := min(due, default=0.0)) > 0:
             desk.clock.sleep(min(wait, self._interval))

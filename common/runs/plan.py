@@ -32,8 +32,10 @@ from common.providers.base import Provider
 from common.results.origin import write_manifest
 from common.results.scoring import scoring_of
 from common.runs.journal import Journal
+from common.runs.lock import InWork
+from common.runs.overview import current_summary
 from common.runs.record import write_record
-from common.runs.reuse import Divided, divide, forget
+from common.runs.reuse import TAKEN, Divided, divide, forget, refresh, sweep
 from common.runs.told import check_parameters, grid_facts, told_of, told_of_models, told_of_texts
 
 
@@ -47,6 +49,8 @@ class Planned:
     is_new: bool
     invalid: list[tuple[str, str]] = field(default_factory=list)
     waits: Counter[str] = field(default_factory=Counter)  # requests that another run is asking, by that run
+    unread: dict[str, str] = field(default_factory=dict)  # runs whose answers could not be read, and why
+    as_of: int | None = None  # the journal's moment of which all of this is; None where it has to be looked at again
 
     @property
     def ceiling(self) -> float | None:
@@ -97,22 +101,35 @@ def plan(
     former = {replace(experiment, texts=replace(texts, digest=one)).digest(**{**bound, "models": typed}) for one in texts.former_digests}
     run = _existing(journal, folder, {digest, experiment.digest(**{**bound, "models": typed}), *former}, run_name)
     if run is not None and run.planned:
-        return Planned(run, tuple(models), journal.shards(run), is_new=False)
+        return _planned_before(journal, provider, run, models)
     fresh = False
     if run is None:
         reuses = run_name is None if reuse is None else reuse
         run, fresh = _new(journal, account, folder, experiment, models, digest, run_name, reuses)
     with journal.lock(run):
         run = journal.run(run.key)
-        if run.planned:  # by another process, between our look and our lock
-            return Planned(run, tuple(models), journal.shards(run), is_new=False)
-        try:
-            return _write(journal, provider, account, run, experiment, models, skip_invalid)
-        except InputError:
-            if fresh:  # a folder that was there may hold the shards of a run whose journal is lost
-                journal.forget(run)
-                shutil.rmtree(run.folder, ignore_errors=True)
-            raise
+        if not run.planned:
+            try:
+                return _write(journal, provider, account, run, experiment, models, skip_invalid)
+            except InputError:
+                if fresh:  # a folder that was there may hold the shards of a run whose journal is lost
+                    journal.forget(run)
+                    shutil.rmtree(run.folder, ignore_errors=True)
+                raise
+    return _planned_before(journal, provider, run, models)  # by another process, between our look and our lock
+
+
+def _planned_before(journal: Journal, provider: Provider, run: Run, models: Sequence[Model]) -> Planned:
+    """A run that is there, what it has not sent yet divided by what is answered now; as it is while it is in work, or a record."""
+    if run.imported or not run.reuses:
+        return Planned(run, tuple(models), journal.shards(run), is_new=False)
+    try:
+        with journal.lock(run):
+            as_of, found = journal.moment(), refresh(journal, run, provider.decode)
+    except InWork:
+        return Planned(run, tuple(models), journal.shards(run), is_new=False)
+    told = {"waits": found.waits, "unread": found.unread, "as_of": None if found.waits else as_of}
+    return Planned(run, tuple(models), found.shards, is_new=False, **told)
 
 
 def _fresh(journal: Journal, folder: str, experiment: Experiment, bound: dict) -> int:
@@ -120,9 +137,14 @@ def _fresh(journal: Journal, folder: str, experiment: Experiment, bound: dict) -
     by_digest = {run.digest: run for run in journal.runs(folder) if not run.named}
     for n in count(1):
         run = by_digest.get(experiment.digest(**bound, fresh=n))
-        if run is None or not run.planned or any(shard.state not in RESTING for shard in journal.shards(run)):
+        if run is None or not run.planned or not _is_finished(run, journal.shards(run)):
             return n
     raise AssertionError("numbers do not end")
+
+
+def _is_finished(run: Run, shards: Sequence[Shard]) -> bool:
+    """Whether a run has ended and its table was made: a command that was killed before that goes on when it is typed again."""
+    return all(shard.state in RESTING for shard in shards) and current_summary(run, shards) is not None
 
 
 def _existing(journal: Journal, folder: str, digests: set[str], run_name: str | None) -> Run | None:
@@ -165,6 +187,8 @@ def _new(
         reuses=reuses,
     )
     fresh = not run.folder.exists()
+    if any((run.folder / "shards").glob(f"*{TAKEN}")):
+        raise InputError(f"{run.folder}: is there, but the journal does not know the run; type: make adopt")
     try:
         (run.folder / "shards").mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -182,6 +206,7 @@ def _write(
     skip_invalid: bool,
 ) -> Planned:
     check_asked(experiment)
+    sweep(run, ())
     askable = Askable(experiment, skip_invalid)
     experiment, host = askable.experiment, account.host
     every = grids(experiment, models, host)
@@ -236,10 +261,12 @@ def _write(
     )
     write_record(run, experiment, models, account.host)
     run = replace(run, skipped=work.skipped, mark=secret)
+    as_of = journal.moment()
     found = divide(journal, run, made, provider.decode) if run.reuses else Divided(made)
     run = journal.plan(run, found.shards)
     forget(found.gone)
-    return Planned(run, tuple(models), found.shards, is_new=True, invalid=work.invalid, waits=found.waits)
+    told = {"waits": found.waits, "unread": found.unread, "as_of": None if found.waits else as_of}
+    return Planned(run, tuple(models), found.shards, is_new=True, invalid=work.invalid, **told)
 
 
 def _keeper(experiment: Experiment) -> Keeper | None:

@@ -12,6 +12,8 @@ import platform
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
+from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -24,6 +26,7 @@ from common.text import iso, one_line
 from common.version import version
 
 FORMAT = 1
+MOST_TEXTS = 1000  # of more, no digest of each is kept
 MOST_COPIED = 50_000_000  # bytes of a data set; of a larger one its digest only
 SDKS = ("openai", "anthropic")
 SHOWN_IDS = 100  # model ids of one alias; a host may answer with a new one in each row
@@ -49,7 +52,7 @@ def write_record(run: Run, experiment: Experiment, models: Sequence[Model], host
         "host": _plain(host),
         "models": [{**asdict(model), "max_tokens": experiment.cap(model), "ids_reported": []} for model in models],
         "asked": {f.name: _plain(getattr(experiment, f.name)) for f in fields(experiment) if f.name not in _APART},
-        "texts": {"columns": experiment.texts.columns, "digest": experiment.texts.digest},
+        "texts": {"columns": experiment.texts.columns, "digest": experiment.texts.digest, "each": _each(experiment)},
         "files": files,
         "versions": {"project": version(), "python": platform.python_version(), "system": platform.system(), **_sdks()},
     }
@@ -90,6 +93,16 @@ def _plain(value: object) -> object:
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return value.name if isinstance(value, Path) else type(value).__name__
+
+
+def _each(experiment: Experiment) -> dict[str, str]:
+    """A digest of each text by its id, so that a later run can say which of them were changed; nothing where they are many."""
+    texts = experiment.texts
+    rows = [row for _, row in islice(texts.rows(), MOST_TEXTS + 1)]
+    if len(rows) > MOST_TEXTS:
+        return {}
+    asked = {row[texts.id_column]: row for row in rows if experiment.only_texts is None or row[texts.id_column] in experiment.only_texts}
+    return {name: blake2b(orjson.dumps([*row]), digest_size=8).hexdigest() for name, row in asked.items()}
 
 
 def _sdks() -> dict[str, str]:

@@ -6,20 +6,20 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from itertools import count, groupby
-from pathlib import Path
+from itertools import chain, count, groupby
 
 import orjson
 
+from common.errors import InputError
 from common.experiment.marks import moved
 from common.experiment.shards import part
 from common.files import whole_file, write_whole
-from common.nouns import Run, Shard, State
+from common.nouns import TO_SUBMIT, Run, Shard, State
 from common.results.opened import plain
 from common.results.origin import RunOrigin
 from common.results.raw import LONGEST, Decode, raw_files, renamed, short_hash
-from common.runs.answered import Answer, Answered
+from common.runs import witness
+from common.runs.answered import SUFFIX, Answer, Answered
 from common.runs.identity import requests
 from common.runs.journal import Journal
 
@@ -33,28 +33,36 @@ class Divided:
     shards: list[Shard] = field(default_factory=list)
     gone: list[Shard] = field(default_factory=list)
     waits: Counter[str] = field(default_factory=Counter)  # requests by the run that is asking them
+    unread: dict[str, str] = field(default_factory=dict)  # runs whose answers could not be read, and why
 
 
 def divide(journal: Journal, run: Run, shards: Sequence[Shard], decode: Decode) -> Divided:
-    """Planned shards → those to be sent, and those whose answers are there. Nothing is committed. Raises OSError."""
-    found = Divided()
+    """Shards that are to be sent → those that still are, and those whose answers are there. Nothing is committed. Raises OSError.
+
+    What failed and is asked again takes clean answers only.
+    """
     answered = Answered(journal, run, decode)
+    found = Divided(unread=answered.unread)
     if not answered:
         return replace(found, shards=[*shards])
-    origin, numbers, is_sound = RunOrigin(run), count(1 + max((shard.n for shard in shards), default=0)), cache(_is_sound)
+    origin, numbers = RunOrigin(run), count(1 + max(chain(witness.read(run.folder / "shards"), (shard.n for shard in shards)), default=0))
     for shard in shards:
-        if shard.state is not State.PLANNED or shard.attempt > 1 or shard.tries:
+        if shard.taken_from:  # what was taken over before is not taken a second time
+            for identity, _ in requests(shard, origin):
+                answered.find(identity)
+    for shard in shards:
+        if shard.state not in TO_SUBMIT:
             found.shards.append(shard)
             continue
         by_run: dict[str, dict[str, Answer]] = defaultdict(dict)
         rest = set()
-        for identity, request_id, _ in requests(shard, origin):
-            answer = answered.take(identity)
-            if isinstance(answer, Answer) and is_sound(answer.path, answer.sha256):
+        for identity, request_id in requests(shard, origin):
+            answer = answered.find(identity, clean=shard.attempt > 1)
+            if isinstance(answer, Answer):
                 by_run[answer.taken_from][request_id] = answer
                 continue
             rest.add(request_id)
-            if isinstance(answer, str):
+            if answer is not None:
                 found.waits[answer] += 1
         if not by_run:
             found.shards.append(shard)
@@ -65,33 +73,36 @@ def divide(journal: Journal, run: Run, shards: Sequence[Shard], decode: Decode) 
     return found
 
 
-def refresh(journal: Journal, run: Run, decode: Decode) -> Counter[str]:
-    """Divide what a run has not sent yet by what is answered now; its lock is held. Returns the requests that others ask, by run."""
+def refresh(journal: Journal, run: Run, decode: Decode) -> Divided:
+    """Divide what a run has not sent yet by what is answered now; its lock is held. Raises InputError, OSError."""
     shards = journal.shards(run)
-    if not run.reuses or not any(shard.state is State.PLANNED for shard in shards):
-        return Counter()
+    if not run.reuses or not any(shard.state in TO_SUBMIT for shard in shards):
+        return Divided(shards)
+    if lost := [shard.path for shard in shards if shard.state in TO_SUBMIT and not shard.path.exists()]:
+        raise InputError(f"{lost[0]}: is gone, or the journal is older than this folder; move journal.db aside and type: make adopt")
+    sweep(run, shards)
     found = divide(journal, run, shards, decode)
     if found.gone:
         former = {shard.n for shard in shards}
         journal.replan(run, found.gone, [shard for shard in found.shards if shard.n not in former])
         forget(found.gone)
-    return found.waits
+    return found
+
+
+def sweep(run: Run, shards: Iterable[Shard]) -> None:
+    """Remove what a command that was killed at dividing has left: files of none of a run's shards, which were never sent."""
+    folder = run.folder / "shards"
+    kept = {shard.path.stem for shard in shards} | {f"shard-{n:05d}" for n in witness.read(folder)}
+    for path in folder.glob("shard-*"):
+        if path.stem not in kept:
+            path.unlink(missing_ok=True)
 
 
 def forget(shards: Iterable[Shard]) -> None:
     """Remove the files of shards that others stand for now."""
     for shard in shards:
-        for suffix in (".jsonl", ".ids"):
+        for suffix in (".jsonl", ".ids", TAKEN, SUFFIX):
             shard.path.with_suffix(suffix).unlink(missing_ok=True)
-
-
-def _is_sound(path: Path, sha256: str) -> bool:
-    """Whether a raw file still is what came: edited answers are never taken over unseen."""
-    try:
-        with open(path, "rb") as file:
-            return not sha256 or hashlib.file_digest(file, "sha256").hexdigest() == sha256
-    except OSError:
-        return False
 
 
 def _taken(run: Run, planned: Shard, n: int, answers: Mapping[str, Answer], taken_from: str) -> Shard:
@@ -107,15 +118,16 @@ def _taken(run: Run, planned: Shard, n: int, answers: Mapping[str, Answer], take
             sha256.update(copy)
             file.write(copy)
     tally = dict(Counter(answer.outcome for answer in answers.values()))
-    about = {"batch_id": batch_id, "files": {output.name: sha256.hexdigest()}, "tally": tally, "taken_from": taken_from}
+    about = {"batch_id": batch_id, "files": {output.name: sha256.hexdigest()}, "tally": tally, "taken_from": taken_from,
+             "collected_at": max(answer.collected_at for answer in answers.values())}  # fmt: skip
     write_whole(shard.path.with_suffix(TAKEN), orjson.dumps(about))
     return as_taken(shard, about)
 
 
 def as_taken(shard: Shard, about: Mapping) -> Shard:
     """A planned shard as one whose answers were taken over, by what was noted of it."""
-    noted = {key: about[key] for key in ("batch_id", "files", "tally", "taken_from")}
-    return replace(shard, state=State.COLLECTED, collected_at=shard.path.stat().st_mtime, spent=0.0, **noted)
+    noted = {key: about[key] for key in ("batch_id", "files", "tally", "taken_from", "collected_at")}
+    return replace(shard, state=State.COLLECTED, spent=0.0, **noted)
 
 
 def _lines(answers: Mapping[str, Answer]) -> Iterator[tuple[str, bytes]]:

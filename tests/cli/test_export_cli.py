@@ -195,3 +195,52 @@ def test_the_converter_writes_sheets(export: Exporting) -> None:
     assert cli.converter("openai", [str(raw), "--format", "xlsx"]) == 0
     rows = sheet_rows(export.folders[0] / f"{raw.stem}.xlsx")
     assert {row["custom_id"]: row["Q1_Joy"] for row in rows} == {row["custom_id"]: float(row["Q1_Joy"]) for row in table(export.folders[0])}
+
+
+# ---- answers that several runs have
+
+
+def exported(run: Commands, *runs: str) -> tuple[list[dict], int]:
+    """The rows of an export of these runs, and how many copies were left out."""
+    end = run.shell(f"python tools/export.py {' '.join(runs)} --json")
+    assert end.code == 0, end.said
+    return csv_rows(Path(end.json["table"])), end.json["copies_left_out"]
+
+
+def by_trial(rows: list[dict]) -> dict[str, str]:
+    """Which run has the row of each trial."""
+    return {row["trial"]: row["run"] for row in rows}
+
+
+def test_an_answer_that_was_taken_over_stands_once(run: Commands, study: Callable) -> None:
+    """As the row of the run that asked, where that is exported too, else once all the same; a run alone is whole."""
+    names = []
+    for trials in (1, 2, 3):
+        end = run("openai", "--batch", "--experiment", study(), "--model", "gpt-4.1", "--trials", trials, "--json")
+        names.append(end.json["run"])
+    one, two, three = names
+    for runs, of, left_out in (
+        (["all"], [one, two, three], 3),
+        ([two, three], [two, two, three], 2),
+        ([one, three], [one, three, three], 1),
+        ([three], [three] * 3, 0),
+    ):
+        rows, copies = exported(run, *runs)
+        assert ([*map(by_trial(rows).get, "123")], len(rows), copies) == (of, 3, left_out)
+    shown = run.shell("python tools/export.py all").out
+    assert "3 runs, 3 requests: 3 succeeded; others: 0\nleft out: 3 rows that were taken over" in shown
+
+
+def test_what_an_imported_run_calls_a_run(run: Commands, study: Callable, tmp_path: Path) -> None:
+    """A run that was made here is not the one of its name from which an imported run has its answers: both have all their rows."""
+    base = ("openai", "--batch", "--experiment", study(), "--model", "gpt-4.1")
+    assert run(*base, "--run", "x").code == 0
+    copy = run(*base, "--json").json["run"]
+    assert [row["taken_from"] for row in table(run.results / "openai" / copy)] == ["openai/x"] * 2
+    assert run.shell(f"python -m tools.share {copy}").code == 0
+    (archive,) = (run.results / "shared").iterdir()
+    run.env["RESULTS_DIR"] = str(tmp_path / "other")
+    assert run(*base, "--run", "x").code == 0
+    assert run.shell(f"python -m tools.import_run {archive}").code == 0
+    rows, copies = exported(run, "all")
+    assert (sorted(row["run"] for row in rows), copies) == (sorted([copy, copy, "x", "x"]), 0)

@@ -12,7 +12,8 @@ import pytest
 
 from common.runs.journal import Journal
 from tests.basics import wait_for
-from tests.cli.scripts import DETACHED, INPUT, OK, REFUSED, only_run, table
+from tests.cli.scripts import DETACHED, INPUT, OK, REFUSED, UNFINISHED, only_run, table
+from tests.service import KEYS
 from tests.support import NO_KEY, QUICK, Commands, End, later
 from tests.torture.world import World
 
@@ -108,6 +109,20 @@ def test_one_failure_is_its_own(run: Commands, study: Callable) -> None:
     run.world.control("faults", [])
     assert asked(run, study(), "--batch").code == OK
     assert [*run.world.billed().values()] == [1] * 6
+
+
+def test_new_keys(still: Commands, study: Callable) -> None:
+    """What was sent with the old keys is waited for, collected and taken over with the new ones, by the same study and a grown one."""
+    new = {name: f"{key}-new" for name, key in KEYS.items()}
+    assert asked(still, study(), "--batch", "--no-wait").code == OK
+    later(still)
+    grown = asked(still, study(trials="3"), "--batch", "--no-wait", env=new)
+    assert (grown.code, grown.out.count("this key is new"), grown.err.count("are being asked already")) == (UNFINISHED, 0, 3), grown.said
+    done = asked(still, study(), "--batch", env=new)
+    assert (done.code, done.out.count("this key is new")) == (OK, 3), done.said
+    grown = asked(still, study(trials="3"), "--batch", "--no-wait", env=new)
+    later(still)
+    assert (grown.code, "this key is new" in grown.out, still.world.billed().total()) == (OK, False, 9), grown.said
 
 
 def test_detached(still: Commands, study: Callable) -> None:

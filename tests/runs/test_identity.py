@@ -178,7 +178,7 @@ def test_an_answer_that_names_a_known_batch_is_a_lost_one(run: Commands, study: 
     run.world.control("faults", [{"call": "batches.create", "times": 1, "action": {"object": {"id": first}}}])
     end = asked(run, "openai", study)
     assert (done(end), end.json["batches"][0]["adopted"]) == (4, True), end.said
-    assert (len(run.creates()) - before, bought_twice(run)) == (1, 0)  # trials 1 and 2 belong to both studies
+    assert (len(run.creates()) - before, bought_twice(run)) == (1, 0)  # trials 1 and 2 are taken over
 
 
 @pytest.mark.parametrize("status", [403, 404, 405, 501])
