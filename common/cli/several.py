@@ -126,7 +126,8 @@ def _show(
     most = None if None in ceilings else sum(ceilings)
     if args.json:
         if not sends:
-            runs = [{"provider": s.folder, **plan_facts(p.run, p.models, p.shards, p.ceiling)} for s, p in planned.items()]
+            told = {script: plan_facts(p.run, p.models, p.shards, p.ceiling) for script, p in planned.items()}
+            runs = [{"provider": script.folder, **told[script], "taken_over": p.taken} for script, p in planned.items()]
             voice.json({"study": name, "simulated": local, "max_cost_usd": most, "runs": runs, "sent": False})
         return OK
     rows = [row for script, plan in planned.items() for row in _plan_rows(script, plan, sessions[script].account.host.title)]
@@ -134,6 +135,10 @@ def _show(
     as_if = " (as if: nothing is paid on the local batch service)" if local else ""
     requests = sum(plan.run.planned for plan in planned.values())
     voice.say(f"study {name}: {requests:,} requests at {len(planned)} providers; what is not sent yet costs at most {usd(most)}{as_if}")
+    if taken := sum(plan.taken for plan in planned.values()):
+        voice.say(f"{taken:,} of them are answered already, and taken over")
+    for plan in planned.values():
+        voice.say(*(f"{count:,} of them are being asked by {key}: its answers are waited for" for key, count in plan.waits.items()))
     for script, plan in planned.items():
         example = f", e.g. {plan.invalid[0][0]}: {plan.invalid[0][1]}" if plan.invalid else ""
         voice.say(*[f"left out at {script.folder}: {plan.run.skipped:,} requests that cannot be sent{example}"] * bool(plan.run.skipped))
