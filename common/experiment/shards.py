@@ -192,12 +192,18 @@ def _tag_of_part(shard: Shard, n: int, ids_sha256: str) -> str:
 
 def _copy(shard: Shard, keep: Container[str], writer: Writer, mark: str, change: Callable[[bytes], bytes], dearer: float) -> None:
     dearer *= _above_first(shard)
+    block: list[Request] = []
     with open(shard.path, "rb") as lines, open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows:
         for line, row in zip(lines, rows, strict=True):
             if row.partition("\t")[0] in keep:
                 tokens, most = _bounds(row, shard)
                 line, row = with_mark(line, row, shard.mark, mark)
-                writer.add([(change(line), row, tokens, None if most is None else most * dearer)])
+                block.append((change(line), row, tokens, None if most is None else most * dearer))
+                if len(block) == 100:
+                    writer.add(block)
+                    block = []
+    if block:
+        writer.add(block)
 
 
 def with_mark(line: bytes, row: str, before: str, mark: str) -> tuple[bytes, str]:

@@ -146,11 +146,10 @@ def existing(run: Run, batch_id: str) -> list[Path]:
 
 
 class Place(NamedTuple):
-    """A result, where its line is in a raw file as that is read (unpacked, in UTF-8), and which of the line's objects it is."""
+    """A result, where its line begins in a raw file as that is read (unpacked, in UTF-8), and which of the line's objects it is."""
 
     result: Result
     offset: int
-    length: int
     nth: int
 
 
@@ -163,7 +162,7 @@ def places(path: Path, decode: Callable[[dict], Result]) -> Iterator[Place]:
                 items: Iterable = (decode(orjson.loads(line)),)
             except _MISSHAPEN:
                 items = _second_look(line, 0, path.name, decode)
-            yield from (Place(item, offset, len(line), nth) for nth, item in enumerate(items) if type(item) is Result)
+            yield from (Place(item, offset, nth) for nth, item in enumerate(items) if type(item) is Result)
             offset += len(line)
 
 

@@ -12,7 +12,8 @@ import os
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
@@ -38,17 +39,31 @@ _LOW, _AT = (1 << 64) - 1, (1 << 32) - 1
 _PARTS = 64  # of the range of identities, of which one at a time is merged
 
 
+@dataclass(eq=False)
+class Source:
+    """A raw file with answers."""
+
+    path: Path
+    sha256: str  # of the file as it came
+    taken_from: str  # the run that asked for them first
+    collected_at: float  # unix seconds
+
+    @cached_property
+    def is_sound(self) -> bool:
+        """Whether it still is what came: edited answers are never taken over unseen."""
+        try:
+            return self.sha256 != "" and file_sha256(self.path) == self.sha256
+        except OSError:
+            return False
+
+
 class Answer(NamedTuple):
     """An answer that is there: its raw line begins at `offset` of a raw file, as that is read (unpacked, in UTF-8)."""
 
-    taken_from: str  # the run that asked for it first
-    path: Path
-    sha256: str  # of the file as it came
+    source: Source
     offset: int
-    length: int
     nth: int  # of the objects in the line
     outcome: str
-    collected_at: float  # unix seconds
 
 
 class Answered:
@@ -60,7 +75,6 @@ class Answered:
 
     def __init__(self, journal: Journal, run: Run, decode: Decode) -> None:
         self.unread: dict[str, str] = {}
-        self._is_sound = cache(_is_sound)
         self._segments: list[_Segment | _Waiting] = []
         waiting: list[_Waiting] = []
         others = [other for other in journal.runs() if other.address == run.address and other.key != run.key and other.planned]
@@ -103,7 +117,7 @@ class Answered:
             segment, row = self._segments[self._place[at] >> 32], self._place[at] & _AT
             if not self._used[at] and segment.high[row] == high:
                 answer = segment.answer(row)
-                if isinstance(answer, str) or ((answer.outcome == SUCCEEDED or not clean) and self._is_sound(answer.path, answer.sha256)):
+                if isinstance(answer, str) or ((answer.outcome == SUCCEEDED or not clean) and answer.source.is_sound):
                     self._used[at] = 1
                     return answer
             at += 1
@@ -125,14 +139,6 @@ def _merged(segments: Sequence[_Segment | _Waiting]) -> tuple[array, array]:
     return lows, found
 
 
-def _is_sound(path: Path, sha256: str) -> bool:
-    """Whether a raw file still is what came: edited answers are never taken over unseen."""
-    try:
-        return sha256 != "" and file_sha256(path) == sha256
-    except OSError:
-        return False
-
-
 class _Waiting:
     """The requests of a shard that is being asked, sorted by identity."""
 
@@ -149,8 +155,7 @@ class _Segment:
     """The answers to the requests of a first shard, sorted by identity; its file is made anew where it is not of today."""
 
     def __init__(self, run: Run, family: list[Shard], origin: RunOrigin, decode: Decode) -> None:
-        self._folder = run.folder.parent / "batch_results"
-        self._key = run.key
+        self._run = run
         made_of = [_VERSION, *([shard.sha256, shard.taken_from, *map(list, sorted(shard.files.items()))] for shard in family)]
         path = family[0].path.with_suffix(SUFFIX)
         if not self._read(path, made_of) and not self._read(path, _write(path, run, family, origin, decode, made_of)):
@@ -172,15 +177,13 @@ class _Segment:
             return False
         rows, columns = about["rows"], whole.cast("Q") if whole else array("Q")
         self.low, self.high, self._files, self._offsets = (columns[n * rows : (n + 1) * rows] for n in range(4))
-        self._names = about["files"]
+        folder, key = self._run.folder.parent / "batch_results", self._run.key
+        self._sources = [Source(folder / name, sha256, first or key, at) for name, sha256, first, at in about["files"]]
         return blake2b(whole).hexdigest() == about["digest"]
 
     def answer(self, at: int) -> Answer:
         where = self._files[at]
-        name, sha256, taken_from, collected_at = self._names[where >> 48]
-        outcome = _OUTCOMES[where >> 40 & 0xFF]
-        length, nth = where & _AT, where >> 32 & 0xFF
-        return Answer(taken_from or self._key, self._folder / name, sha256, self._offsets[at], length, nth, outcome, collected_at)
+        return Answer(self._sources[where >> 16], self._offsets[at], where & 0xFF, _OUTCOMES[where >> 8 & 0xFF])
 
 
 def _write(path: Path, run: Run, family: list[Shard], origin: RunOrigin, decode: Decode, made_of: list) -> list:
@@ -198,14 +201,14 @@ def _write(path: Path, run: Run, family: list[Shard], origin: RunOrigin, decode:
         for raw in existing(run, shard.batch_id) if shard.files else ():
             source = "" if run.imported else shard.taken_from  # which is called so where that run was made
             files.append((raw.name, shard.files.get(raw.name, ""), source, shard.collected_at))
-            if not _is_sound(raw, files[-1][1]):
+            if not Source(raw, *files[-1][1:]).is_sound:
                 made_of.append(raw.name)
                 continue
             for place in places(raw, decode):
                 if place.nth < 256 and place.result.outcome in _OUTCOMES:
                     identity = asked.pop(moved(place.result.custom_id, shard.mark, mark), None)
                     if identity is not None:
-                        where = len(files) - 1 << 48 | _OUTCOMES.index(place.result.outcome) << 40 | place.nth << 32 | place.length
+                        where = len(files) - 1 << 16 | _OUTCOMES.index(place.result.outcome) << 8 | place.nth
                         found.append((identity & _LOW, identity >> 64, where, place.offset))
     columns = b"".join(array("Q", column).tobytes() for column in zip(*sorted(found)))
     about = {"made_of": made_of, "files": files, "rows": len(found), "digest": blake2b(columns).hexdigest()}

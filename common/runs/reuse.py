@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, count, groupby
+from itertools import chain, count, islice
 
 import orjson
 
@@ -19,7 +19,7 @@ from common.results.opened import plain
 from common.results.origin import RunOrigin
 from common.results.raw import LONGEST, Decode, raw_files, renamed, short_hash
 from common.runs import witness
-from common.runs.answered import SUFFIX, Answer, Answered
+from common.runs.answered import SUFFIX, Answer, Answered, Source
 from common.runs.identity import requests
 from common.runs.journal import Journal
 
@@ -59,7 +59,7 @@ def divide(journal: Journal, run: Run, shards: Sequence[Shard], decode: Decode) 
         for identity, request_id in requests(shard, origin):
             answer = answered.find(identity, clean=shard.attempt > 1)
             if isinstance(answer, Answer):
-                by_run[answer.taken_from][request_id] = answer
+                by_run[answer.source.taken_from][request_id] = answer
                 continue
             rest.add(request_id)
             if answer is not None:
@@ -113,13 +113,13 @@ def _taken(run: Run, planned: Shard, n: int, answers: Mapping[str, Answer], take
     output.parent.mkdir(parents=True, exist_ok=True)
     sha256 = hashlib.sha256()
     with whole_file(output) as file:
-        for request_id, line in _lines(answers):
-            copy = renamed(line, answers[request_id].nth, moved(request_id, planned.mark, shard.mark))
-            sha256.update(copy)
-            file.write(copy)
+        copies = (renamed(line, answers[one].nth, moved(one, planned.mark, shard.mark)) for one, line in _lines(answers))
+        while block := b"".join(islice(copies, 1000)):
+            sha256.update(block)
+            file.write(block)
     tally = dict(Counter(answer.outcome for answer in answers.values()))
     about = {"batch_id": batch_id, "files": {output.name: sha256.hexdigest()}, "tally": tally, "taken_from": taken_from,
-             "collected_at": max(answer.collected_at for answer in answers.values())}  # fmt: skip
+             "collected_at": max(answer.source.collected_at for answer in answers.values())}  # fmt: skip
     write_whole(shard.path.with_suffix(TAKEN), orjson.dumps(about))
     return as_taken(shard, about)
 
@@ -132,11 +132,13 @@ def as_taken(shard: Shard, about: Mapping) -> Shard:
 
 def _lines(answers: Mapping[str, Answer]) -> Iterator[tuple[str, bytes]]:
     """(request id, raw line) of each answer, file by file from front to end."""
-    places = sorted((answer.path, answer.offset, request_id) for request_id, answer in answers.items())
-    for path, of_file in groupby(places, key=lambda place: place[0]):
-        with plain(path) as file:
+    by_file: dict[Source, list[tuple[int, str]]] = defaultdict(list)
+    for request_id, answer in answers.items():
+        by_file[answer.source].append((answer.offset, request_id))
+    for source, of_file in by_file.items():
+        with plain(source.path) as file:
             at, line = 0, b""
-            for _, offset, request_id in of_file:
+            for offset, request_id in sorted(of_file):
                 while at <= offset:  # packed or recoded files can only be read on; the others are searched
                     if at < offset and hasattr(file, "seek"):
                         at = file.seek(offset)

@@ -8,7 +8,7 @@ import sqlite3
 
 import pytest
 
-from tests.torture import kills, lookalikes, matrix, random_runs
+from tests.torture import growing, kills, lookalikes, matrix, random_runs
 from tests.torture.jobs import LOST_AND_WAIT
 from tests.torture.kills import SMALL
 from tests.torture.world import PROFILES, QUICK, World
@@ -68,6 +68,12 @@ def test_the_wall_clock_jumps(calm: World, references: dict, profile: str, secon
 def test_random_trouble(calm: World) -> None:
     """Random experiments × faults × kills: the sum adds up and nothing is paid twice."""
     verdict = random_runs.campaign(calm, examples=4, number=20261122)
+    assert verdict.failures == []
+
+
+def test_random_edits(calm: World) -> None:
+    """Random edits of random studies, with kills in between: no equal request is bought twice, no answer goes to another question."""
+    verdict = growing.campaign(calm, examples=2, number=20261128)
     assert verdict.failures == []
 
 

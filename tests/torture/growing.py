@@ -102,8 +102,8 @@ def try_one(world: World, life: dict, verdict: Verdict) -> list[str]:
         tables[summary["run"]] = rows
         if not summary["adds_up"] or summary["taken_over"] != sum(taken for *_, taken in rows):
             wrong.append(f"the sum of {summary['run']} does not add up: {summary['outcomes']}, {summary['taken_over']} taken over")
-    if any("Traceback" in end["err"] or "unexpected" in end["err"] for end in ends):
-        wrong.append(f"a traceback reached the user: {next(e['err'] for e in ends if 'unexpected' in e['err'] or 'Traceback' in e['err'])[-600:]}")
+    if said := [end["err"] for end in ends if "Traceback" in end["err"] or "unexpected" in end["err"]]:
+        wrong.append(f"a bug reached the user: {said[0][-600:]}")
     return wrong + judged(tables, world.billed().total())
 
 
@@ -152,13 +152,9 @@ def _written(folder: Path, study: dict) -> Path:
 def _rows(path: Path, study: dict) -> list[tuple[tuple, str, bool]]:
     """(what was asked, answer, whether it was taken over) of each row of a table."""
     with open(path, encoding="utf-8-sig", newline="") as file:
-        return [
-            (
-                (
-                    row["model"], row["persona_name"], study["word"], study["bodies"][int(row["text"][1:])], row.get("tone", ""),
-                    row["trial"],
-                ),  # fmt: skip
-                row["answer"], row["taken_from"] != "",
-            )
-            for row in csv.DictReader(file)
-        ]  # fmt: skip
+        return [(_asked(row, study), row["answer"], row["taken_from"] != "") for row in csv.DictReader(file)]
+
+
+def _asked(row: dict, study: dict) -> tuple:
+    body = study["bodies"][int(row["text"][1:])]
+    return row["model"], row["persona_name"], study["word"], body, row.get("tone", ""), row["trial"]

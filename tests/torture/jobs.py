@@ -13,7 +13,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 
 from tests.service import STEADY, Service
-from tests.torture import identity, kills, lists, lookalikes, matrix, owed, random_runs, trials
+from tests.torture import growing, identity, kills, lists, lookalikes, matrix, owed, random_runs, trials
 from tests.torture.kills import SMALL, Verdict
 from tests.torture.trials import Play, Trial
 from tests.torture.world import World, Zygote
@@ -81,6 +81,8 @@ def plan(points: int, examples: int, seed: int, thin: int = 1) -> Iterator[tuple
             yield f"kills, {profile}", run_kills, (profile, points, part, 4, ())
     for part in range(0, examples, 25):
         yield "random", run_random, (min(25, examples - part), seed + part)
+    for part in range(0, examples, 20):
+        yield "growing", run_growing, (min(20, examples - part), seed + part)
     for profile in PROFILES:
         for part in range(2):
             yield f"matrix, {profile}", run_matrix, (profile, part, 2 * thin, ())
@@ -140,6 +142,11 @@ def run_trials(campaign: str, profile: str, part: int, step: int, pattern: str =
 def run_random(examples: int, seed: int) -> Verdict:
     """Random experiments, faults and kills from one seed."""
     return random_runs.campaign(world(heal_share=0.0), examples, seed)
+
+
+def run_growing(examples: int, seed: int) -> Verdict:
+    """Random lives of a study that grows, from one seed; three edits each."""
+    return growing.campaign(world(heal_share=0.0), examples, seed)
 
 
 def run_clock(profile: str, thin: int = 1) -> Verdict:
