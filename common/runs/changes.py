@@ -44,7 +44,7 @@ def _noted(run: Run) -> dict:
     """A run's record, with the number of its texts."""
     found = orjson.loads((run.folder / "record/record.json").read_bytes())
     grid = orjson.loads((run.folder / "run.json").read_bytes()).get("grid", {})
-    return {**found, "rows": grid.get("factors", {}).get("texts")}
+    return {**found, "rows": next((size for name, size in grid.get("factors", ()) if name == "texts"), None)}
 
 
 def _by(rows: Sequence[Mapping], key: str) -> dict[str, Mapping]:
