@@ -138,13 +138,12 @@ def _show(
     rows = [row for script, plan in planned.items() for row in _plan_rows(script, plan, sessions[script].account.host.title)]
     print(table(("provider", "host", "run", "model", "requests", "at most"), rows))
     as_if = " (as if: nothing is paid on the local batch service)" if local else ""
-    requests = sum(plan.run.planned for plan in planned.values())
+    requests, taken = sum(plan.run.planned for plan in planned.values()), sum(plan.taken for plan in planned.values())
+    there = f"{taken:,} of them answered already; " if taken else ""
     voice.say(
-        f"study {name}: {requests:,} requests at {len(planned)} providers; what is not sent yet costs at most {usd(most)}{as_if}",
+        f"study {name}: {requests:,} requests at {len(planned)} providers; {there}what is not sent yet costs at most {usd(most)}{as_if}",
         *told_since_all(changed),
     )
-    if taken := sum(plan.taken for plan in planned.values()):
-        voice.say(f"{taken:,} of them are answered already, and taken over")
     for plan in planned.values():
         voice.say(*(f"{count:,} of them are being asked by {key}: its answers are waited for" for key, count in plan.waits.items()))
     for script, plan in planned.items():

@@ -1,13 +1,12 @@
 """Which requests a results folder has answers to already, or is waiting for: found by what they ask, at flat memory.
 
 Beside each first shard lies `shard-00001.answered`, made when it is first looked for after its answers came: for each answered
-request its identity and where its raw line is, sorted. All of them are merged into arrays of 16 bytes a request, in which is
-searched: a tenth of a dict, and quicker to fill and to ask than SQLite or DuckDB.
+request its identity and where its raw line is, sorted. All of them are merged into arrays of 32 bytes a request, in which is
+searched: a tenth of a dict, and no file stays open, however many runs there are.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
 from array import array
 from bisect import bisect_left
@@ -34,9 +33,13 @@ from common.runs.journal import Journal
 SUFFIX = ".answered"
 # what was answered, and so paid: what was cut off or declined is not bought again unasked either
 _OUTCOMES = (SUCCEEDED, "truncated", "refused", "empty", UNREADABLE)
-_VERSION = 2
-_LOW, _AT = (1 << 64) - 1, (1 << 32) - 1
-_PARTS = 64  # of the range of identities, of which one at a time is merged
+_VERSION = 3
+_LOW = (1 << 64) - 1
+_PARTS = 16  # of the range of identities, of which one at a time is merged
+_BOUNDS = [n << 60 for n in range(1, _PARTS)]
+_BLOCK = 1 << 20
+_WAITS = 0xFF  # in the place of an outcome: it is being asked
+Columns = tuple[array, array, array, array]  # lower half, upper half, (file, outcome, which object of the line), offset
 
 
 @dataclass(eq=False)
@@ -75,35 +78,50 @@ class Answered:
 
     def __init__(self, journal: Journal, run: Run, decode: Decode) -> None:
         self.unread: dict[str, str] = {}
-        self._segments: list[_Segment | _Waiting] = []
+        self._sources: list[Source | str] = []
+        segments: list[_Segment | _Waiting] = []
         waiting: list[_Waiting] = []
         others = [other for other in journal.runs() if other.address == run.address and other.key != run.key and other.planned]
         self._present, self._records = {other.key for other in others}, {other.key for other in others if other.imported}
         self._batches: set[str] = set()  # an imported copy of a run has no answers of its own
         for other in others:
             try:
-                self._add(other, journal.shards(other), decode, waiting)
+                shards = journal.shards(other)
+                segments += self._answers(other, shards, decode)
+                waiting += _waiting(other, shards)
             except (InputError, OSError, ValueError) as error:
                 self.unread[other.key] = str(error)
-        self._segments += waiting
-        self._low, self._place = _merged(self._segments)
+        self._low, self._high, self._where, self._offset = self._merged([*segments, *waiting])
         self._used = bytearray(len(self._low))
 
     def __bool__(self) -> bool:
         return bool(self._low)
 
-    def _add(self, run: Run, shards: Sequence[Shard], decode: Decode, waiting: list[_Waiting]) -> None:
+    def _answers(self, run: Run, shards: Sequence[Shard], decode: Decode) -> list[_Segment]:
         origin = RunOrigin(run)
-        if not run.imported:
-            waiting += (_Waiting(run.key, shard, origin) for shard in shards if shard.state in (*IN_FLIGHT, State.OWED))
         # an imported run calls its sources as they are called where it was made
         present = self._present & self._records if run.imported else self._present
         own = [shard for shard in shards if shard.taken_from not in present and shard.batch_id not in self._batches]
         self._batches |= {shard.batch_id for shard in own if shard.batch_id}
-        for _, group in groupby(sorted(own, key=lambda shard: (shard.root, shard.n)), key=lambda shard: shard.root):
-            family = list(group)
-            if any(shard.files for shard in family):
-                self._segments.append(_Segment(run, family, origin, decode))
+        families = (list(group) for _, group in groupby(sorted(own, key=lambda s: (s.root, s.n)), key=lambda s: s.root))
+        return [_Segment(run, family, origin, decode) for family in families if any(shard.files for shard in family)]
+
+    def _merged(self, segments: Sequence[_Segment | _Waiting]) -> Columns:
+        """All rows in order; of equal ones those of the first segment first."""
+        found = (array("Q"), array("Q"), array("Q"), array("Q"))
+        firsts = []
+        for segment in segments:
+            firsts.append(len(self._sources) << 16)
+            self._sources += segment.sources
+        for n in range(_PARTS):
+            part: list[tuple[int, int, int, int]] = []
+            for segment, first in zip(segments, firsts):
+                low, high, where, offset = segment.part(n)
+                part += zip(low, high, (first + one for one in where), offset)
+            part.sort()
+            for column, values in zip(found, zip(*part)):
+                column.extend(values)
+        return found
 
     def find(self, identity: int, clean: bool = False) -> Answer | str | None:
         """The answer to a request, or the key of the run that waits for one; None where nobody has asked it.
@@ -114,76 +132,86 @@ class Answered:
         low, high = identity & _LOW, identity >> 64
         at = bisect_left(self._low, low)
         while at < len(self._low) and self._low[at] == low:
-            segment, row = self._segments[self._place[at] >> 32], self._place[at] & _AT
-            if not self._used[at] and segment.high[row] == high:
-                answer = segment.answer(row)
-                if isinstance(answer, str) or ((answer.outcome == SUCCEEDED or not clean) and answer.source.is_sound):
+            if not self._used[at] and self._high[at] == high:
+                where = self._where[at]
+                source, outcome = self._sources[where >> 16], where >> 8 & 0xFF
+                if outcome == _WAITS or ((outcome == 0 or not clean) and source.is_sound):
                     self._used[at] = 1
-                    return answer
+                    return source if outcome == _WAITS else Answer(source, self._offset[at], where & 0xFF, _OUTCOMES[outcome])
             at += 1
         return None
 
 
-def _merged(segments: Sequence[_Segment | _Waiting]) -> tuple[array, array]:
-    """The lower halves of all identities in order, and of each its segment and its row there; of equal ones the first segment's first."""
-    lows, found = array("Q"), array("Q")
-    ends = [0] * len(segments)
-    for n in range(1, _PARTS + 1):
-        part: list[tuple[int, int]] = []
-        for which, segment in enumerate(segments):
-            begin, ends[which] = ends[which], bisect_left(segment.low, n << 58, ends[which]) if n < _PARTS else len(segment.low)
-            part += zip(segment.low[begin : ends[which]], range(which << 32 | begin, which << 32 | ends[which]))
-        part.sort()
-        for column, values in zip((lows, found), zip(*part)):
-            column.extend(values)
-    return lows, found
+def _waiting(run: Run, shards: Sequence[Shard]) -> list[_Waiting]:
+    """What a run is asking; nothing of a record."""
+    flying = [shard for shard in shards if shard.state in (*IN_FLIGHT, State.OWED) and not run.imported]
+    origin = RunOrigin(run) if flying else None
+    return [_Waiting(run.key, shard, origin) for shard in flying]
 
 
 class _Waiting:
     """The requests of a shard that is being asked, sorted by identity."""
 
     def __init__(self, run: str, shard: Shard, origin: RunOrigin) -> None:
-        self._run = run
+        self.sources = [run]
         found = sorted((identity & _LOW, identity >> 64) for identity, _ in requests(shard, origin))
-        self.low, self.high = (array("Q", column) for column in zip(*found))
+        self._low, self._high = (array("Q", column) for column in zip(*found))
+        self._cuts = _cuts(self._low)
 
-    def answer(self, at: int) -> str:
-        return self._run
+    def part(self, n: int) -> Columns:
+        """The rows in a part of the range."""
+        begin, end = self._cuts[n : n + 2]
+        low = self._low[begin:end]
+        return low, self._high[begin:end], array("Q", [_WAITS << 8]) * len(low), array("Q", [0]) * len(low)
 
 
 class _Segment:
     """The answers to the requests of a first shard, sorted by identity; its file is made anew where it is not of today."""
 
     def __init__(self, run: Run, family: list[Shard], origin: RunOrigin, decode: Decode) -> None:
-        self._run = run
         made_of = [_VERSION, *([shard.sha256, shard.taken_from, *map(list, sorted(shard.files.items()))] for shard in family)]
-        path = family[0].path.with_suffix(SUFFIX)
-        if not self._read(path, made_of) and not self._read(path, _write(path, run, family, origin, decode, made_of)):
+        self._path = path = family[0].path.with_suffix(SUFFIX)
+        about = _read(path, made_of) or _read(path, _write(path, run, family, origin, decode, made_of))
+        if about is None:
             raise OSError(f"{path}: is not what was just written")
+        folder = run.folder.parent / "batch_results"
+        self.sources = [Source(folder / name, sha256, first or run.key, at) for name, sha256, first, at in about["files"]]
+        self._cuts = about["cuts"]
 
-    def _read(self, path: Path, made_of: list) -> bool:
-        """Take up a segment's file, if it is whole and made of these."""
-        try:
-            with open(path, "rb") as file:
-                end = file.seek(0, os.SEEK_END)
-                file.seek(max(0, end - 8))
-                length = min(int.from_bytes(file.read(8), "little"), end)
-                file.seek(max(0, end - 8 - length))
-                about = orjson.loads(file.read(length))
-                if about["made_of"] != made_of or end - 8 - length != 32 * about["rows"]:
-                    return False
-                whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[: 32 * about["rows"]]
-        except (OSError, ValueError, TypeError, LookupError):
-            return False
-        rows, columns = about["rows"], whole.cast("Q") if whole else array("Q")
-        self.low, self.high, self._files, self._offsets = (columns[n * rows : (n + 1) * rows] for n in range(4))
-        folder, key = self._run.folder.parent / "batch_results", self._run.key
-        self._sources = [Source(folder / name, sha256, first or key, at) for name, sha256, first, at in about["files"]]
-        return blake2b(whole).hexdigest() == about["digest"]
+    def part(self, n: int) -> Columns:
+        """The rows in a part of the range. Raises OSError."""
+        begin, end = self._cuts[n : n + 2]
+        columns = (array("Q"), array("Q"), array("Q"), array("Q"))
+        with open(self._path, "rb") as file:
+            for which, column in enumerate(columns):
+                file.seek(8 * (which * self._cuts[-1] + begin))
+                column.fromfile(file, end - begin)
+        return columns
 
-    def answer(self, at: int) -> Answer:
-        where = self._files[at]
-        return Answer(self._sources[where >> 16], self._offsets[at], where & 0xFF, _OUTCOMES[where >> 8 & 0xFF])
+
+def _cuts(low: Sequence[int]) -> list[int]:
+    """Where the parts of the range begin in a sorted column, and its end."""
+    return [0, *(bisect_left(low, bound) for bound in _BOUNDS), len(low)]
+
+
+def _read(path: Path, made_of: list) -> dict | None:
+    """What a segment's file says of itself, if it is whole and made of these."""
+    try:
+        with open(path, "rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - 8))
+            length = min(int.from_bytes(file.read(8), "little"), end)
+            file.seek(max(0, end - 8 - length))
+            about = orjson.loads(file.read(length))
+            size, digest = 32 * about["cuts"][-1], blake2b()
+            if about["made_of"] != made_of or end - 8 - length != size:
+                return None
+            file.seek(0)
+            for left in range(size, 0, -_BLOCK):
+                digest.update(file.read(min(left, _BLOCK)))
+    except (OSError, ValueError, TypeError, LookupError):
+        return None
+    return about if digest.hexdigest() == about["digest"] else None
 
 
 def _write(path: Path, run: Run, family: list[Shard], origin: RunOrigin, decode: Decode, made_of: list) -> list:
@@ -210,8 +238,9 @@ def _write(path: Path, run: Run, family: list[Shard], origin: RunOrigin, decode:
                     if identity is not None:
                         where = len(files) - 1 << 16 | _OUTCOMES.index(place.result.outcome) << 8 | place.nth
                         found.append((identity & _LOW, identity >> 64, where, place.offset))
-    columns = b"".join(array("Q", column).tobytes() for column in zip(*sorted(found)))
-    about = {"made_of": made_of, "files": files, "rows": len(found), "digest": blake2b(columns).hexdigest()}
+    found.sort()
+    columns = b"".join(array("Q", column).tobytes() for column in zip(*found))
+    about = {"made_of": made_of, "files": files, "cuts": _cuts([row[0] for row in found]), "digest": blake2b(columns).hexdigest()}
     tail = orjson.dumps(about)
     write_whole(path, columns + tail + len(tail).to_bytes(8, "little"))
     return made_of
