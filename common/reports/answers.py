@@ -1,0 +1,159 @@
+"""Second view: what was answered: means with intervals, distributions, heat maps, shares, and confusion with a gold column."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+from common.reports.facts import Part
+from common.reports.html import Html, figure, folded, h, heat, joined, percent, shown, table
+from common.reports.stats import Numbers, Shares
+from common.reports.sums import FOLDED, Measure
+from common.reports.svg import histogram, interval, stacked
+
+ROWS = 4000  # of the tables with all combinations, over all questions of a part
+WIDE, TALL = 24, 60  # columns and rows of a heat map
+CHOICES = 12  # that have a column of their own
+
+
+def view(part: Part) -> Html:
+    """The answers of a part."""
+    cut = [part.cube.names[n] for n in sorted(part.cube.folded)]
+    said = h("<p>Too many levels to be shown one by one: {}. The exported table (make export) has each row.</p>", ", ".join(cut)) if cut else ""
+    found = [_question(part, n, measure) for n, measure in enumerate(part.measures)]
+    others = [q.name or q.id for q in part.questions if q.type in ("text", "json")]
+    free = h("<p>Not summed, since the answers are free text or JSON: {}.</p>", shown(", ".join(others), 400)) if others else ""
+    return h("{}{}{}", said, found, free) if found else Html("<p>No question has numbers or choices as answers.</p>")
+
+
+def title(measure: Measure) -> Html:
+    """A question's name."""
+    return h("{} {}", measure.question.id, measure.question.name)
+
+
+def level(part: Part, factor: str, name: str) -> Html:
+    """A level as people read it: its name, where it has one, beside its id."""
+    if name == FOLDED:
+        return Html("(all)")
+    known = part.names.get((factor, name), "")
+    return h("{} <small>{}</small>", known, name) if known and known != name else shown(name or "(none)")
+
+
+def digits(measure: Measure) -> int:
+    """Decimals that a mean is shown with."""
+    return 1 if measure.width >= 20 else 2 if measure.width >= 2 else 3
+
+
+def _question(part: Part, n: int, measure: Measure) -> Html:
+    factors = part.cube.shown() or ["model"]
+    first, *others = factors
+    tables = _numbers if measure.numeric else _shares
+    found = [tables(part, n, measure, [first])]
+    found += [folded(h("By {}", name), tables(part, n, measure, [name])) for name in others]
+    found += [_heat(part, n, measure, *pair) for pair in combinations(factors, 2) if measure.numeric]
+    if len(factors) > 1:
+        found.append(folded("Every combination", tables(part, n, measure, factors)))
+    if not measure.numeric or any(at == n for at, *_ in part.golds):
+        found.append(_gold(part, n))
+    q = measure.question
+    what = f"{q.type}, {q.minimum:g} to {q.maximum:g}" if measure.numeric else q.type
+    return h("<section><h3>{} <small>{}</small></h3>{}</section>", title(measure), what, found)
+
+
+def _rows(part: Part, n: int, names: Sequence[str]) -> tuple[list[tuple[Html, tuple, Numbers | Shares]], int]:
+    """(label, key, sums) by some factors, at most so many, and how many there are."""
+    cells = [(key, cell[n]) for key, cell in part.cube.by(*names).items() if cell[n].n]
+    most = max(100, ROWS // len(part.measures))
+    labels = [(joined_by(level(part, name, one) for name, one in zip(names, key)), key, sums) for key, sums in cells[:most]]
+    return labels, len(cells)
+
+
+def joined_by(parts: Iterator[Html], between: str = " × ") -> Html:
+    """Parts with a sign between them."""
+    return Html(between.join(parts))
+
+
+def _of(rows: int, there: int) -> str:
+    return "" if rows == there else f"the first {rows:,} of {there:,}; report.csv beside this page has all"
+
+
+def _numbers(part: Part, n: int, measure: Measure, names: Sequence[str]) -> Html:
+    """A line for each level: the mean on the scale of the question, its interval, and how the answers are spread."""
+    q, places = measure.question, digits(measure)
+    rows, there = _rows(part, n, names)
+    with_bins = list(names) == ["model"]
+    found = []
+    for label, key, sums in rows:
+        mean, half = measure.middle + sums.mean, sums.half
+        ends = "–" if half is None else f"{mean - half:.{places}f} to {mean + half:.{places}f}"
+        row = [label, interval(mean, half, q.minimum, q.maximum), figure(mean, places), h('<td class="n">{}</td>', Html(ends)), figure(sums.sd, places), sums.n]
+        found.append(row + [histogram(part.bins[key[0], n])] * with_bins)
+    head = [" × ".join(names), h("{} – {}", q.minimum, q.maximum), "mean", "95 % interval", "sd", "n"] + ["distribution"] * with_bins
+    return table(head, found, _of(len(rows), there))
+
+
+def _shares(part: Part, n: int, measure: Measure, names: Sequence[str]) -> Html:
+    """A line for each level: which answers it gave how often."""
+    whole = Counter()
+    rows, there = _rows(part, n, names)
+    for _, _, sums in rows:
+        whole.update(sums.counts)
+    top = [name for name, _ in whole.most_common(CHOICES)]
+    found = []
+    for label, _, sums in rows:
+        rest = sums.n - sum(sums.counts[name] for name in top)
+        bar = stacked([(f"k{k}", sums.counts[name]) for k, name in enumerate(top)] + [("none", rest)])
+        shares = [heat(sums.counts[name] / sums.n, percent(sums.counts[name], sums.n)) for name in top]
+        found.append([label, bar, *shares, sums.n])
+    keys = [h('<i class="key k{}"></i>{}', k, shown(name, 40)) for k, name in enumerate(top)]
+    return table([" × ".join(names), "", *keys, "n"], found, _of(len(rows), there), "shares")
+
+
+def _heat(part: Part, n: int, measure: Measure, down: str, across: str) -> Html:
+    """Means by two factors, darker where they are higher."""
+    cells = part.cube.by(down, across)
+    tops = list(dict.fromkeys(key[1] for key in cells))[:WIDE]
+    sides = list(dict.fromkeys(key[0] for key in cells))[:TALL]
+    means = {key: measure.middle + cell[n].mean for key, cell in cells.items() if cell[n].n}
+    if not means:
+        return Html("")
+    low, high = min(means.values()), max(means.values())
+    span = high - low or 1.0
+
+    def cell(side: str, top: str) -> Html:
+        mean = means.get((side, top))
+        return Html("<td></td>") if mean is None else heat((mean - low) / span, figure(mean, digits(measure)))
+
+    rows = [[level(part, down, side), *(cell(side, top) for top in tops)] for side in sides]
+    head = [h("{} \\ {}", down, across), *(level(part, across, top) for top in tops)]
+    cut = "" if (len(sides), len(tops)) == (len({k[0] for k in cells}), len({k[1] for k in cells})) else "; only the first levels are shown"
+    return folded(h("Means by {} and {}", down, across), table(head, rows, h("{} to {}{}", figure(low), figure(high), cut), "heat"))
+
+
+# ---- beside what is right
+
+
+def _gold(part: Part, n: int) -> Html:
+    """Answers beside the gold column of a question, if it has one: a share and a table for each model."""
+    found = []
+    for (measure, model), pairs in part.gold.items():
+        if measure == n and (total := pairs.total()):
+            right = sum(count for (gold, answer), count in pairs.items() if gold == answer)
+            found.append(h("<h4>{}: {} of {} as in gold ({})</h4>{}", model, right, total, percent(right, total), _confusion(pairs)))
+    return h("<h4>Beside the gold column</h4>{}", found) if found else Html("")
+
+
+def _confusion(pairs: Counter) -> Html:
+    """What was answered where which answer is right."""
+    golds, answers = Counter(), Counter()
+    for (gold, answer), count in pairs.items():
+        golds[gold] += count
+        answers[answer] += count
+    tops = [name for name, _ in golds.most_common(CHOICES)]
+    tops += [name for name, _ in answers.most_common(CHOICES) if name not in golds]
+    rows = [[shown(gold, 40), *(heat(pairs[gold, top] / golds[gold], pairs[gold, top]) for top in tops)] for gold, _ in golds.most_common(CHOICES)]
+    return table(["gold \\ answer", *(shown(top or "(no value)", 40) for top in tops)], rows, "", "heat")
+
+
+__all__ = ["digits", "joined", "joined_by", "level", "title", "view"]
