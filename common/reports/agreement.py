@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from common.reports.answers import digits, level, title
+from common.reports.answers import between, digits, level, title
 from common.reports.facts import Part
 from common.reports.html import Html, figure, folded, h, table
 from common.reports.stats import Numbers, Paired, alpha_interval, alpha_nominal, holm, paired
@@ -17,14 +17,15 @@ from common.reports.svg import interval
 FIRST, MOST = 12, 300  # lines of differences that are shown at once, and at all
 
 ALPHA = """<p><b>Krippendorff’s alpha</b> says how far answers agree beyond chance: 1 is perfect agreement, 0 is what chance would give,
-below 0 they contradict each other. As a rule of thumb 0.8 and more can be relied on, 0.667 to 0.8 allows careful conclusions, less does not.
+below 0 they contradict each other. As a rule of thumb 0.8 and more can be relied on, 0.667 to 0.8 allows careful conclusions,
+less does not.
 <b>Between models</b> asks: do different models say the same of the same condition (mean or most frequent answer of their trials)?
 <b>Between trials</b> asks: does one model say the same when it is asked again? Numbers count by their distance (interval),
 choices as alike or not (nominal). A dash: nothing to compare, or all answers the same.</p>"""
 PAIRS = """<p>Two {} are compared only where both answered the same condition, so that hard and easy conditions count for both.
-The interval says between which values the true mean difference lies with 95 % confidence. <b>p</b> (paired t-test) is how often chance alone
-would bring such a difference; it is corrected for the number of comparisons in this table after Holm, so that below 0.05 may be called
-a real difference. It speaks of the conditions that were asked, not of others.</p>"""
+The interval says between which values the true mean difference lies with 95 % confidence. <b>p</b> (paired t-test) is how often
+chance alone would bring such a difference; it is corrected for the number of comparisons in this table after Holm, so that below 0.05
+may be called a real difference. It speaks of the conditions that were asked, not of others.</p>"""
 
 
 def view(part: Part) -> Html:
@@ -37,12 +38,11 @@ def view(part: Part) -> Html:
 
 def _alphas(part: Part) -> Html:
     models = list(dict.fromkeys(model for _, _, cells in part.conditions for model in cells))
-    rows = []
-    for n, measure in enumerate(part.measures):
-        within = [_alpha(measure, _trials(part, n, model)) for model in models]
-        rows.append([title(measure), _alpha(measure, _between(part, n)), *within])
-    head = ["question", "between models", *(h("trials of {}", model) for model in models)]
-    return table(head, [[name, *(figure(value, 3) for value in values)] for name, *values in rows], "Krippendorff’s alpha")
+    rows = [["between models", *(_alpha(measure, _between(part, n)) for n, measure in enumerate(part.measures))]]
+    for model in models:
+        rows.append([h("trials of {}", model), *(_alpha(measure, _trials(part, n, model)) for n, measure in enumerate(part.measures))])
+    shown = [[name, *(figure(value, 3) for value in values)] for name, *values in rows]
+    return table(["", *map(title, part.measures)], shown, "Krippendorff’s alpha")
 
 
 def _alpha(measure: Measure, units: Iterator) -> float | None:
@@ -111,7 +111,8 @@ def _differences(part: Part, what: str, groups: Groups) -> Html:
         return Html("")
     corrected = holm([line.found.p for line in lines])
     both = sorted(zip(lines, corrected), key=lambda pair: -abs(pair[0].found.mean) / pair[0].measure.width)
-    rows = [_row(part, what[:-1], *pair) for pair in both[:MOST]]
+    scale = max((abs(line.found.mean) + (line.found.half or 0.0)) / line.measure.width for line in lines) or 1.0
+    rows = [_row(part, what[:-1], scale, *pair) for pair in both[:MOST]]
     real = sum(p is not None and p < 0.05 for p in corrected)
     head = [f"first {what[:-1]} − second", "question", "", "difference", "95 % interval", "pairs", "p (Holm)"]
     said = f"{len(lines):,} comparisons, {real:,} with p below 0.05; the largest first" + (f", {MOST} shown" if len(lines) > MOST else "")
@@ -119,13 +120,14 @@ def _differences(part: Part, what: str, groups: Groups) -> Html:
     return h("<h3>Differences between {}</h3>{}{}{}", Html(what), Html(PAIRS.format(what)), table(head, rows[:FIRST], said), rest)
 
 
-def _row(part: Part, factor: str, line: _Line, p: float | None) -> Sequence[object]:
+def _row(part: Part, factor: str, scale: float, line: _Line, p: float | None) -> Sequence[object]:
     found, measure, places = line.found, line.measure, digits(line.measure)
-    ends = "–" if found.half is None else f"{found.mean - found.half:+.{places}f} to {found.mean + found.half:+.{places}f}".replace("-", "−")
+    ends = "–" if found.half is None else between(found.mean, found.half, f"+.{places}f")
+    end = scale * measure.width
     names = h("{} − {}", level(part, factor, line.one), level(part, factor, line.other))
     real = "real" if p is not None and p < 0.05 else ""
     told = "–" if p is None else "&lt; 0.001" if p < 0.001 else f"{p:.3f}"
     return [
-        names, title(measure), interval(found.mean, found.half, -measure.width / 2, measure.width / 2), figure(found.mean, places),
+        names, title(measure), interval(found.mean, found.half, -end, end), figure(found.mean, places),
         h('<td class="n">{}</td>', Html(ends)), found.n, h('<td class="n {}">{}</td>', Html(real), Html(told)),
     ]  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from common.reports.facts import Part
-from common.reports.html import Html, figure, folded, h, heat, joined, percent, shown, table
+from common.reports.html import Figure, Html, figure, folded, h, heat, percent, shown, table
 from common.reports.stats import Numbers, Shares
 from common.reports.sums import FOLDED, Measure
 from common.reports.svg import histogram, interval, stacked
@@ -16,15 +16,20 @@ ROWS = 4000  # of the tables with all combinations, over all questions of a part
 WIDE, TALL = 24, 60  # columns and rows of a heat map
 CHOICES = 12  # that have a column of their own
 
+MEANT = """<p>The <b>95 % interval</b> is where the mean would lie if the same were asked again very often: with 95 % confidence between
+these ends (Student’s t over single answers). Where few texts were asked many times, it says little about other texts.
+<b>sd</b> is how far single answers lie from the mean, <b>n</b> how many answers were found.</p>"""
+
 
 def view(part: Part) -> Html:
     """The answers of a part."""
     cut = [part.cube.names[n] for n in sorted(part.cube.folded)]
-    said = h("<p>Too many levels to be shown one by one: {}. The exported table (make export) has each row.</p>", ", ".join(cut)) if cut else ""
+    words = "<p>Too many levels to be shown one by one: {}. The exported table (make export) has each row.</p>"
+    said = h(words, ", ".join(cut)) if cut else ""
     found = [_question(part, n, measure) for n, measure in enumerate(part.measures)]
     others = [q.name or q.id for q in part.questions if q.type in ("text", "json")]
     free = h("<p>Not summed, since the answers are free text or JSON: {}.</p>", shown(", ".join(others), 400)) if others else ""
-    return h("{}{}{}", said, found, free) if found else Html("<p>No question has numbers or choices as answers.</p>")
+    return h("{}{}{}{}", Html(MEANT), said, found, free) if found else Html("<p>No question has numbers or choices as answers.</p>")
 
 
 def title(measure: Measure) -> Html:
@@ -51,7 +56,8 @@ def _question(part: Part, n: int, measure: Measure) -> Html:
     tables = _numbers if measure.numeric else _shares
     found = [tables(part, n, measure, [first])]
     found += [folded(h("By {}", name), tables(part, n, measure, [name])) for name in others]
-    found += [_heat(part, n, measure, *pair) for pair in combinations(factors, 2) if measure.numeric]
+    pairs = [*combinations(factors, 2)] if measure.numeric else []
+    found += [_heat(part, n, measure, *pair, is_open=pair == pairs[0]) for pair in pairs]
     if len(factors) > 1:
         found.append(folded("Every combination", tables(part, n, measure, factors)))
     if not measure.numeric or any(at == n for at, *_ in part.golds):
@@ -80,17 +86,33 @@ def _of(rows: int, there: int) -> str:
 
 def _numbers(part: Part, n: int, measure: Measure, names: Sequence[str]) -> Html:
     """A line for each level: the mean on the scale of the question, its interval, and how the answers are spread."""
-    q, places = measure.question, digits(measure)
+    places = digits(measure)
     rows, there = _rows(part, n, names)
     with_bins = list(names) == ["model"]
+    low, high = _scale([(measure.middle + sums.mean, sums.half or 0.0) for _, _, sums in rows], measure)
     found = []
     for label, key, sums in rows:
         mean, half = measure.middle + sums.mean, sums.half
-        ends = "–" if half is None else f"{mean - half:.{places}f} to {mean + half:.{places}f}"
-        row = [label, interval(mean, half, q.minimum, q.maximum), figure(mean, places), h('<td class="n">{}</td>', Html(ends)), figure(sums.sd, places), sums.n]
+        ends = Figure("–" if half is None else between(mean, half, f".{places}f"))
+        row = [label, interval(mean, half, low, high), figure(mean, places), ends, figure(sums.sd, places), sums.n]
         found.append(row + [histogram(part.bins[key[0], n])] * with_bins)
-    head = [" × ".join(names), h("{} – {}", q.minimum, q.maximum), "mean", "95 % interval", "sd", "n"] + ["distribution"] * with_bins
+    axis = h("{} – {}", figure(low, places), figure(high, places))
+    head = [" × ".join(names), axis, "mean", "95 % interval", "sd", "n"] + ["distribution"] * with_bins
     return table(head, found, _of(len(rows), there))
+
+
+def between(mean: float, half: float, form: str) -> str:
+    """An interval in words."""
+    return f"{mean - half:{form}} to {mean + half:{form}}".replace("-", "−")
+
+
+def _scale(means: Sequence[tuple[float, float]], measure: Measure) -> tuple[float, float]:
+    """The ends of an axis on which the differences can be seen: a tenth of the question's range or more, and all intervals."""
+    q, room = measure.question, measure.width / 20
+    low = max(q.minimum, min(mean - half for mean, half in means) - room / 2) if means else q.minimum
+    high = min(q.maximum, max(mean + half for mean, half in means) + room / 2) if means else q.maximum
+    middle = (low + high) / 2
+    return min(low, middle - room), max(high, middle + room)
 
 
 def _shares(part: Part, n: int, measure: Measure, names: Sequence[str]) -> Html:
@@ -110,7 +132,7 @@ def _shares(part: Part, n: int, measure: Measure, names: Sequence[str]) -> Html:
     return table([" × ".join(names), "", *keys, "n"], found, _of(len(rows), there), "shares")
 
 
-def _heat(part: Part, n: int, measure: Measure, down: str, across: str) -> Html:
+def _heat(part: Part, n: int, measure: Measure, down: str, across: str, is_open: bool) -> Html:
     """Means by two factors, darker where they are higher."""
     cells = part.cube.by(down, across)
     tops = list(dict.fromkeys(key[1] for key in cells))[:WIDE]
@@ -128,7 +150,8 @@ def _heat(part: Part, n: int, measure: Measure, down: str, across: str) -> Html:
     rows = [[level(part, down, side), *(cell(side, top) for top in tops)] for side in sides]
     head = [h("{} \\ {}", down, across), *(level(part, across, top) for top in tops)]
     cut = "" if (len(sides), len(tops)) == (len({k[0] for k in cells}), len({k[1] for k in cells})) else "; only the first levels are shown"
-    return folded(h("Means by {} and {}", down, across), table(head, rows, h("{} to {}{}", figure(low), figure(high), cut), "heat"))
+    drawn = table(head, rows, h("{} to {}{}", figure(low), figure(high), cut), "heat")
+    return folded(h("Means by {} and {}", down, across), drawn, is_open=is_open)
 
 
 # ---- beside what is right
@@ -152,8 +175,7 @@ def _confusion(pairs: Counter) -> Html:
         answers[answer] += count
     tops = [name for name, _ in golds.most_common(CHOICES)]
     tops += [name for name, _ in answers.most_common(CHOICES) if name not in golds]
-    rows = [[shown(gold, 40), *(heat(pairs[gold, top] / golds[gold], pairs[gold, top]) for top in tops)] for gold, _ in golds.most_common(CHOICES)]
+    sides = [name for name, _ in golds.most_common(CHOICES)]
+    rows = [[shown(gold, 40), *(heat(pairs[gold, top] / golds[gold], pairs[gold, top]) for top in tops)] for gold in sides]
     return table(["gold \\ answer", *(shown(top or "(no value)", 40) for top in tops)], rows, "", "heat")
 
-
-__all__ = ["digits", "joined", "joined_by", "level", "title", "view"]

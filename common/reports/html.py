@@ -49,14 +49,14 @@ def table(head: Sequence[object], rows: Iterable[Sequence[object]], caption: obj
     body = [h("<tr>{}{}</tr>", h('<th scope="row">{}</th>', first), [_cell(cell) for cell in cells]) for first, *cells in rows]
     top = [h('<th scope="col">{}</th>', cell) for cell in head]
     said = h("<caption>{}</caption>", caption) if caption else ""
-    label = Html(' tabindex="0" role="region" aria-label="table"')
-    return h(f'<div class="wide"{label}><table class="{kind}">{{}}<thead><tr>{{}}</tr></thead><tbody>{{}}</tbody></table></div>', said, top, body)
+    inside = h("{}<thead><tr>{}</tr></thead><tbody>{}</tbody>", said, top, body)
+    return h('<div class="wide" tabindex="0" role="region" aria-label="table"><table class="{}">{}</table></div>', Html(kind), inside)
 
 
 def _cell(value: object) -> Html:
     if isinstance(value, Html) and value.startswith("<td"):
         return value
-    number = isinstance(value, (int, float)) or isinstance(value, Figure)
+    number = isinstance(value, (int, float, Figure))
     return h('<td class="n">{}</td>' if number else "<td>{}</td>", value)
 
 
@@ -79,6 +79,6 @@ def heat(share: float, text: object) -> Html:
     return h(f'<td class="n heat" style="--v:{max(0.0, min(1.0, share)):.2f}">{{}}</td>', text)
 
 
-def folded(title: object, *inside: Html) -> Html:
+def folded(title: object, *inside: Html, is_open: bool = False) -> Html:
     """Something that opens when it is clicked."""
-    return h("<details><summary>{}</summary>{}</details>", title, inside)
+    return h("<details{}><summary>{}</summary>{}</details>", Html(" open" * is_open), title, inside)

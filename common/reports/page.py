@@ -37,7 +37,8 @@ def page(facts: Facts) -> bytes:
     links = [h('<a href="#{}">{}</a>', Html(key), name) for key, name in VIEWS]
     names = ", ".join(dict.fromkeys(one.run.experiment for one in facts.runs))
     known = {
-        "title": shown(names, 120), "made": shown(iso(facts.made)), "links": h("{}", links), "views": h("{}", views), "banner": _banner(facts),
+        "title": shown(names, 120), "made": shown(iso(facts.made)), "banner": _banner(facts),
+        "links": h("{}", links), "views": h("{}", views),
         "runs": shown(f"{len(facts.runs)} run{'s' * (len(facts.runs) > 1)}: {', '.join(one.run.key for one in facts.runs)}", 300),
     }  # fmt: skip
     return _template().substitute(known).encode("utf-8", "replace")

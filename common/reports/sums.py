@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from zlib import crc32
 
 from common.nouns import Question
-from common.results.checked import Value
 from common.reports.stats import Numbers, Shares
+from common.results.checked import Value
 
 LEVELS = 200  # levels of a factor that are told apart; a data set may have a million texts
 CELLS = 10_000  # combinations of all factors
@@ -76,7 +77,7 @@ class Cube:
             return self.cells.get(key := self._fold(key)) or self._new(key)
         return self.cells.setdefault(key, [measure.new() for measure in self._of])
 
-    def _merged(self, short: object) -> dict[Key, list]:
+    def _merged(self, short: Callable[[Key], Key]) -> dict[Key, list]:
         found: dict[Key, list] = {}
         for key, cell in self.cells.items():
             into = found.setdefault(short(key), [measure.new() for measure in self._of])
@@ -85,13 +86,20 @@ class Cube:
         return found
 
     def by(self, *names: str) -> dict[Key, list]:
-        """The sums by some of the factors, in their order as it came."""
+        """The sums by some of the factors, models in the order in which they came, all else by name."""
         places = [self.names.index(name) for name in names]
-        return self._merged(lambda key: tuple(key[n] for n in places))
+        found = self._merged(lambda key: tuple(key[n] for n in places))
+        models = {key[0]: n for n, key in enumerate(reversed(self.cells))} if names[:1] == ("model",) else {}
+        return dict(sorted(found.items(), key=lambda item: (-models.get(item[0][0], 0), *map(_natural, item[0][bool(models) :]))))
 
     def shown(self) -> list[str]:
         """The factors that have more than one level, and none that was folded."""
         return [name for n, name in enumerate(self.names) if n not in self.folded and len(self._levels[n]) > 1]
+
+
+def _natural(level: str) -> list:
+    """How levels are ordered: t2 before t10."""
+    return [(0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part) for part in re.split(r"([0-9]{1,9})", level)]
 
 
 class Cell:

@@ -20,7 +20,7 @@ def interval(mean: float, half: float | None, low: float, high: float) -> Html:
     zero = f'<line class="zero" x1="{_place(0, low, high)}" x2="{_place(0, low, high)}" y1="0" y2="18"/>' if low < 0 < high else ""
     line = f'<line class="span" x1="{begin}" x2="{end}" y1="9" y2="9"/>'
     track = '<line class="track" x1="0" x2="100%" y1="9" y2="9"/>'
-    return _svg("interval", f'{track}{zero}{line}<circle cx="{at}" cy="9" r="4"/>')
+    return _svg("interval", f'{track}{zero}{line}<circle cx="{at}" cy="9" r="3.5"/>')
 
 
 def _place(value: float, low: float, high: float) -> str:
@@ -30,10 +30,11 @@ def _place(value: float, low: float, high: float) -> str:
 def histogram(bins: Sequence[int]) -> Html:
     """How often values fell into equal parts of a range."""
     most, width = max(bins) or 1, 100 / len(bins)
+    tall = [HEIGHT * count / most for count in bins]
     bars = "".join(
-        f'<rect x="{n * width:.1f}%" y="{HEIGHT - HEIGHT * count / most:.1f}" width="{width * 0.9:.1f}%" height="{HEIGHT * count / most:.1f}"/>'
-        for n, count in enumerate(bins)
-        if count
+        f'<rect x="{n * width:.1f}%" y="{HEIGHT - high:.1f}" width="{width * 0.9:.1f}%" height="{high:.1f}"/>'
+        for n, high in enumerate(tall)
+        if high
     )
     return _svg("histogram", bars)
 

@@ -62,7 +62,8 @@ def _run(one: OneRun) -> Html:
     run, found = one.run, one.record
     facts = [("experiment", run.experiment), ("provider", run.provider), ("address", run.address), ("planned", iso(run.created_at))]
     facts += [(f"version: {name}", value) for name, value in _mapping(found.get("versions")).items()]
-    facts += [("files", ", ".join(str(_mapping(file).get("name", "")) for file in _list(found.get("files")))), ("digest of what was asked", run.digest)]
+    files = ", ".join(str(_mapping(file).get("name", "")) for file in _list(found.get("files")))
+    facts += [("files", files), ("digest of what was asked", run.digest)]
     asked = _mapping(found.get("asked"))
     prompts = [h("<h4>{}</h4>{}", name, long(_text(asked[name]), PROMPT)) for name in _TOLD if asked.get(name)]
     others = {name: value for name, value in asked.items() if name not in _TOLD}
