@@ -55,6 +55,7 @@ def main(results: Path) -> int:
     for summary in summaries:
         for line in _answers(results / summary["provider"] / summary["run"] / "results.csv"):
             print(line)
+    print("what each model was asked, and the mean of its answers to each question:")
     print(_means(summaries, report))
     print(SIMULATED)
     print(f"{time.monotonic() - begun:.0f} s; tables, texts and raw files: {_near(results)}; now open {_near(Path(report['report']))}")
@@ -110,7 +111,7 @@ def _means(summaries: list[dict], report: dict) -> str:
             asked, answered = sum(outcomes.values()), outcomes.get(SUCCEEDED, 0)
             means = (f"{total / n:.1f}" for n, total in (sums[model, question] for question in questions))
             rows.append((summary["provider"], model, asked, answered, usd(summary["cost_by_model"][model], True), *means))
-    return table(("provider", "model", "requests", "succeeded", "cost", *(f"mean {question}" for question in questions)), rows)
+    return table(("provider", "model", "requests", "succeeded", "cost", *questions), rows)
 
 
 def _said(command: list[str], shown: str) -> tuple[dict, float]:
