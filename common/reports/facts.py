@@ -13,6 +13,7 @@ import orjson
 from common.nouns import Question, Run, Shard
 from common.outcomes import SUCCEEDED
 from common.reports.sums import BINS, Conditions, Cube, Measure, measures
+from common.results.checked import kinds
 from common.results.export import Source
 from common.results.merge import run_rows
 from common.results.origin import RunOrigin
@@ -21,6 +22,7 @@ from common.results.tally import Kind, Tally
 from common.results.typed import reader
 from common.runs.overview import summary
 
+EXAMPLES, WORDS = 200, 500  # of what went wrong, and characters of one
 PAIRS = 10_000  # pairs of gold and answer that are told apart
 
 
@@ -45,6 +47,7 @@ class Part:
     cube: Cube
     conditions: Conditions
     golds: list[tuple[int, int, Callable[[str], object]]]  # (measure, place of its gold column among those kept, what reads it)
+    factors: Sequence[int]  # places of the further factors among what rows keep
     bins: dict[tuple[str, int], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0] * BINS))  # by model and measure
     gold: dict[tuple[int, str], Counter] = field(default_factory=lambda: defaultdict(Counter))  # pairs by measure and model
     names: dict[tuple[str, str], str] = field(default_factory=dict)  # of a persona or text, by factor and id
@@ -65,7 +68,7 @@ class OneRun:
 
 @dataclass
 class Facts:
-    """All of a report. `examples`: by (model, class of failure or problem), where it happened and in which words."""
+    """All of a report. `examples`: by class of failure or kind of problem, where it happened and in which words."""
 
     runs: list[OneRun] = field(default_factory=list)
     parts: dict[tuple, Part] = field(default_factory=dict)
@@ -103,9 +106,7 @@ def _read(facts: Facts, source: Source, label: Callable[[str, str], str]) -> Non
     run, origin, tally = source.run, RunOrigin(source.run), Tally(source.run.planned)
     manifest, record = _json(run, "run.json"), _json(run, "record/record.json")
     part = _part(facts, run, origin, manifest)
-    places = [n for n, (_, _, kind) in enumerate(manifest.get("kept", ())) if kind == "factor"]
-    see, answered = _Seen(facts, part, places), {}
-    host = run.host
+    see, answered, host = Seen(facts, part), {}, run.host
     for row in tally.counting(run_rows(*source)):
         see(row, label(host, row.meta.model))
         if at := row.result.created:
@@ -135,25 +136,29 @@ def _part(facts: Facts, run: Run, origin: RunOrigin, manifest: dict) -> Part:
     columns = [tuple(map(str, column)) for column in manifest.get("kept", ())]
     factors = tuple(header for header, _, kind in columns if kind == "factor")
     key = run.experiment, origin.questions, factors
-    if key not in facts.parts:
-        of = measures(origin.questions)
-        names = [name for _, name, _ in columns]
-        golds = [
-            (n, names.index(gold), lru_cache(4096)(reader(measure.question).whole))
-            for n, measure in enumerate(of)
-            if (gold := getattr(measure.question, "gold", "")) in names
-        ]
-        cube = Cube(("model", "persona", "text", *factors), of)
-        facts.parts[key] = Part(run.experiment, origin.questions, of, cube, Conditions(of), golds)
-    facts.parts[key].runs.append(run.key)
-    return facts.parts[key]
+    part = facts.parts.setdefault(key, new_part(run.experiment, origin.questions, columns))
+    part.runs.append(run.key)
+    return part
 
 
-class _Seen:
-    """Sums a row into the facts."""
+def new_part(experiment: str, questions: Sequence[Question], columns: Sequence[tuple[str, str, str]]) -> Part:
+    """A part without answers; `columns`: (header, name, kind) of what its rows keep of factors, personas and data."""
+    of, names = measures(questions), [name for _, name, _ in columns]
+    golds = [
+        (n, names.index(gold), lru_cache(4096)(reader(measure.question).whole))
+        for n, measure in enumerate(of)
+        if (gold := getattr(measure.question, "gold", "")) in names
+    ]
+    factors = [n for n, (_, _, kind) in enumerate(columns) if kind == "factor"]
+    cube = Cube(("model", "persona", "text", *(columns[n][0] for n in factors)), of)
+    return Part(experiment, questions, of, cube, Conditions(of), golds, factors)
 
-    def __init__(self, facts: Facts, part: Part, factors: Sequence[int]) -> None:
-        self._facts, self._part, self._factors = facts, part, factors
+
+class Seen:
+    """Sums rows into facts and one of their parts: `seen(row, model)`."""
+
+    def __init__(self, facts: Facts, part: Part) -> None:
+        self._facts, self._part = facts, part
 
     def __call__(self, row: Row, model: str) -> None:
         result, checked = row.result, row.checked
@@ -164,19 +169,18 @@ class _Seen:
         elif usage is None:
             use.unknown += 1
         if result.outcome != SUCCEEDED:
-            self._facts.examples.setdefault(result.outcome, (row.meta.custom_id, result.message or result.text[:500]))
+            self._facts.examples.setdefault(result.outcome, (row.meta.custom_id, (result.message or result.text)[:WORDS]))
         if checked is None:
             return
-        if checked.problems and result.text:
-            kind = getattr(checked.problems[0], "kind", checked.problems[0])
-            if len(self._facts.examples) < 200:
-                self._facts.examples.setdefault(kind, (row.meta.custom_id, result.text[:500]))
+        if checked.problems and result.text and len(self._facts.examples) < EXAMPLES:
+            for kind in kinds(checked.problems):
+                self._facts.examples.setdefault(kind, (row.meta.custom_id, result.text[:WORDS]))
         self._answer(row, model, checked.values, checked.reasons)
 
     def _answer(self, row: Row, model: str, found: Sequence, reasons: Sequence[str]) -> None:
         part, meta = self._part, row.meta
         values = [None if (value := found[m.n]) is None else m.fit(value) for m in part.measures]
-        levels = tuple(meta.kept[n] for n in self._factors)
+        levels = tuple(meta.kept[n] for n in part.factors)
         part.cube.add((model, meta.persona, meta.text, *levels), values)
         said = [reasons[m.n] or row.result.text for m in part.measures]
         part.conditions.add((meta.text, *levels), (meta.persona, model), values, said, meta.custom_id)
