@@ -69,7 +69,7 @@ def _question(part: Part, n: int, measure: Measure) -> Html:
 
 def _rows(part: Part, n: int, names: Sequence[str]) -> tuple[list[tuple[Html, tuple, Numbers | Shares]], int]:
     """(label, key, sums) by some factors, at most so many, and how many there are."""
-    cells = [(key, cell[n]) for key, cell in part.cube.by(*names).items() if cell[n].n]
+    cells = [(key, sums) for key, sums in part.cube.by(n, *names).items() if sums.n]
     most = max(100, ROWS // len(part.measures))
     labels = [(joined_by(level(part, name, one) for name, one in zip(names, key)), key, sums) for key, sums in cells[:most]]
     return labels, len(cells)
@@ -134,10 +134,10 @@ def _shares(part: Part, n: int, measure: Measure, names: Sequence[str]) -> Html:
 
 def _heat(part: Part, n: int, measure: Measure, down: str, across: str, is_open: bool) -> Html:
     """Means by two factors, darker where they are higher."""
-    cells = part.cube.by(down, across)
+    cells = part.cube.by(n, down, across)
     tops = list(dict.fromkeys(key[1] for key in cells))[:WIDE]
     sides = list(dict.fromkeys(key[0] for key in cells))[:TALL]
-    means = {key: measure.middle + cell[n].mean for key, cell in cells.items() if cell[n].n}
+    means = {key: measure.middle + sums.mean for key, sums in cells.items() if sums.n}
     if not means:
         return Html("")
     low, high = min(means.values()), max(means.values())

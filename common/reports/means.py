@@ -27,8 +27,8 @@ def write_means(facts: Facts, path: Path) -> int:
 
 def _rows(part: Part, factors: list[str]) -> Iterator[tuple]:
     for n, measure in enumerate(part.measures):
-        for key, cell in part.cube.by(*part.cube.names).items():
-            sums, levels = cell[n], dict(zip(part.cube.names, key))
+        for key, sums in part.cube.by(n, *part.cube.names).items():
+            levels = dict(zip(part.cube.names, key))
             told = (levels.get(name, "").replace(FOLDED, "") for name in factors)
             front = part.experiment, measure.question.id, measure.question.name, *told
             if not sums.n:

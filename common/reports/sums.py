@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from zlib import crc32
 
 from common.nouns import Question
@@ -73,23 +73,23 @@ class Cube:
         ):
             self.folded.add(most)
             self._levels[most] = {FOLDED}
-            self.cells = self._merged(self._fold)
+            before, self.cells = self.cells, {}
+            for old, cell in before.items():
+                for sums, more in zip(self.cells.setdefault(self._fold(old), [measure.new() for measure in self._of]), cell):
+                    sums.merge(more)
             return self.cells.get(key := self._fold(key)) or self._new(key)
         return self.cells.setdefault(key, [measure.new() for measure in self._of])
 
-    def _merged(self, short: Callable[[Key], Key]) -> dict[Key, list]:
-        found: dict[Key, list] = {}
-        for key, cell in self.cells.items():
-            into = found.setdefault(short(key), [measure.new() for measure in self._of])
-            for sums, more in zip(into, cell):
-                sums.merge(more)
-        return found
-
-    def by(self, *names: str) -> dict[Key, list]:
-        """The sums by some of the factors, models in the order in which they came, all else by name."""
+    def by(self, n: int, *names: str) -> dict[Key, Numbers | Shares]:
+        """The sums of the n-th measure by some of the factors, models in the order in which they came, all else by name."""
         places = [self.names.index(name) for name in names]
-        found = self._merged(lambda key: tuple(key[n] for n in places))
-        models = {key[0]: n for n, key in enumerate(reversed(self.cells))} if names[:1] == ("model",) else {}
+        found: dict[Key, Numbers | Shares] = {}
+        for key, cell in self.cells.items():
+            short = tuple(key[place] for place in places)
+            if short not in found:
+                found[short] = self._of[n].new()
+            found[short].merge(cell[n])
+        models = {key[0]: at for at, key in enumerate(reversed(self.cells))} if names[:1] == ("model",) else {}
         return dict(sorted(found.items(), key=lambda item: (-models.get(item[0][0], 0), *map(_natural, item[0][bool(models) :]))))
 
     def shown(self) -> list[str]:

@@ -80,7 +80,10 @@ def _models(found: dict) -> Iterator[list]:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()
+    try:
+        return value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()
+    except orjson.JSONEncodeError:  # too deep: nothing that we wrote
+        return "(cannot be shown)"
 
 
 def _mapping(value: object) -> Mapping:
