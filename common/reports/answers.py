@@ -12,8 +12,8 @@ from common.reports.stats import Numbers, Shares
 from common.reports.sums import FOLDED, Measure
 from common.reports.svg import histogram, interval, stacked
 
-ROWS = 4000  # of the tables with all combinations, over all questions of a part
-WIDE, TALL = 24, 60  # columns and rows of a heat map
+ROWS = 4000  # of tables of one kind, over all questions of a part: they share the room that a page has
+WIDE, TALL, SIDES = 24, 60, 1200  # columns and rows of a heat map, and rows over all questions
 CHOICES = 12  # that have a column of their own
 
 MEANT = """<p>The <b>95 % interval</b> is where the mean would lie if the same were asked again very often: with 95 % confidence between
@@ -70,7 +70,7 @@ def _question(part: Part, n: int, measure: Measure) -> Html:
 def _rows(part: Part, n: int, names: Sequence[str]) -> tuple[list[tuple[Html, tuple, Numbers | Shares]], int]:
     """(label, key, sums) by some factors, at most so many, and how many there are."""
     cells = [(key, sums) for key, sums in part.cube.by(n, *names).items() if sums.n]
-    most = max(100, ROWS // len(part.measures))
+    most = max(20, ROWS // len(part.measures))
     labels = [(joined_by(level(part, name, one) for name, one in zip(names, key)), key, sums) for key, sums in cells[:most]]
     return labels, len(cells)
 
@@ -136,7 +136,7 @@ def _heat(part: Part, n: int, measure: Measure, down: str, across: str, is_open:
     """Means by two factors, darker where they are higher."""
     cells = part.cube.by(n, down, across)
     tops = list(dict.fromkeys(key[1] for key in cells))[:WIDE]
-    sides = list(dict.fromkeys(key[0] for key in cells))[:TALL]
+    sides = list(dict.fromkeys(key[0] for key in cells))[: min(TALL, max(10, SIDES // len(part.measures)))]
     means = {key: measure.middle + sums.mean for key, sums in cells.items() if sums.n}
     if not means:
         return Html("")
