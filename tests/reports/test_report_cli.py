@@ -13,7 +13,7 @@ import pytest
 from common import cli
 from tests.cli.scripts import MODEL, only_run
 from tests.reports.test_page import Seen, words
-from tests.support import STUDY, Commands
+from tests.support import QUICK, STUDY, Commands
 from tests.torture.world import World
 
 JOY = {
@@ -27,14 +27,14 @@ Report = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def answered(calm: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A results folder with a run of either provider."""
+    """A results folder with a study at two providers."""
     calm.reset()
     folder = tmp_path_factory.mktemp("answered")
     (folder / "t.txt").write_text("A text.")
     (folder / "experiment.toml").write_text("\n".join(f"{key} = {value}" for key, value in {**STUDY, **JOY}.items()))
-    for script in ("openai", "claude"):
-        end = Commands(calm, folder / "results")(script, "--batch", "--experiment", folder, "--model", MODEL[script])
-        assert end.code == 0, end.said
+    models = MODEL["openai"], MODEL["claude"]
+    end = Commands(calm, folder / "results").tool("study", folder, "--model", *models, "--batch", "--run", "both", *QUICK)
+    assert end.code == 0, end.said
     return folder / "results"
 
 
@@ -59,9 +59,10 @@ def report(results: Path, calm: World, monkeypatch: pytest.MonkeyPatch, capsys: 
     return typed
 
 
-def test_several_providers(report: Report, results: Path) -> None:
-    """One page and one table of all runs: the numbers are those of results.csv, and no row is embedded."""
-    code, out, err = report("all")
+@pytest.mark.parametrize("typed", [("all",), ("both",), ("openai/both", "claude/both")])
+def test_several_providers(report: Report, results: Path, typed: tuple[str, ...]) -> None:
+    """One page and one table of all runs, or of a study by its name: the numbers are those of results.csv, and no row is embedded."""
+    code, out, err = report(*typed)
     assert (code, err) == (0, "") and out.splitlines()[-1] == f"open {results / 'report.html'}" and "SIMULATED" in out
     page = (results / "report.html").read_text(encoding="utf-8")
     said = words(Seen(page))
@@ -108,4 +109,4 @@ def test_what_is_refused(report: Report, results: Path, tmp_path: Path) -> None:
         code, out, err = report(*argv)
         assert (code, out, err.count("\n")) == (2, "", 1) and expected in err
     assert not (results / "report.html").exists()
-    assert report()[1].count("study") == 0 and report()[1].startswith("provider")
+    assert report()[1].startswith("provider")
