@@ -55,7 +55,7 @@ def main(results: Path) -> int:
     for summary in summaries:
         for line in _answers(results / summary["provider"] / summary["run"] / "results.csv"):
             print(line)
-    print("what each model was asked, and the mean of its answers to each question:")
+    print("what each model cost, and the mean of its answers to each question:")
     print(_means(summaries, report))
     print(SIMULATED)
     print(f"{time.monotonic() - begun:.0f} s; tables, texts and raw files: {_near(results)}; now open {_near(Path(report['report']))}")
@@ -98,7 +98,7 @@ def _report(summaries: list[dict], results: Path) -> dict:
 
 
 def _means(summaries: list[dict], report: dict) -> str:
-    """What each model was asked and what it cost, and its mean answer to each question."""
+    """How much each model answered, what that cost, and its mean answer to each question."""
     sums: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
     with open(report["table"], encoding="utf-8-sig", newline="") as file:
         for row in csv.DictReader(file):
@@ -108,10 +108,9 @@ def _means(summaries: list[dict], report: dict) -> str:
     rows = []
     for summary in summaries:
         for model, outcomes in summary["by_model"].items():
-            asked, answered = sum(outcomes.values()), outcomes.get(SUCCEEDED, 0)
             means = (f"{total / n:.1f}" for n, total in (sums[model, question] for question in questions))
-            rows.append((summary["provider"], model, asked, answered, usd(summary["cost_by_model"][model], True), *means))
-    return table(("provider", "model", "requests", "succeeded", "cost", *questions), rows)
+            rows.append((summary["provider"], model, outcomes.get(SUCCEEDED, 0), usd(summary["cost_by_model"][model], True), *means))
+    return table(("provider", "model", "answers", "cost", *questions), rows)
 
 
 def _said(command: list[str], shown: str) -> tuple[dict, float]:

@@ -35,7 +35,7 @@ def page(facts: Facts) -> bytes:
     mark = Html(' <span class="mark">rehearsal</span>' if facts.simulated else "")
     views = [h('<section id="{}"><h2>{}{}</h2>{}</section>', Html(key), name, mark, inside[key]) for key, name in VIEWS]
     links = [h('<a href="#{}">{}</a>', Html(key), name) for key, name in VIEWS]
-    names = ", ".join(dict.fromkeys(one.run.experiment for one in facts.runs))
+    names = ", ".join(dict.fromkeys(str(one.record.get("title") or one.run.experiment) for one in facts.runs))
     known = {
         "title": shown(names, 120), "made": shown(iso(facts.made)), "banner": _banner(facts),
         "links": h("{}", links), "views": h("{}", views),
