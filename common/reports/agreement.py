@@ -22,7 +22,7 @@ less does not.
 <b>Between models</b> asks: do different models say the same of the same condition (mean or most frequent answer of their trials)?
 <b>Between trials</b> asks: does one model say the same when it is asked again? Numbers count by their distance (interval),
 choices as alike or not (nominal). A dash: nothing to compare, or all answers the same.</p>"""
-PAIRS = """<p>Two {} are compared only where both answered the same condition, so that hard and easy conditions count for both.
+PAIRS = """<p>Two models are compared only where both answered the same condition, so that hard and easy conditions count for both.
 The interval says between which values the true mean difference lies with 95 % confidence. <b>p</b> (paired t-test) is how often
 chance alone would bring such a difference; it is corrected for the number of comparisons in this table after Holm, so that below 0.05
 may be called a real difference. It speaks of the conditions that were asked, not of others.</p>"""
@@ -32,7 +32,10 @@ def view(part: Part) -> Html:
     """Agreement and differences of a part."""
     kept = part.conditions
     said = f"<p>Compared: a random {len(kept.places):,} of about {len(kept.places) * kept.part:,} texts, for which there is room.</p>"
-    differences = [_differences(part, "models", _by_model(part)), _differences(part, "personas", _by_persona(part))]
+    differences = [
+        _differences(part, "models", PAIRS, _by_model(part)),
+        _differences(part, "personas", "<p>The same of personas.</p>", _by_persona(part)),
+    ]  # fmt: skip
     return h("{}{}{}{}", Html(said if kept.part > 1 else ""), Html(ALPHA), _alphas(part), differences)
 
 
@@ -105,7 +108,7 @@ def _lines(part: Part, groups: Groups) -> Iterator[_Line]:
                 yield _Line(measure, one, other, paired(found))
 
 
-def _differences(part: Part, what: str, groups: Groups) -> Html:
+def _differences(part: Part, what: str, meant: str, groups: Groups) -> Html:
     lines = list(_lines(part, groups))
     if not lines:
         return Html("")
@@ -117,7 +120,7 @@ def _differences(part: Part, what: str, groups: Groups) -> Html:
     head = [f"first {what[:-1]} − second", "question", "", "difference", "95 % interval", "pairs", "p (Holm)"]
     said = f"{len(lines):,} comparisons, {real:,} with p below 0.05; the largest first" + (f", {MOST} shown" if len(lines) > MOST else "")
     rest = folded(f"{len(rows) - FIRST} more", table(head, rows[FIRST:])) if len(rows) > FIRST else ""
-    return h("<h3>Differences between {}</h3>{}{}{}", Html(what), Html(PAIRS.format(what)), table(head, rows[:FIRST], said), rest)
+    return h("<h3>Differences between {}</h3>{}{}{}", Html(what), Html(meant), table(head, rows[:FIRST], said), rest)
 
 
 def _row(part: Part, factor: str, scale: float, line: _Line, p: float | None) -> Sequence[object]:

@@ -95,7 +95,7 @@ def _numbers(part: Part, n: int, measure: Measure, names: Sequence[str]) -> Html
         mean, half = measure.middle + sums.mean, sums.half
         ends = Figure("–" if half is None else between(mean, half, f".{places}f"))
         row = [label, interval(mean, half, low, high), figure(mean, places), ends, figure(sums.sd, places), sums.n]
-        found.append(row + [histogram(part.bins[key[0], n])] * with_bins)
+        found.append([*row, histogram(part.bins[key[0], n])] if with_bins else row)
     axis = h("{} – {}", figure(low, places), figure(high, places))
     head = [" × ".join(names), axis, "mean", "95 % interval", "sd", "n"] + ["distribution"] * with_bins
     return table(head, found, _of(len(rows), there))
@@ -121,7 +121,8 @@ def _shares(part: Part, n: int, measure: Measure, names: Sequence[str]) -> Html:
     rows, there = _rows(part, n, names)
     for _, _, sums in rows:
         whole.update(sums.counts)
-    top = [name for name, _ in whole.most_common(CHOICES)]
+    asked = [name for name, _ in measure.question.choices] or ["yes", "no"]
+    top = sorted((name for name, _ in whole.most_common(CHOICES)), key=lambda name: asked.index(name) if name in asked else len(asked))
     found = []
     for label, _, sums in rows:
         rest = sums.n - sum(sums.counts[name] for name in top)

@@ -66,7 +66,7 @@ def _one(part: Part, apart: Apart) -> Html:
     measure = part.measures[apart.n]
     how = f"{apart.spread * measure.width:.{digits(measure)}f} apart" if measure.numeric else f"{apart.spread:.0%} say otherwise"
     head = ["model", "mean of trials" if measure.numeric else "most frequent", "n", "in the words of one trial"]
-    return h("<h4>{}</h4><p>{}: {}</p>{}", where, title(measure), how, table(head, _models(part, apart), "", "side"))
+    return h("<h3>{}</h3><p>{}: {}</p>{}", where, title(measure), how, table(head, _models(part, apart), "", "side"))
 
 
 def _models(part: Part, apart: Apart) -> Iterator[list]:

@@ -12,7 +12,7 @@ import orjson
 
 from common.nouns import Question, Run, Shard
 from common.outcomes import SUCCEEDED
-from common.reports.sums import BINS, Conditions, Cube, Measure, measures
+from common.reports.sums import Conditions, Cube, Measure, measures
 from common.results.checked import kinds
 from common.results.export import Source
 from common.results.merge import run_rows
@@ -48,7 +48,7 @@ class Part:
     conditions: Conditions
     golds: list[tuple[int, int, Callable[[str], object]]]  # (measure, place of its gold column among those kept, what reads it)
     factors: Sequence[int]  # places of the further factors among what rows keep
-    bins: dict[tuple[str, int], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0] * BINS))  # by model and measure
+    bins: dict[tuple[str, int], list[int]] = field(default_factory=dict)  # by model and measure
     gold: dict[tuple[int, str], Counter] = field(default_factory=lambda: defaultdict(Counter))  # pairs by measure and model
     names: dict[tuple[str, str], str] = field(default_factory=dict)  # of a persona or text, by factor and id
     runs: list[str] = field(default_factory=list)
@@ -185,8 +185,10 @@ class Seen:
         said = [reasons[m.n] or row.result.text for m in part.measures]
         part.conditions.add((meta.text, *levels), (meta.persona, model), values, said, meta.custom_id)
         for n, value in enumerate(values):
-            if value is not None and part.measures[n].numeric:
-                part.bins[model, n][part.measures[n].bin(value)] += 1
+            if value is not None and (measure := part.measures[n]).numeric:
+                if (model, n) not in part.bins:
+                    part.bins[model, n] = [0] * measure.bins
+                part.bins[model, n][measure.bin(value)] += 1
         if len(part.names) < 1000:
             part.names.setdefault(("persona", meta.persona), meta.persona_name)
             part.names.setdefault(("text", meta.text), meta.text_title)

@@ -31,7 +31,7 @@ def long(value: object, limit: int) -> Html:
     text = str(value)
     lines = [one_line(line, limit) for line in text[:limit].splitlines()]
     more = f"\n… {len(text) - limit:,} more characters" if len(text) > limit else ""
-    return Html(f'<pre dir="auto">{html.escape(chr(10).join(lines))}{more}</pre>')
+    return Html(f'<pre dir="auto" tabindex="0">{html.escape(chr(10).join(lines))}{more}</pre>')
 
 
 def h(template: str, *values: object) -> Html:
@@ -47,10 +47,10 @@ def joined(values: Iterable[object]) -> Html:
 def table(head: Sequence[object], rows: Iterable[Sequence[object]], caption: object = "", kind: str = "") -> Html:
     """A table that scrolls by itself where it is too wide. The first cell of a row names it; numbers and `Html` stand as they come."""
     body = [h("<tr>{}{}</tr>", h('<th scope="row">{}</th>', first), [_cell(cell) for cell in cells]) for first, *cells in rows]
-    top = [h('<th scope="col">{}</th>', cell) for cell in head]
+    top = [h('<th scope="col">{}</th>', cell) if cell else Html("<td></td>") for cell in head]
     said = h("<caption>{}</caption>", caption) if caption else ""
     inside = h("{}<thead><tr>{}</tr></thead><tbody>{}</tbody>", said, top, body)
-    return h('<div class="wide" tabindex="0" role="region" aria-label="table"><table class="{}">{}</table></div>', Html(kind), inside)
+    return h('<div class="wide" tabindex="0"><table class="{}">{}</table></div>', Html(kind), inside)
 
 
 def _cell(value: object) -> Html:

@@ -29,14 +29,16 @@ class Measure:
         self.middle = (question.minimum + question.maximum) / 2
         self.width = question.maximum - question.minimum
         self.new = Numbers if self.numeric else Shares
+        self.bins = int(self.width) + 1 if question.type == "integer" and self.width < BINS else BINS
 
     def fit(self, value: Value) -> float | str:
         """A value as it is added."""
         return value - self.middle if self.numeric else str(value)[:_SHORT]
 
     def bin(self, value: float) -> int:
-        """Which of BINS parts of the range a value, as it is added, falls into."""
-        return min(BINS - 1, max(0, int((value / self.width + 0.5) * BINS)))
+        """Which part of the range a value, as it is added, falls into; of few whole numbers each is its own."""
+        share = (value + self.width / 2) / (self.width + 1 if self.bins < BINS else self.width)
+        return min(self.bins - 1, max(0, int(share * self.bins + 1e-9)))
 
 
 def measures(questions: Sequence[Question]) -> tuple[Measure, ...]:

@@ -65,9 +65,9 @@ def _run(one: OneRun) -> Html:
     files = ", ".join(str(_mapping(file).get("name", "")) for file in _list(found.get("files")))
     facts += [("files", files), ("digest of what was asked", run.digest)]
     asked = _mapping(found.get("asked"))
-    prompts = [h("<h4>{}</h4>{}", name, long(_text(asked[name]), PROMPT)) for name in _TOLD if asked.get(name)]
+    prompts = [h("<h3>{}</h3>{}", name, long(_text(asked[name]), PROMPT)) for name in _TOLD if asked.get(name)]
     others = {name: value for name, value in asked.items() if name not in _TOLD}
-    parameters = h("<h4>parameters</h4>{}", long(_text(others), PARAMETERS)) if others else ""
+    parameters = h("<h3>parameters</h3>{}", long(_text(others), PARAMETERS)) if others else ""
     none = "" if found else Html("<p>This run has no record: an earlier version planned it.</p>")
     named = table(["", ""], [[name, shown(value, 300)] for name, value in facts], "", "plain")
     return h("{}{}{}{}{}", none, named, table(["model", "id", "ids reported", "max_tokens"], _models(found)), prompts, parameters)

@@ -69,7 +69,14 @@ def test_bins(value: float) -> None:
     """Each value of the range has one, the ends included."""
     measure = ASKED[0]
     at = measure.bin(measure.fit(value))
-    assert 0 <= at < BINS and at * 0.5 - 1e-9 <= value <= (at + 1) * 0.5 + 1e-9
+    assert 0 <= at < BINS and at * 0.5 - 1e-7 <= value <= (at + 1) * 0.5 + 1e-7
+
+
+def test_few_whole_numbers_have_a_bin_each() -> None:
+    (stars,) = measures([Question("Q1", "Stars", 1.0, 5.0, type="integer")])
+    assert [stars.bin(stars.fit(n)) for n in range(1, 6)] == [0, 1, 2, 3, 4] and stars.bins == 5
+    (many,) = measures([Question("Q1", "Many", 0.0, 100.0, type="integer")])
+    assert many.bins == BINS and [many.bin(many.fit(n)) for n in (0, 4, 5, 99, 100)] == [0, 0, 1, 19, 19]
 
 
 def test_conditions_are_let_go_whole(monkeypatch: pytest.MonkeyPatch) -> None:
