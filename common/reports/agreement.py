@@ -118,7 +118,8 @@ def _differences(part: Part, what: str, meant: str, groups: Groups) -> Html:
     rows = [_row(part, what[:-1], scale, *pair) for pair in both[:MOST]]
     real = sum(p is not None and p < 0.05 for p in corrected)
     head = [f"first {what[:-1]} − second", "question", "", "difference", "95 % interval", "pairs", "p (Holm)"]
-    said = f"{len(lines):,} comparison{'s' * (len(lines) > 1)}, {real:,} with p below 0.05; the largest first" + (f", {MOST} shown" if len(lines) > MOST else "")
+    count = f"{len(lines):,} comparison{'s' * (len(lines) > 1)}, {real:,} with p below 0.05; the largest first"
+    said = count + (f", {MOST} shown" if len(lines) > MOST else "")
     rest = folded(f"{len(rows) - FIRST} more", table(head, rows[FIRST:])) if len(rows) > FIRST else ""
     return h("<h3>Differences between {}</h3>{}{}{}", Html(what), Html(meant), table(head, rows[:FIRST], said), rest)
 
