@@ -62,8 +62,8 @@ serve: setup ## run the local batch service alone (make serve PORT=8790 SPEED=36
 status: setup ## where a batch or run stands (make status ID=batch_abc123)
 	$(PY) -m tools.status $(ID)
 
-report: setup ## all runs of this results folder in one table
-	$(PY) -m tools.report
+report: setup ## all runs in one table, or their answers as a page (make report RUN="a b" or RUN=all [OUT=FILE.html])
+	$(PY) -m tools.report $(RUN) $(if $(OUT),--out "$(OUT)")
 
 models: setup ## what models cost and until when (make models DOCS=1 writes docs/providers.md)
 	$(PY) -m tools.models $(if $(DOCS),--docs)

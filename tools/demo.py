@@ -9,15 +9,17 @@ import subprocess
 import sys
 import time
 import unicodedata
+from collections import defaultdict
 from pathlib import Path
 
 from common.cli import tool
 from common.cli.exits import UNFINISHED
-from common.cli.text import SIMULATED, failures, runs_table
+from common.cli.text import SIMULATED, failures, table
 from common.errors import BatchError
+from common.outcomes import SUCCEEDED
 from common.providers import local
 from common.settings import ROOT
-from common.text import one_line
+from common.text import one_line, size, usd
 
 SCRIPTS = (
     ["openai_example.py", "--batch"],
@@ -45,6 +47,7 @@ def main(results: Path) -> int:
         with local.account("openai", results):  # one service for all four
             summaries = [run_to_its_end([*script, "--local"], results) for script in SCRIPTS]
         _convert(summaries[0], results)
+        report = _report(summaries, results)
     except Failed as failed:
         print(failed, file=sys.stderr)
         return failed.code
@@ -52,9 +55,10 @@ def main(results: Path) -> int:
     for summary in summaries:
         for line in _answers(results / summary["provider"] / summary["run"] / "results.csv"):
             print(line)
-    print(runs_table(summaries))
+    print("what each model cost, and the mean of its answers to each question:")
+    print(_means(summaries, report))
     print(SIMULATED)
-    print(f"{time.monotonic() - begun:.0f} s; tables, texts and raw files: {_near(results)}")
+    print(f"{time.monotonic() - begun:.0f} s; tables, texts and raw files: {_near(results)}; now open {_near(Path(report['report']))}")
     return 0
 
 
@@ -84,6 +88,29 @@ def _convert(summary: dict, results: Path) -> None:
     file = results / "openai" / "batch_results" / f"{batch_id}_output.jsonl"
     report, seconds = _said([CONVERTER, str(file), "--json"], f"python {CONVERTER} …")
     print(f"{report['files'][0]['rows']} text files, {seconds:.1f} s")
+
+
+def _report(summaries: list[dict], results: Path) -> dict:
+    runs = [f"{summary['provider']}/{summary['run']}" for summary in summaries]
+    report, seconds = _said(["-m", "tools.report", *runs, "--results", str(results), "--json"], "python -m tools.report …")
+    print(f"a page of {size(Path(report['report']).stat().st_size)}, {seconds:.1f} s")
+    return report
+
+
+def _means(summaries: list[dict], report: dict) -> str:
+    """How much each model answered, what that cost, and its mean answer to each question."""
+    sums: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
+    with open(report["table"], encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file):
+            of = sums[row["model"], f"{row['question']} {row['name']}"]
+            of[0], of[1] = of[0] + int(row["n"]), of[1] + int(row["n"]) * float(row["mean"])
+    questions = list(dict.fromkeys(question for _, question in sums))
+    rows = []
+    for summary in summaries:
+        for model, outcomes in summary["by_model"].items():
+            means = (f"{total / n:.1f}" for n, total in (sums[model, question] for question in questions))
+            rows.append((summary["provider"], model, outcomes.get(SUCCEEDED, 0), usd(summary["cost_by_model"][model], True), *means))
+    return table(("provider", "model", "answers", "cost", *questions), rows)
 
 
 def _said(command: list[str], shown: str) -> tuple[dict, float]:

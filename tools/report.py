@@ -1,4 +1,4 @@
-"""make report: all runs of the results folder in one table."""
+"""make report: all runs of the results folder in one table; with RUN= their answers as one page, report.html."""
 
 import sys
 

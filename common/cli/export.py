@@ -29,7 +29,7 @@ def command(args: argparse.Namespace) -> int:
         runs = runs_named(journal, args.runs)
         if args.long and not any(RunOrigin(run).questions for run in runs):
             raise InputError("none of these runs has questions, so a row per question has nothing to say; leave out --long")
-        sources = [_source(journal, run, stack) for run in runs]
+        sources = [source_of(journal, run, stack) for run in runs]
         folder = _new_folder(args.out, results)
         try:
             table, tally, rows, copies = export(sources, folder, args.format, args.long)
@@ -51,7 +51,8 @@ def command(args: argparse.Namespace) -> int:
     return OK if rows else UNFINISHED
 
 
-def _source(journal: Journal, run: Run, stack: ExitStack) -> Source:
+def source_of(journal: Journal, run: Run, stack: ExitStack) -> Source:
+    """What the rows of a run are read from; its provider is asked nothing and closed with the stack."""
     provider = stack.enter_context(closing(connect(Account(catalog.hosts()[run.host], run.address))))
     return Source(run, journal.shards(run), provider.decode)
 

@@ -279,7 +279,7 @@ def converter(tool: Tool) -> argparse.ArgumentParser:
 
 TARGETS = {
     "status": "Where a batch or a run stands, whichever script made it; without an ID, all runs.",
-    "report": "All runs of the results folder in one table.",
+    "report": "All runs of the results folder in one table; with names, their answers as one page to open in a browser.",
     "audit": "Verify every run of the results folder against journal and checksums; exit code 1 when something is wrong.",
     "adopt": "Rebuild what the journal does not know from run folders and the host's list; sends nothing, keeps what is newer.",
     "rescore": "Score the answers of runs again by changed questions, from their raw files; nothing is sent, the old tables stay.",
@@ -313,6 +313,13 @@ def target(name: str) -> argparse.ArgumentParser:
             option("id", "a batch id or a run", nargs="?", metavar="ID"),
             option("more", "options of the script that made it", nargs=argparse.REMAINDER, metavar="…"),
         )
+    elif name == "report":
+        _added(
+            p,
+            option("runs", "runs, as name or provider/name, a study's name, or all; none: a table of all runs", nargs="*", metavar="RUN"),
+            option("--out", "the page's file (default: report.html in the results folder)", type=Path, metavar="FILE"),
+            RESULTS, JSON,
+        )  # fmt: skip
     elif name in WITH_WORDS:
         _added(p, option("runs", "a run, or provider/run, or all", nargs="+", metavar="RUN"), *_WORDS[name], RESULTS, JSON)
     elif name == "share":

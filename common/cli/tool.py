@@ -9,14 +9,14 @@ from contextlib import closing
 from pathlib import Path
 
 from common import catalog, cli
-from common.cli import adopt, export, forget, rescore, share
+from common.cli import adopt, export, forget, report, rescore, share
 from common.cli.exits import OK, UNFINISHED, guarded
 from common.cli.named import looked_at, named
 from common.cli.new import new
 from common.cli.progress import Patient
 from common.cli.scripts import script_of
 from common.cli.session import results_folder
-from common.cli.text import all_runs, table
+from common.cli.text import table
 from common.errors import InputError, disk_error
 from common.maintenance.audit import audit
 from common.maintenance.backup import backup
@@ -52,13 +52,6 @@ def _row(journal: Journal, run: Run) -> Sequence[object]:
 def _unread(journal: Journal) -> list[str]:
     """The runs that could not be shown, after all were asked for."""
     return list(journal.garbled.values())
-
-
-def _report(args: argparse.Namespace) -> int:
-    """All runs in one table."""
-    with looked_at(results_folder()) as journal:
-        print(all_runs(journal), *_unread(journal), sep="\n")
-    return OK
 
 
 def _audit(args: argparse.Namespace) -> int:
@@ -97,7 +90,7 @@ def _backup(args: argparse.Namespace) -> int:
 
 
 TARGETS = {
-    "status": _status, "report": _report, "audit": _audit, "backup": _backup, "adopt": adopt.command,
+    "status": _status, "report": report.command, "audit": _audit, "backup": _backup, "adopt": adopt.command,
     "rescore": rescore.command, "export": export.command, "forget": forget.command,
     "share": share.share_run, "import": share.import_run, "new": new,
 }  # fmt: skip

@@ -36,11 +36,12 @@ def test_the_demo_fits_a_screen(tmp_path: Path) -> None:
     done = tool("demo", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert len(lines) < 24 and max(map(columns, lines[:-1])) <= 100
-    assert [line.split()[0] for line in lines[:5]] == ["python"] * 5
-    assert sum(re.search(r" 120 +120 +0 +as if ", line) is not None for line in lines) == 10
+    assert len(lines) <= 24 and max(map(columns, lines[:-1])) <= 100
+    assert [line.split()[0] for line in lines[:6]] == ["python"] * 6
+    assert sum(re.search(r" 120 +as if \$[0-9.]+( +[0-9]{2}\.[0-9]){4}$", line) is not None for line in lines) == 10
     assert sum(line.startswith(("gpt-4.1 as ", "deepseekr1 as ")) for line in lines) == 2
     assert "SIMULATED" in lines[-2] and min(str(tmp_path), os.path.relpath(tmp_path, ROOT), key=len) in lines[-1]
+    assert lines[-1].endswith("report.html") and "REHEARSAL" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert tool("report", tmp_path).stdout.count("literary-") == 14  # ten models, and four that are simulated
     assert tool("audit", tmp_path).stdout.splitlines()[-1] == "5 runs, 0 with findings"
     assert len(tool("status", tmp_path).stdout.splitlines()) == 2 + 5
