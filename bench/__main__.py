@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import convert_rows, journal_rows, page, plan_rows, send_rows, server_rows, typed_rows
+from bench import convert_rows, grow_rows, journal_rows, page, plan_rows, send_rows, server_rows, typed_rows
 from bench.measure import ROOT, Wrong
 from bench.rows import Bench
 
@@ -19,6 +19,7 @@ WORK = {
     "journal": journal_rows.shards,
     "plan": plan_rows.studies,
     "data": plan_rows.data_sets,
+    "grow": grow_rows.looked_up,
     "many": convert_rows.many_files,
     "send": send_rows.submit_and_collect,
     "typed": typed_rows.typed,

@@ -206,7 +206,6 @@ def _write(
     skip_invalid: bool,
 ) -> Planned:
     check_asked(experiment)
-    sweep(run, ())
     askable = Askable(experiment, skip_invalid)
     experiment, host = askable.experiment, account.host
     every = grids(experiment, models, host)
@@ -227,6 +226,7 @@ def _write(
         invalid=[*askable.left_out],
         skipped=(unaskable := askable.count * ways * experiment.trials),
     )
+    sweep(run, ())
     made: list[Shard] = []
     for n, grid in enumerate(every):
         share = None if experiment.limit is None else (experiment.limit + len(models) - 1 - n) // len(models)
