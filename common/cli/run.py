@@ -21,7 +21,7 @@ from common.reports.notify import notify
 from common.runs.choose import check_open, check_prices, check_source, choose_models
 from common.runs.lifecycle import Lifecycle
 from common.runs.lock import InWork
-from common.runs.overview import current_summary, grid_of, plan_facts
+from common.runs.overview import counted_line, current_summary, grid_of, plan_facts
 from common.runs.plan import Planned, plan
 from common.runs.reuse import refresh
 from common.runs.told import grid_line
@@ -116,7 +116,7 @@ def _print_plan(session: ScriptSession, planned: Planned) -> None:
     found = _plan_facts(session, planned)
     session.say(
         f"run {found['run']} at {found['host']}: {found['requests']:,} requests in {len(found['shards'])} batches, "
-        f"{size(found['bytes'])}, about {found['estimated_prompt_tokens']:,} prompt tokens",
+        f"{size(found['bytes'])}, about {found['estimated_prompt_tokens']:,} prompt tokens{counted_line(found['prompt_tokens_counted'])}",
         f"models: {', '.join(found['models'])}",
         *([grid_line(found["grid"], found["requests"], found["skipped"])] if found["grid"] else ()),
         *(f"note: {line}" for line in found["told"]),
@@ -137,11 +137,14 @@ def _price(session: ScriptSession, planned: Planned) -> list[str]:
     """What is sent, and what that costs at most."""
     as_if = " (as if: nothing is paid on the local batch service)" if session.account.host.local else ""
     most, saved, taken = planned.ceiling, planned.saved, planned.taken
+    exact = {*grid_of(planned.run)["prompt_tokens_counted"].values()} <= {"exact"}
+    prompts = "prompts as counted" if exact else "as many prompt tokens as bytes can make where they are not counted exactly"
+    of = f"at most: answers as long as their cap, nothing from a cache, {prompts}"
     if not taken:
-        return [f"costs at most {usd(most)}{as_if}"]
+        return [f"costs at most {usd(most)}{as_if}", of]
     whole = None if most is None or saved is None else most + saved
     left = planned.run.planned - taken
-    return [f"{taken:,} answered already, {left:,} to send: costs at most {usd(most)} instead of {usd(whole)}{as_if}"]
+    return [f"{taken:,} answered already, {left:,} to send: costs at most {usd(most)} instead of {usd(whole)}{as_if}", of]
 
 
 def _show_plan(session: ScriptSession, planned: Planned) -> int:
