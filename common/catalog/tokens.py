@@ -64,14 +64,15 @@ class Meter:
             nonlocal counted, weighed
             raw = text.encode("utf-8", "surrogatepass")
             known = self._exact(text, raw)
-            if known is None:
-                return Tokens(round(_weight(raw) * counted / weighed), _at_most(text, raw, family))
-            if family.is_exact:
-                found = Tokens(known, known)
+            if family.is_exact and known is not None:
+                most = expected = known
             else:
-                found = Tokens(round(known * _factor(raw, family)), _at_most(text, raw, family))
-            counted, weighed = counted + found.expected, weighed + _weight(raw)
-            return found
+                most = _at_most(text, raw, family)
+                about = _weight(raw) * counted / weighed if known is None else known * _factor(raw, family)
+                expected = min(round(about), most)
+            if known is not None:
+                counted, weighed = counted + expected, weighed + _weight(raw)
+            return Tokens(expected, most)
 
         kept = lru_cache(KEPT)(count)
         return lambda text: kept(text) if text else NOTHING
