@@ -10,7 +10,7 @@ AS =
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report models study collect audit backup share import adopt rescore export forget clean-batches clean lock
+.PHONY: help setup demo new test check bench torture serve status report models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -67,6 +67,9 @@ report: setup ## all runs in one table, or their answers as a page (make report 
 
 models: setup ## what models cost and until when (make models DOCS=1 writes docs/providers.md)
 	$(PY) -m tools.models $(if $(DOCS),--docs)
+
+models-update: .venv/tested ## compare models.toml with installed price tables (make models-update WRITE=1 writes what they agree on)
+	$(PY) -m tools.models_update $(if $(WRITE),--write)
 
 study: setup ## one experiment at several providers: plan, or ARGS=--batch (make study EXPERIMENT=dir MODELS="gpt-4.1 claude-haiku-4-5")
 	$(PY) tools/study.py $(or $(EXPERIMENT),experiments/literary) --model $(MODELS) $(ARGS)

@@ -26,6 +26,9 @@ class Model:
     batch_discount: float = 0.0
     batch_cached_discount: bool = False  # cached input is cheaper inside batches too
     batch_cached_input: float | None = None  # its price inside a batch, where that is not `cached_input` less the discount
+    cache_write_factor: float = 1.0  # what is written into a cache costs so many times the input, kept for five minutes
+    cache_write_1h_factor: float = 1.0  # and for an hour
+    caches_unasked: bool = False  # prompts are written into a cache whether or not the request asks for it
     reasoning: bool = False
     thinks_only_when_asked: bool = False  # a reasoning model that answers straight away unless the request asks it to think
     supports_temperature: bool = True
@@ -209,12 +212,17 @@ class Batch:
 
 
 class Usage(NamedTuple):
-    """Tokens of one answer as the provider counted them."""
+    """Tokens of one answer as the provider counted them.
+
+    `cached` (read from a cache) and `written*` (into one, kept for five minutes or an hour) are part of `input`, `reasoning` of `output`.
+    """
 
     input: int = 0
     cached: int = 0
     output: int = 0
     reasoning: int = 0
+    written: int = 0
+    written_1h: int = 0
 
 
 class Result(NamedTuple):

@@ -23,22 +23,26 @@ def rates(model: Model) -> tuple[float | None, float | None, float | None]:
 def pricing(model: Model) -> Callable[[Usage | None], float | None]:
     """A function usage → USD of one answer at batch price; None where the price or the usage is unknown.
 
-    Beyond a model's long-context limit the whole request costs more, by the factors of its row.
+    Cached tokens, read or written, are part of the input and reasoning is part of the output, each at its own price, whatever
+    became of the row. Beyond a model's long-context limit the whole request costs more, by the factors of its row.
     """
     into, cached, out = rates(model)
     if into is None:
         return lambda usage: None
     limit = math.inf if model.long_context_over is None else model.long_context_over
+    write, write_1h = into * (model.cache_write_factor - 1), into * (model.cache_write_1h_factor - 1)  # beside the price of input
     more_in, more_out = model.long_context_input_factor, model.long_context_output_factor
 
     def price(usage: Usage | None) -> float | None:
         if usage is None:
             return None
-        read, from_cache, written, _ = usage
+        read, from_cache, said, _, kept, kept_1h = usage
         paid = (read - from_cache) * into + from_cache * cached
+        if kept or kept_1h:
+            paid += kept * write + kept_1h * write_1h
         if read > limit:
-            return (paid * more_in + written * out * more_out) / MILLION
-        return (paid + written * out) / MILLION
+            return (paid * more_in + said * out * more_out) / MILLION
+        return (paid + said * out) / MILLION
 
     return price
 
@@ -49,5 +53,6 @@ def cost(model: Model, usage: Usage | None) -> float | None:
 
 
 def ceiling(model: Model, prompt_tokens: int, max_tokens: int) -> float | None:
-    """The most that one request can cost in USD: no cache hit, and an answer as long as its cap."""
-    return cost(model, Usage(input=prompt_tokens, output=max_tokens))
+    """The most that one request can cost in USD: no cache hit, all written into a cache where that is done unasked, and an
+    answer as long as its cap."""
+    return cost(model, Usage(input=prompt_tokens, output=max_tokens, written=prompt_tokens if model.caches_unasked else 0))

@@ -19,7 +19,7 @@ from common.experiment.read import load
 from common.nouns import FINAL, Pause, Run
 from common.outcomes import OWED, PAID, PENDING
 from common.runs.choose import check_open, check_prices, check_source, choose_models
-from common.runs.overview import current_summary, grid_of, plan_facts, waiting_facts
+from common.runs.overview import counted_line, current_summary, grid_of, plan_facts, waiting_facts
 from common.runs.plan import Planned, plan
 from common.text import size, usd
 
@@ -115,7 +115,7 @@ def _print_plan(session: ScriptSession, planned: Planned) -> None:
     found = _plan_facts(session, planned)
     session.say(
         f"run {found['run']} at {found['host']}: {found['requests']:,} requests in {len(found['shards'])} batches, "
-        f"{size(found['bytes'])}, about {found['estimated_prompt_tokens']:,} prompt tokens",
+        f"{size(found['bytes'])}, about {found['estimated_prompt_tokens']:,} prompt tokens{counted_line(found['prompt_tokens_counted'])}",
         f"models: {', '.join(found['models'])}",
         *([found["grid"]["line"]] if "line" in found["grid"] else ()),
         *(f"note: {line}" for line in found["told"]),
@@ -139,11 +139,14 @@ def _price(session: ScriptSession, planned: Planned) -> list[str]:
     """What is sent, and what that costs at most."""
     as_if = " (as if: nothing is paid on the local batch service)" if session.account.host.local else ""
     most, saved, taken = planned.ceiling, planned.saved, planned.taken
+    exact = {*grid_of(planned.run)["prompt_tokens_counted"].values()} <= {"exact"}
+    prompts = "prompts as counted" if exact else "as many prompt tokens as bytes can make where they are not counted exactly"
+    of = f"at most: answers as long as their cap, nothing from a cache, {prompts}"
     if not taken:
-        return [f"costs at most {usd(most)}{as_if}"]
+        return [f"costs at most {usd(most)}{as_if}", of]
     whole = None if most is None or saved is None else most + saved
     left = planned.run.planned - taken
-    return [f"{taken:,} answered already, {left:,} to send: costs at most {usd(most)} instead of {usd(whole)}{as_if}"]
+    return [f"{taken:,} answered already, {left:,} to send: costs at most {usd(most)} instead of {usd(whole)}{as_if}", of]
 
 
 def _show_plan(session: ScriptSession, planned: Planned) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 
 from common.catalog.prices import ceiling
-from common.catalog.tokens import PER_MESSAGE, estimate
+from common.catalog.tokens import FRAME, PER_FORM_AT_MOST, PER_MESSAGE, PER_MESSAGE_AT_MOST, Meter, Tokens
 from common.experiment.grid import Asked
 from common.experiment.ids import id_parts
 from common.experiment.marks import mark_of, suffix
@@ -54,6 +54,7 @@ class Plan:
     invalid: list[tuple[str, str]] = field(default_factory=list)  # (custom_id, why), the first 1,000
     skipped: int = 0
     identical: Counter[str] = field(default_factory=Counter)  # by model: requests that ask word for word what others of it ask
+    meter: Meter = field(default_factory=Meter)
     _mark: str = ""  # of the shard that is open
 
     def cut(self, conditions: Iterable[Asked], cap: int, first: int, at_most: int | None) -> Iterator[Shard]:
@@ -86,7 +87,6 @@ class Plan:
         left = math.inf if at_most is None else at_most
         most_bytes = math.inf if self.limits.bytes is None else self.limits.bytes
         legal, encode, escaped = _legal(self.limits.custom_id), self.provider.encode, orjson.dumps
-        count = lru_cache(64)(estimate)  # of system prompts and schemas, which a data set repeats
         rest_of = lru_cache(4096)(ids_rest)
         model, group, size, end = None, [], 0, suffix(self._mark)
         for condition, ask, trials, place, problem, again in conditions:
@@ -96,6 +96,7 @@ class Plan:
             if of_model is not model:
                 model = of_model
                 most_of = lru_cache(4096)(partial(ceiling, model, max_tokens=ask.max_tokens))
+                count = self.meter.of(model)
             if len(trials) > left:
                 trials = trials[: int(left)]
             left -= len(trials)
@@ -108,12 +109,15 @@ class Plan:
             if again:
                 self.identical[model.alias] += len(trials)
             head, tail = encode(condition, ask)  # all trials ask the same
-            tokens = count(system) + estimate(user) + 2 * PER_MESSAGE
+            first, second = count(system), count(user)
+            tokens, at_most = first[0] + second[0] + 2 * PER_MESSAGE + FRAME, first[1] + second[1] + 2 * PER_MESSAGE_AT_MOST
             if ask.schema:
-                tokens += count(ask.schema)
+                form = count(ask.schema)
+                tokens, at_most = tokens + form.expected, at_most + len(ask.schema.encode()) + PER_FORM_AT_MOST
             if turns or attachments or ask.parameters:
-                tokens += self._further_tokens(condition, ask, count)
-            most = most_of(tokens)
+                further = self._further_tokens(condition, ask, count)
+                tokens, at_most = tokens + further.expected, at_most + further.most
+            most = most_of(at_most)
             rest = rest_of(temperature, tokens, most) + ("\n" if place is None else f"\t{place}\n")
             for trial in trials:
                 custom_id = f"{before}{trial:02d}{after}"
@@ -149,11 +153,15 @@ class Plan:
                 return problem
         return ""
 
-    def _further_tokens(self, condition: Condition, ask: Ask, count: Callable[[str], int]) -> int:
-        """Tokens of what most requests do not have."""
-        texts = sum(count(text) + PER_MESSAGE for _, text in condition.turns)
+    def _further_tokens(self, condition: Condition, ask: Ask, count: Callable[[str], Tokens]) -> Tokens:
+        """Tokens of what most requests do not have. How an API words a schema or a tool to its model, nobody says."""
+        texts = [count(text) for _, text in condition.turns]
+        forms = [orjson.dumps(ask.parameters).decode()] if ask.parameters else []
         files = sum(self.provider.attachment_tokens(attachment, condition.model) for attachment in condition.attachments)
-        return texts + files + (count(orjson.dumps(ask.parameters).decode()) if ask.parameters else 0)
+        return Tokens(
+            files + sum(text.expected + PER_MESSAGE for text in texts) + sum(count(form).expected for form in forms),
+            files + sum(text.most + PER_MESSAGE_AT_MOST for text in texts) + sum(len(form.encode()) + PER_FORM_AT_MOST for form in forms),
+        )
 
     def _reject(self, custom_id: str, why: str, count: int = 1) -> None:
         self.skipped += count

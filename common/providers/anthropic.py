@@ -109,7 +109,8 @@ def _usage(usage: object) -> Usage | None:
     if into is None or out is None:
         return None
     read, written = natural(usage.get("cache_read_input_tokens")), natural(usage.get("cache_creation_input_tokens"))
-    return Usage(into + read + written, read, out)
+    hour = min(written, natural(table(usage, "cache_creation").get("ephemeral_1h_input_tokens")))
+    return Usage(into + read + written, read, out, 0, written - hour, hour)
 
 
 def to_batch(raw: dict) -> Batch:

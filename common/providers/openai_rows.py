@@ -59,9 +59,9 @@ def _plain(line: dict) -> Result | None:
     if not whole or not custom_id or not text or not type(custom_id) is type(text) is type(model) is str:
         return None
     cached, thought = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-    cached = min(read, natural(cached.get("cached_tokens"))) if type(cached) is dict else 0
+    cached, kept = _of_cache(cached, read) if type(cached) is dict else (0, 0)
     thought = natural(thought.get("reasoning_tokens")) if type(thought) is dict else 0
-    tokens = Usage(read, cached, written, thought)
+    tokens = Usage(read, cached, written, thought, kept)
     simulated = bool(body.get("simulated"))
     return Result(custom_id, SUCCEEDED, text, word(model), "stop", tokens, "", "", simulated, float(created))
 
@@ -234,6 +234,13 @@ def _usage(usage: object) -> Usage | None:
         return None
     cached = table(usage, "prompt_tokens_details") or table(usage, "input_tokens_details")
     thought = table(usage, "completion_tokens_details") or table(usage, "output_tokens_details")
-    return Usage(read, min(read, natural(cached.get("cached_tokens"))), written, natural(thought.get("reasoning_tokens")))
+    cached, kept = _of_cache(cached, read)
+    return Usage(read, cached, written, natural(thought.get("reasoning_tokens")), kept)
+
+
+def _of_cache(details: dict, read: int) -> tuple[int, int]:
+    """Tokens of a prompt that were read from a cache, and that were written into one."""
+    cached = min(read, natural(details.get("cached_tokens")))
+    return cached, min(read - cached, natural(details["cache_write_tokens"])) if "cache_write_tokens" in details else 0
 
 

@@ -89,9 +89,10 @@ def by_column(block: Sequence[Row], questions: Sequence[Question]) -> list[Seque
         found += _cells(question, *of_question)
     found.append(["; ".join(all_of_row) if all_of_row else "" for all_of_row in problems] if any(problems) else [""] * len(block))
     if None in usages:
-        usages = [usage or (None,) * 4 for usage in usages]
+        usages = [usage or (None,) * len(Usage._fields) for usage in usages]
     return [
-        *found, finishes, attempts, *zip(*usages), costs, codes, messages, [*map(iso, created)], batch_ids, taken_from, simulated, answers,
+        *found, finishes, attempts, *[*zip(*usages)][:4], costs, codes, messages, [*map(iso, created)], batch_ids, taken_from, simulated,
+        answers,
     ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import orjson
@@ -45,8 +45,16 @@ def grid_of(run: Run) -> dict:
     """What the plan of a run noted of its grid, and what is to be told of it; nothing where an earlier version made it."""
     with suppress(OSError, ValueError, TypeError, LookupError):
         manifest = orjson.loads((run.folder / "run.json").read_bytes())
-        return {"grid": dict(manifest["grid"]), "told": [str(line) for line in manifest["told"]]}
-    return {"grid": {}, "told": []}
+        counted = {str(alias): str(kind) for alias, kind in manifest.get("counted", {}).items()}
+        return {"grid": dict(manifest["grid"]), "told": [str(line) for line in manifest["told"]], "prompt_tokens_counted": counted}
+    return {"grid": {}, "told": [], "prompt_tokens_counted": {}}
+
+
+def counted_line(kinds: Mapping[str, str]) -> str:
+    """How good the figure of prompt tokens is, by what the plan noted of each model: " (exact)"; "" where it noted nothing."""
+    if len({*kinds.values()}) < 2:
+        return f" ({next(iter(kinds.values()))})" if kinds else ""
+    return f" ({', '.join(f'{alias}: {kind}' for alias, kind in kinds.items())})"
 
 
 def run_facts(journal: Journal, run: Run) -> dict:

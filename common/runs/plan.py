@@ -256,6 +256,7 @@ def _write(
         {
             "digest": run.digest, "address": run.address, "made_with": made_with, "run": told, "ids_differ_in_case_only": found.alike,
             "mark": secret, "grid": grid, "told": notes, "kept_sha256": keeper.sha256 if keeper else "",
+            "counted": {model.alias: work.meter.kind(model) for model in models},
             **scoring_of(run.folder, run.digest),
         },  # fmt: skip
     )

@@ -398,7 +398,7 @@ def errored(kind: str, **more: object) -> dict:
 
 def test_anthropic_answer() -> None:
     """Text blocks are joined, thoughts are not; cached tokens are part of the input."""
-    assert anthropic.decode(message()) == Result("a", "succeeded", "Q1. 80", "claude-haiku-4-5-20251001", "end_turn", Usage(17, 3, 5))
+    assert anthropic.decode(message()) == Result("a", "succeeded", "Q1. 80", "claude-haiku-4-5-20251001", "end_turn", Usage(17, 3, 5, 0, 4))
 
 
 @pytest.mark.parametrize(

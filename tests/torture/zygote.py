@@ -17,6 +17,7 @@ import tempfile
 import time
 import traceback
 
+from common.catalog import vocabulary
 from tests.basics import SCRIPTS
 from tests.torture import boundaries, clock, sabotage
 from tests.torture.world import NOT_SABOTAGED
@@ -28,6 +29,7 @@ def preload() -> None:
     """Import all that a command may need, so that a fork starts at once."""
     for name in ("anthropic", "openai", "tqdm", "arro3.io", *SCRIPTS.values(), *PARTS):
         importlib.import_module(name)
+    vocabulary.encoder()
     # the SDKs import their resources at first use; that once
     sys.modules["openai"].OpenAI(api_key="x", base_url="http://127.0.0.1:9").batches  # noqa: B018
     sys.modules["openai"].OpenAI(api_key="x", base_url="http://127.0.0.1:9").files  # noqa: B018

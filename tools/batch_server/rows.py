@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 
 import orjson
 
-from . import bodies, rehearsal
+from . import bodies
 from .contexts import Context, Memory
+from .counting import FRAME, turn
 from .errors import ANTHROPIC_TYPES, OPENAI_TYPES, ApiError, anthropic_body, openai_body
 from .forms import Form, form_of
 from .parameters import check_anthropic_parameters, check_openai_parameters
@@ -70,12 +70,8 @@ def _collect(value: object, found: list[str], depth: int = 0) -> None:
 
 def prompt_tokens(words: list[str], body: dict | None = None, profile: str = "openai") -> int:
     """About how many tokens a prompt has, with a little for each turn; of a `body` its pictures and documents count too."""
-    return sum(map(_turn_tokens, words)) + 3 + (picture_tokens(body, profile == "anthropic") if body else 0)
-
-
-@lru_cache(maxsize=1024)
-def _turn_tokens(text: str) -> int:
-    return rehearsal.tokens(text) + 4
+    claude = profile == "anthropic"
+    return sum(turn(text, claude) for text in words) + FRAME + (picture_tokens(body, claude) if body else 0)
 
 
 def answer(body: dict, custom_id: str, context: Context, memory: Memory) -> Outcome:
