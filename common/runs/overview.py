@@ -43,7 +43,7 @@ def plan_facts(run: Run, models: Sequence[Model], shards: Sequence[Shard], most:
 
 def grid_of(run: Run) -> dict:
     """What the plan of a run noted of its grid, and what is to be told of it; nothing where an earlier version made it."""
-    with suppress(OSError, ValueError, TypeError, LookupError):
+    with suppress(OSError, ValueError, TypeError, LookupError, AttributeError):
         manifest = orjson.loads((run.folder / "run.json").read_bytes())
         counted = {str(alias): str(kind) for alias, kind in manifest.get("counted", {}).items()}
         return {"grid": dict(manifest["grid"]), "told": [str(line) for line in manifest["told"]], "prompt_tokens_counted": counted}
