@@ -14,7 +14,7 @@ from common.cli.session import results_folder
 from common.cli.text import SIMULATED, Voice, failures
 from common.errors import InputError
 from common.nouns import Run
-from common.outcomes import SUCCEEDED
+from common.outcomes import PENDING, SUCCEEDED
 from common.providers import connect
 from common.providers.account import Account
 from common.results.export import CODEBOOK, Source, export
@@ -42,7 +42,8 @@ def command(args: argparse.Namespace) -> int:
                     "copies_left_out": copies, "simulated_rows": tally.simulated, "runs": [run.key for run in runs]})  # fmt: skip
         return OK if rows else UNFINISHED
     of = f"{len(runs)} run{'s' * (len(runs) > 1)}, {tally.rows:,} requests"
-    voice.say(f"{of}: {outcomes.get(SUCCEEDED, 0):,} succeeded; others: {failures(outcomes)}")
+    waiting = f"; still to come: {outcomes[PENDING]:,}" if outcomes.get(PENDING) else ""
+    voice.say(f"{of}: {outcomes.get(SUCCEEDED, 0):,} succeeded; others: {failures(outcomes)}{waiting}")
     if copies:
         voice.say(f"left out: {copies:,} rows that were taken over, and stand here already as rows of the run that asked")
     if tally.simulated:

@@ -10,6 +10,7 @@ from common.errors import InputError
 from common.maintenance.rebuild import folders
 from common.nouns import Run
 from common.runs.journal import Journal
+from common.runs.overview import waiting_facts
 from common.runs.reading import reading
 from common.text import one_line
 
@@ -43,16 +44,16 @@ def named(journal: Journal, name: str) -> Run:
 
 
 def runs_named(journal: Journal, names: Sequence[str], every: str = "all") -> list[Run]:
-    """The runs of these names, each once, in the order of the names; `every` stands for all that have a plan.
+    """The runs of these names, each once, in the order of the names; `every` stands for all that are more than a plan.
 
     Raises InputError for a name that no run has, that runs of several providers have, or that has no plan.
     """
     found: dict[str, Run] = {}
     for name in names:
-        fit = [run for run in journal.runs() if run.planned] if name == every else [_one(journal, name)]
+        fit = [run for run in journal.runs() if run.planned and _has_begun(journal, run)] if name == every else [_one(journal, name)]
         found.update((run.key, run) for run in fit)
     if not found:
-        raise InputError("no run has a plan yet; make status lists the runs")
+        raise InputError("no run has begun yet; make status lists the runs")
     return list(found.values())
 
 
@@ -67,3 +68,8 @@ def _one(journal: Journal, name: str) -> Run:
     if not fit[0].planned:
         raise InputError(f"run {fit[0].name} was never planned to its end, so it has no answers; its own command goes on")
     return fit[0]
+
+
+def _has_begun(journal: Journal, run: Run) -> bool:
+    """Whether something was sent, or all of it was answered before."""
+    return waiting_facts(journal, run)["started"] or (run.folder / "results.csv").exists()
