@@ -48,8 +48,7 @@ def _go(session: ScriptSession, run: Run, fresh: bool, prefix: str, as_of: int |
     """Drive a run, again and again looking at what others have asked and got where they have sent more meanwhile."""
     session.lifecycle(run).resume()
     while True:
-        if run.reuses:
-            as_of = _taken_over(session, run, prefix, as_of)
+        as_of = _taken_over(session, run, prefix, as_of) if run.reuses else None  # what others send is nothing to a run that takes none
         life = session.lifecycle(run, fresh, as_of)
         life.listen(show := Progress(run, life.shards, session.args.json, prefix))
         try:

@@ -410,3 +410,12 @@ def test_given_away(sure: Commands, grown: Callable, tmp_path: Path) -> None:
     assert (mine.code, bought(sure), mine.json["taken_over"]) == (OK, SIZE + 8, SIZE + 4), mine.said
     sources = {row["taken_from"] for row in rows(sure, mine) if row["taken_from"]}
     assert sources == {f"openai/{end.json['run']}"}  # the other one is not here, and its name may be that of another run
+
+
+def test_two_named_runs_at_once(run: Commands, study: Callable) -> None:
+    """Runs with names of their own take nothing over, so what the other sends meanwhile is nothing to them: both end."""
+    folder = study(trials="8")
+    line = f"python openai_example.py --batch --experiment {folder} --model gpt-4.1 gpt-4.1-mini --poll 0.02 --grace 0.25 --run"
+    started = [run.start(f"{line} {name}") for name in ("red", "blue")]
+    ends = [one.ended() for one in started]
+    assert [end.code for end in ends] == [0, 0], ends[0].said + ends[1].said
