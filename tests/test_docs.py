@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from common import catalog, outcomes
-from common.cli import TOOLS, options
+from common.cli import TOOLS, options, tool_options
 from common.nouns import Question
 from common.results import rows
 from tests.basics import ROOT, SCRIPTS, python
@@ -29,8 +29,8 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     """The parser of every command that a person types behind `python`."""
     found = {f"{name}.py": options.parser(import_module(name).SCRIPT) for name in SCRIPTS.values()}
     for tool in TOOLS.values():
-        found |= {tool.converter: options.converter(tool), tool.cleanup: options.cleanup(tool)}
-    found |= {f"tools/{name}.py": options.target(name) for name in options.WITH_WORDS}
+        found |= {tool.converter: tool_options.converter(tool), tool.cleanup: tool_options.cleanup(tool)}
+    found |= {f"tools/{name}.py": tool_options.target(name) for name in tool_options.WITH_WORDS}
     found |= {"tools/study.py": options.study(), "tools/collect.py": options.collect()}
     found["-m tools.batch_server"] = batch_server.parser()
     return found

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from common import cli, version
-from common.cli import options
+from common.cli import options, tool_options
 from tests.basics import ROOT
 
 
@@ -17,9 +17,9 @@ from tests.basics import ROOT
     "parser",
     [
         *map(options.parser, cli.SCRIPTS.values()),
-        *map(options.converter, cli.TOOLS.values()),
-        *map(options.cleanup, cli.TOOLS.values()),
-        *map(options.target, options.TARGETS),
+        *map(tool_options.converter, cli.TOOLS.values()),
+        *map(tool_options.cleanup, cli.TOOLS.values()),
+        *map(tool_options.target, tool_options.TARGETS),
     ],
     ids=lambda parser: parser.prog,
 )

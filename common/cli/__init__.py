@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from common.cli import door, options
+from common.cli import door, options, tool_options
 from common.cli.scripts import SCRIPTS, TOOLS, Script, Tool
 
 Work = Callable[[argparse.Namespace, Sequence[str]], int]
@@ -33,7 +33,7 @@ def converter(name: str, argv: Sequence[str] | None = None) -> int:
         return command(tool, args)
 
     return _run(
-        f"python {tool.converter}", options.converter(tool), argv, work,
+        f"python {tool.converter}", tool_options.converter(tool), argv, work,
         "interrupted: no table is left half written", "No table is left half written; choose another place with --out DIR",
     )  # fmt: skip
 
@@ -48,7 +48,7 @@ def cleanup(name: str, argv: Sequence[str] | None = None) -> int:
         return command(tool, args)
 
     return _run(
-        f"python {tool.cleanup}", options.cleanup(tool), argv, work,
+        f"python {tool.cleanup}", tool_options.cleanup(tool), argv, work,
         "interrupted: what was deleted is in results/backups, the rest is still at the provider",
         "Nothing was deleted that is not in results/backups",
     )  # fmt: skip
@@ -78,15 +78,15 @@ def collect(argv: Sequence[str] | None = None) -> int:
 
 
 def make(target: str, argv: Sequence[str] | None = None) -> int:
-    """What stands behind a make target that looks at the results folder (see options.TARGETS); returns the exit code."""
+    """What stands behind a make target that looks at the results folder (see tool_options.TARGETS); returns the exit code."""
 
     def work(args: argparse.Namespace, arguments: Sequence[str]) -> int:
         from common.cli.tool import TARGETS
 
         return TARGETS[target](args)
 
-    typed = f"python tools/{target}.py" if target in options.WITH_WORDS else f"make {target}"
-    return _run(typed, options.target(target), argv, work, "stopped")
+    typed = f"python tools/{target}.py" if target in tool_options.WITH_WORDS else f"make {target}"
+    return _run(typed, tool_options.target(target), argv, work, "stopped")
 
 
 def _run(

@@ -17,8 +17,9 @@ from common.catalog.prices import ceiling
 from common.catalog.tokens import FRAME, PER_FORM_AT_MOST, PER_MESSAGE, PER_MESSAGE_AT_MOST, Meter, Tokens
 from common.experiment.grid import Asked
 from common.experiment.ids import id_parts
+from common.experiment.ids_file import ids_rest
 from common.experiment.marks import mark_of, suffix
-from common.experiment.shards import BLOCK, Request, Writer, ids_rest, new_tag, with_mark
+from common.experiment.shards import BLOCK, Request, Writer, new_tag, with_mark
 from common.nouns import Ask, Condition, Limits, Model, Shard
 from common.providers.base import Provider
 

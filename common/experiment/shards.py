@@ -18,7 +18,7 @@ from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
-from common.errors import InputError
+from common.experiment.ids_file import bounds
 from common.experiment.marks import mark_of, moved, suffix
 from common.files import sync_folder
 from common.nouns import Limits, Shard, State
@@ -196,7 +196,7 @@ def _copy(shard: Shard, keep: Container[str], writer: Writer, mark: str, change:
     with open(shard.path, "rb") as lines, open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows:
         for line, row in zip(lines, rows, strict=True):
             if row.partition("\t")[0] in keep:
-                tokens, most = _bounds(row, shard)
+                tokens, most = bounds(row, shard)
                 line, row = with_mark(line, row, shard.mark, mark)
                 block.append((change(line), row, tokens, None if most is None else most * dearer))
                 if len(block) == 100:
@@ -221,73 +221,8 @@ def _above_first(shard: Shard) -> float:
     if shard.attempt == 1 or not shard.reserve:
         return 1.0
     with open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows:
-        first = sum(_bounds(row, shard)[1] or 0.0 for row in rows)
+        first = sum(bounds(row, shard)[1] or 0.0 for row in rows)
     return max(1.0, shard.reserve / first) if first else 1.0
-
-
-def ids_rest(temperature: float | None, tokens: int, most: float | None) -> str:
-    """What stands behind the ids in a line of an ids file: temperature, prompt tokens, USD at most ("" = unknown).
-
-    Behind it stands where in texts.jsonl the text's own columns are, if any are kept.
-    """
-    return f"{temperature}\t{tokens}\t{'' if most is None else f'{most:.9g}'}"
-
-
-def _bounds(row: str, shard: Shard) -> tuple[int, float | None]:
-    """Prompt tokens and USD at most of one request; of an ids file of an earlier version, its share of the shard's."""
-    cells = row.rstrip("\n").split("\t")
-    if len(cells) < 5:
-        return -(-shard.tokens // shard.count), None if shard.reserve is None else shard.reserve / shard.count
-    return int(cells[3]), float(cells[4]) if cells[4] else None
-
-
-def ceiling_of(shard: Shard, wanted: Container[str]) -> float | None:
-    """USD that some of a shard's requests can have cost at most, by their own ceilings; None where a price is unknown.
-
-    Their share of the shard's reserve, because the lines of a shard with a higher cap on tokens keep the ceilings of the first.
-    """
-    if not wanted:
-        return 0.0
-    if shard.reserve is None:
-        return None
-    total = asked = 0.0
-    with open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows:
-        for row in rows:
-            most = _bounds(row, shard)[1] or 0.0
-            total += most
-            asked += most if row.partition("\t")[0] in wanted else 0.0
-    return shard.reserve * asked / total if total else shard.reserve
-
-
-def ids(shard: Shard) -> dict[str, str]:
-    """A shard's request ids → `custom_id TAB temperature`, and a place in texts.jsonl if it has one; the custom_id is empty
-    where it is the id without the shard's mark.
-
-    Memory: one shard's worth. Raises InputError where the file is not what was planned, OSError where it cannot be read.
-    """
-    path = shard.path.with_suffix(".ids")
-    found, share, end = {}, {}.setdefault, suffix(shard.mark)
-    try:
-        with open(path, encoding="utf-8", newline="\n") as lines:
-            for line in lines:
-                request_id, custom_id, temperature, *more = line.rstrip("\n").split("\t")
-                place = f"\t{more[2]}" if len(more) > 2 else ""
-                rest = f"{'' if end and custom_id + end == request_id else custom_id}\t{temperature}{place}"
-                found[request_id] = share(rest, rest)
-    except ValueError:
-        raise _garbled(path) from None
-    if len(found) != shard.count:
-        raise _garbled(path)
-    return found
-
-
-def _garbled(path: Path) -> InputError:
-    return InputError(f"{path}: is garbled or cut; restore it from a backup of the results folder")
-
-
-def custom_id(shard: Shard, request_id: str, rest: str) -> str:
-    """The custom_id of a request, from what `ids` says of it."""
-    return rest.partition("\t")[0] or request_id.removesuffix(suffix(shard.mark))
 
 
 def check(shard: Shard) -> None:
@@ -298,13 +233,3 @@ def check(shard: Shard) -> None:
         raise gone(shard.path) from None
     if size != shard.bytes:
         raise changed(shard.path)
-
-
-def id_at_line(shard: Shard, line: int) -> str:
-    """The custom_id of the request in a line (counted from 1) of a shard; "" if there is none."""
-    with open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as lines:
-        for number, row in enumerate(lines, 1):
-            if number == line:
-                request_id, custom_id, *_ = row.rstrip("\n").split("\t")
-                return custom_id or request_id
-    return ""

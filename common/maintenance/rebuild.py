@@ -9,8 +9,9 @@ from pathlib import Path
 import orjson
 
 from common.errors import InputError
+from common.experiment.ids_file import ids
 from common.experiment.marks import SIZE
-from common.experiment.shards import ids, new_tag
+from common.experiment.shards import new_tag
 from common.files import file_sha256
 from common.nouns import Run, Shard
 from common.providers.base import Provider

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, groupby, starmap
 
+from common.experiment.ids_file import ids
 from common.experiment.marks import moved
-from common.experiment.shards import ids
 from common.nouns import Result, Run, Shard
 from common.outcomes import OWED, PENDING, SUCCEEDED
 from common.results.origin import RunOrigin, taken_of

@@ -17,8 +17,8 @@ from common import catalog
 from common.errors import InputError
 from common.experiment.experiment import Experiment
 from common.experiment.ids import id_parser, text_parser
+from common.experiment.ids_file import ids
 from common.experiment.marks import suffix
-from common.experiment.shards import ids
 from common.files import write_whole
 from common.nouns import Model, Question, Run, Shard
 from common.results.cells import Cells, kept_of

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.catalog.prices import pricing
-from common.experiment.shards import ceiling_of, ids
+from common.experiment.ids_file import ceiling_of, ids
 from common.nouns import Model, Result, Run, Shard
 from common.outcomes import PENDING, SUCCEEDED
 from common.results.checked import kinds

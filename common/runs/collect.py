@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from common.errors import Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
-from common.experiment import shards
+from common.experiment import ids_file, shards
 from common.experiment.marks import moved
 from common.files import file_sha256
 from common.nouns import FINAL, Batch, Pause, Shard, State
@@ -145,7 +145,7 @@ def mend(desk: Desk, shard: Shard) -> None:
 def give_up_owed(desk: Desk, shard: Shard) -> None:
     """A person gives an owed batch up: what has come stays, the rest counts as paid at its ceiling and is not had."""
     found = scan_of(desk, shard)
-    rest = shards.ceiling_of(shard, found.unpriced.union(found.absent))
+    rest = ids_file.ceiling_of(shard, found.unpriced.union(found.absent))
     spent = shard.reserve if rest is None else found.known + rest
     changes = {**_changes(found, "given_up", {}), "files": shard.files, "spent": spent}
     note = f"given up by a person; it was owed: {shard.note}"
@@ -186,7 +186,7 @@ def _followers(desk: Desk, shard: Shard, outcomes: dict[str, str]) -> list[tuple
 def _asked_again(desk: Desk, shard: Shard) -> set[str]:
     """What later shards ask again already: the shard was collected before, and the journal that noted it was lost."""
     later = (other for other in desk.shards.values() if other.root == shard.root and other.n > shard.n)
-    return {moved(sent, other.mark, shard.mark) for other in later for sent in shards.ids(other)}
+    return {moved(sent, other.mark, shard.mark) for other in later for sent in ids_file.ids(other)}
 
 
 def retry_failed(desk: Desk, cap: int | None = None) -> int:
@@ -221,7 +221,7 @@ def _cut_off(desk: Desk) -> dict[int, dict[str, Shard]]:
     latest: dict[int, dict[str, Shard]] = {}
     for shard in sorted(desk.of(State.COLLECTED), key=lambda s: s.n):
         rows, found = latest.setdefault(shard.root, {}), scan_of(desk, shard)
-        outcomes = {**dict.fromkeys(shards.ids(shard), "succeeded"), **verdicts.outcomes(found, shard.absent)}
+        outcomes = {**dict.fromkeys(ids_file.ids(shard), "succeeded"), **verdicts.outcomes(found, shard.absent)}
         for sent, outcome in outcomes.items():
             sent = moved(sent, shard.mark, "")
             if outcome == "truncated":
@@ -233,7 +233,7 @@ def _cut_off(desk: Desk) -> dict[int, dict[str, Shard]]:
 
 def _ids(shard: Shard) -> set[str]:
     """The ids that a shard asks, without their marks: the same over all attempts."""
-    return {moved(sent, shard.mark, "") for sent in shards.ids(shard)}
+    return {moved(sent, shard.mark, "") for sent in ids_file.ids(shard)}
 
 
 def _unclean(desk: Desk) -> dict[int, dict[str, Shard]]:

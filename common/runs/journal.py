@@ -12,17 +12,16 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, fields, replace
-from functools import cache
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import orjson
 
 from common.errors import InputError
-from common.nouns import Batch, Pause, Run, Shard, State
+from common.nouns import Batch, Run, Shard, State
 from common.runs import claims, schema
+from common.runs.bodies import run_of, shard_of
 from common.runs.lock import check_own, hold
-from common.text import one_line
 
 _SENDING = ("submitting", "adopted", "witnessed", "suspected", "imported", "rebuilt")  # events after which there is more to take over
 ROUNDING = 1e-9  # USD by which sums of the same reserves may differ by the order in which they are added
@@ -98,7 +97,7 @@ class Journal:
 
     def run(self, key: str) -> Run | None:
         row = self._db.execute("SELECT body FROM runs WHERE key = ?", (key,)).fetchone()
-        return _run(key, row[0], self.results) if row else None
+        return run_of(key, row[0], self.results) if row else None
 
     def runs(self, provider: str | None = None) -> list[Run]:
         """All runs, oldest first; of one results folder's provider if named. One that is garbled is noted in `garbled`, and left out."""
@@ -106,7 +105,7 @@ class Journal:
         found = []
         for key, body in self._db.execute(f"SELECT key, body FROM runs {where} ORDER BY rowid", args):
             try:
-                found.append(_run(key, body, self.results))
+                found.append(run_of(key, body, self.results))
             except InputError as error:
                 self.garbled[key] = str(error)
         return found
@@ -142,7 +141,7 @@ class Journal:
         """The shards of a run in order; only those in the given states if any are given."""
         marks = f"AND state IN ({','.join('?' * len(states))})" if states else ""
         rows = self._db.execute(f"SELECT body FROM shards WHERE run = ? {marks} ORDER BY n", (run.key, *states))
-        return [_shard(run.key, row[0], run.folder) for row in rows]
+        return [shard_of(run.key, row[0], run.folder) for row in rows]
 
     def states(self, run: Run) -> dict[str, int]:
         """How many shards are in which state."""
@@ -271,7 +270,7 @@ class Journal:
             return None
         run = self.run(row[0])
         body = self._db.execute("SELECT body FROM shards WHERE run = ? AND n = ?", row).fetchone()[0]
-        return run, _shard(run.key, body, run.folder)
+        return run, shard_of(run.key, body, run.folder)
 
     def is_known(self, batch_id: str) -> bool:
         """Whether any shard ever had this batch, also one that turned out to be somebody else's."""
@@ -329,41 +328,3 @@ class Journal:
 
 def _is_paid(run: Run) -> bool:
     return run.address != "local"
-
-
-_MISREAD = (ValueError, TypeError, LookupError, AttributeError)  # what a garbled body makes of reading it
-
-
-def _garbled(key: str, error: Exception) -> InputError:
-    said = f"run {key}: its row in journal.db is garbled ({one_line(error, 80)})"
-    return InputError(f"{said}; restore a backup, or move journal.db aside and type: make adopt")
-
-
-def _run(key: str, body: bytes, results: Path) -> Run:
-    try:
-        row = orjson.loads(body)
-        row |= {"models": tuple(row["models"]), "paused_by": Pause(row["paused_by"]), "folder": results / row["folder"]}
-        return Run(**_known(Run, row))
-    except _MISREAD as error:
-        raise _garbled(key, error) from None
-
-
-def _shard(key: str, body: bytes, folder: Path) -> Shard:
-    try:
-        row = _known(Shard, orjson.loads(body))
-        row.setdefault("unproven", row.get("adopted", False))  # of an earlier version, which did not tell the two apart
-        row |= {"problems": tuple(row["problems"]), "path": folder / "shards" / row["path"], "state": State(row["state"])}
-        return Shard(**row)
-    except _MISREAD as error:
-        raise _garbled(key, error) from None
-
-
-@cache
-def _names(kind: type) -> frozenset[str]:
-    return frozenset(f.name for f in fields(kind))
-
-
-def _known(kind: type, row: dict) -> dict:
-    """Without what an older version of the program has noted and this one does not know."""
-    names = _names(kind)
-    return row if row.keys() <= names else {key: value for key, value in row.items() if key in names}

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from common.errors import BatchError, InputError, Refused, Unknown
-from common.experiment import shards
+from common.experiment import ids_file, shards
 from common.nouns import TO_SUBMIT, Batch, Shard, State
 from common.providers.base import SLACK, UNLISTED
 from common.results.raw import Problem, read_raw
@@ -50,7 +50,7 @@ def _asks_other_ids(desk: Desk, shard: Shard, batch: Batch) -> bool:
             items = (item for path in files for _, item in read_raw(path, desk.provider.decode))
             desk.row_of[batch.id] = next((item.custom_id for item in items if not isinstance(item, Problem)), "")
     row = desk.row_of[batch.id]
-    return bool(row) and row not in shards.ids(shard)
+    return bool(row) and row not in ids_file.ids(shard)
 
 
 def _is_untouched(desk: Desk) -> bool:

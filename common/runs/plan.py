@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import platform
 import shutil
-import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
 from pathlib import Path
 
 import orjson
@@ -26,16 +24,16 @@ from common.experiment.kept import Keeper
 from common.experiment.marks import new_secret
 from common.experiment.rules import none_left
 from common.experiment.sample import Chosen, choose
-from common.nouns import RESTING, Model, Run, Shard
+from common.nouns import Model, Run, Shard
 from common.providers.account import Account
 from common.providers.base import Provider
 from common.results.origin import write_manifest
 from common.results.scoring import scoring_of
 from common.runs.journal import Journal
 from common.runs.lock import InWork
-from common.runs.overview import current_summary
+from common.runs.naming import existing, fresh_number, new_run
 from common.runs.record import write_record
-from common.runs.reuse import TAKEN, Divided, divide, forget, refresh, sweep
+from common.runs.reuse import Divided, divide, forget, refresh, sweep
 from common.runs.told import check_parameters, grid_facts, told_of, told_of_models, told_of_texts
 
 
@@ -95,17 +93,17 @@ def plan(
     bound = {"models": sorted(typed), "address": account.identity, "host": account.host.name, "provider": folder}
     bound |= {"attached": attached} if (attached := attached_digest(experiment)) else {}
     if reuse is False and run_name is None:
-        bound["fresh"] = _fresh(journal, folder, experiment, bound)
+        bound["fresh"] = fresh_number(journal, folder, experiment, bound)
     digest = experiment.digest(**bound)
     texts = experiment.texts
     former = {replace(experiment, texts=replace(texts, digest=one)).digest(**{**bound, "models": typed}) for one in texts.former_digests}
-    run = _existing(journal, folder, {digest, experiment.digest(**{**bound, "models": typed}), *former}, run_name)
+    run = existing(journal, folder, {digest, experiment.digest(**{**bound, "models": typed}), *former}, run_name)
     if run is not None and run.planned:
         return _planned_before(journal, provider, run, models)
     fresh = False
     if run is None:
         reuses = run_name is None if reuse is None else reuse
-        run, fresh = _new(journal, account, folder, experiment, models, digest, run_name, reuses)
+        run, fresh = new_run(journal, account, folder, experiment, models, digest, run_name, reuses)
     with journal.lock(run):
         run = journal.run(run.key)
         if not run.planned:
@@ -130,70 +128,6 @@ def _planned_before(journal: Journal, provider: Provider, run: Run, models: Sequ
         return Planned(run, tuple(models), journal.shards(run), is_new=False)
     told = {"waits": found.waits, "unread": found.unread, "as_of": None if found.waits else as_of}
     return Planned(run, tuple(models), found.shards, is_new=False, **told)
-
-
-def _fresh(journal: Journal, folder: str, experiment: Experiment, bound: dict) -> int:
-    """The number of the fresh run that is meant: the first that is not there, or is not finished."""
-    by_digest = {run.digest: run for run in journal.runs(folder) if not run.named}
-    for n in count(1):
-        run = by_digest.get(experiment.digest(**bound, fresh=n))
-        if run is None or not run.planned or not _is_finished(run, journal.shards(run)):
-            return n
-    raise AssertionError("numbers do not end")
-
-
-def _is_finished(run: Run, shards: Sequence[Shard]) -> bool:
-    """Whether a run has ended and its table was made: a command that was killed before that goes on when it is typed again."""
-    return all(shard.state in RESTING for shard in shards) and current_summary(run, shards) is not None
-
-
-def _existing(journal: Journal, folder: str, digests: set[str], run_name: str | None) -> Run | None:
-    if run_name is None:
-        return next((run for run in journal.runs(folder) if run.digest in digests and not run.named), None)
-    run = journal.run(f"{folder}/{run_name}")
-    if run is not None and run.digest not in digests:
-        raise InputError(f"run {run_name} belongs to another experiment, model set or address; choose another --run name")
-    return run
-
-
-def _new(
-    journal: Journal,
-    account: Account,
-    folder: str,
-    experiment: Experiment,
-    models: Sequence[Model],
-    digest: str,
-    name: str | None,
-    reuses: bool,
-) -> tuple[Run, bool]:
-    """A new run, and whether its folder is new too."""
-    named = name is not None
-    names = [name] if named else [f"{experiment.name}-{digest[:size]}" for size in (6, 12, 24)]
-    name = next(n for n in names if journal.run(f"{folder}/{n}") is None)
-    run = Run(
-        key=f"{folder}/{name}",
-        name=name,
-        digest=digest,
-        provider=folder,
-        host=account.host.name,
-        address=account.identity,
-        experiment=experiment.name,
-        source=str(experiment.path.absolute()),
-        folder=journal.results / folder / name,
-        created_at=time.time(),
-        models=tuple(m.alias for m in models),
-        longer=experiment.cut_off_factor,
-        named=named,
-        reuses=reuses,
-    )
-    fresh = not run.folder.exists()
-    if any((run.folder / "shards").glob(f"*{TAKEN}")):
-        raise InputError(f"{run.folder}: is there, but the journal does not know the run; type: make adopt")
-    try:
-        (run.folder / "shards").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{run.folder}: {error.strerror}; choose another folder with --results or RESULTS_DIR") from None
-    return journal.save_run(run, "created", experiment=str(experiment.path)), fresh
 
 
 def _write(

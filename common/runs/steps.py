@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from common.errors import BatchError, Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
-from common.experiment import shards
+from common.experiment import ids_file, shards
 from common.nouns import Batch, Pause, Shard, State
 from common.outcomes import OWED, is_unready
 from common.results.tally import BatchScan
@@ -115,11 +115,11 @@ def give_up(desk: Desk, shard: Shard, why: str, problems: Iterable[dict] = ()) -
     named = []
     for problem in problems:
         line = problem.get("line")
-        named.append({**problem, "custom_id": shards.id_at_line(shard, line) if isinstance(line, int) else ""})
+        named.append({**problem, "custom_id": ids_file.id_at_line(shard, line) if isinstance(line, int) else ""})
     bad = {p["custom_id"] for p in named if p["custom_id"]}
     follower = None
     if bad and desk.options.skip_invalid:
-        keep = {sent for sent, rest in shards.ids(shard).items() if shards.custom_id(shard, sent, rest) not in bad}
+        keep = {sent for sent, rest in ids_file.ids(shard).items() if ids_file.custom_id(shard, sent, rest) not in bad}
         follower = shards.retry(shard, desk.next_n(), keep, attempt=shard.attempt)
     more = [follower] if follower else []
     shard = desk.record(shard, "refused", more, state=State.REFUSED, note=why, problems=tuple(named[:1000]))

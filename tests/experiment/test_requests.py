@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from common import catalog
 from common.errors import InputError
-from common.experiment import shards
+from common.experiment import ids_file, shards
 from common.experiment.cut import Plan
 from common.nouns import Ask, Condition, Limits, Model, Result, Shard, Usage
 from common.outcomes import POLICY
@@ -190,13 +190,13 @@ def test_ids_come_back(tmp_path: Path) -> None:
     texts = ["t1", "物語", "a b", "x" * 200, "物語 ", "a/b", "a.b"]
     conditions = [condition(model("claude-haiku-4-5", "anthropic"), 0.1)._replace(text=text) for text in texts]
     (shard,) = cut(plan(tmp_path / "s", "anthropic", STRICT), conditions, trials=2)
-    found = shards.ids(shard)
+    found = ids_file.ids(shard)
     request_ids = names(shard)
     assert list(found) == request_ids and len(set(request_ids)) == 14
     back = [(found[w].partition("\t")[0] or w, found[w].partition("\t")[2]) for w in request_ids]
     assert back == [(f"p1_claude-haiku-4-5_n{trial:02d}_{text}", "0.1") for text in texts for trial in (1, 2)]
-    assert shards.id_at_line(shard, 3) == "p1_claude-haiku-4-5_n01_物語"
-    assert shards.id_at_line(shard, 99) == ""
+    assert ids_file.id_at_line(shard, 3) == "p1_claude-haiku-4-5_n01_物語"
+    assert ids_file.id_at_line(shard, 99) == ""
 
 
 @pytest.mark.parametrize("most", [1, 3, 64, 65, 99])
@@ -208,9 +208,9 @@ def test_marks_in_a_plan(tmp_path: Path, most: int) -> None:
     assert len({s.mark for s in made}) == len(made) > 1
     back = []
     for shard in made:
-        found = shards.ids(shard)
+        found = ids_file.ids(shard)
         assert list(found) == names(shard) and all(len(sent) <= 64 and sent.endswith(f"-{shard.mark}") for sent in found)
-        back += [shards.custom_id(shard, sent, rest) for sent, rest in found.items()]
+        back += [ids_file.custom_id(shard, sent, rest) for sent, rest in found.items()]
         assert shard.bytes == shard.path.stat().st_size
     assert back == [f"p1_claude-haiku-4-5_n{trial:02d}_{text}" for text in texts for trial in range(1, 5)]
 

@@ -14,7 +14,7 @@ import pytest
 
 from common import catalog
 from common.errors import BatchError, Busy, Denied, InputError, Unknown, Unreached
-from common.experiment import shards
+from common.experiment import ids_file
 from common.experiment.cut import Plan
 from common.nouns import Ask, Attachment, Batch, Condition, Host, Shard
 from common.providers import APIS, connect
@@ -98,7 +98,7 @@ def test_what_is_sent_comes_back(api: str, provider: Provider, shard: Shard, tmp
     lines = [orjson.loads(line) for path in saved for line in path.read_bytes().splitlines()]
     assert all([name for name, one in APIS.items() if one.claims(line)] == [api] for line in lines)
     found = {result.custom_id: result for result in map(provider.decode, lines)}
-    assert found.keys() == shards.ids(shard).keys() and len(lines) == 6
+    assert found.keys() == ids_file.ids(shard).keys() and len(lines) == 6
     good = [r for r in found.values() if r.outcome == "succeeded"]
     assert good and {r.outcome for r in found.values()} <= {"succeeded", "server_error"}  # the service lets some rows fail
     assert all(r.text and r.model and r.usage.input and r.usage.output and r.simulated for r in good)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from common.experiment import shards
+from common.experiment import ids_file
 from common.nouns import Shard
 from common.runs.journal import Journal
 from tests.support import Commands
@@ -71,6 +71,6 @@ def test_a_share_of_a_dearer_shard(steady: Commands, study) -> None:
     _, shard = collected(steady)
     first, *others = ceilings(shard)
     dearer = replace(shard, reserve=shard.reserve * 3)
-    assert shards.ceiling_of(dearer, {first}) == pytest.approx(3 * ceilings(shard)[first])
-    assert shards.ceiling_of(dearer, {first, *others}) == pytest.approx(dearer.reserve)
-    assert (shards.ceiling_of(dearer, set()), shards.ceiling_of(replace(shard, reserve=None), {first})) == (0.0, None)
+    assert ids_file.ceiling_of(dearer, {first}) == pytest.approx(3 * ceilings(shard)[first])
+    assert ids_file.ceiling_of(dearer, {first, *others}) == pytest.approx(dearer.reserve)
+    assert (ids_file.ceiling_of(dearer, set()), ids_file.ceiling_of(replace(shard, reserve=None), {first})) == (0.0, None)

@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from common.experiment import shards
+from common.experiment import ids_file, shards
 from common.experiment.cut import Plan
 from common.experiment.marks import mark_of, moved
 from common.nouns import Batch, Condition, Limits, Run, Shard, State
@@ -252,12 +252,12 @@ def test_marks_move_between_attempts(tmp_path: Path) -> None:
     """What is sent again bears another mark, in its lines and in its ids file; without the marks the ids are the same."""
     journal, one, other = two(tmp_path)
     journal.close()
-    keep = set(shards.ids(one))
+    keep = set(ids_file.ids(one))
     again = shards.retry(one, 2, keep, attempt=2)
     assert len({one.mark, other.mark, again.mark}) == 3
-    assert [moved(name, again.mark, one.mark) for name in shards.ids(again)] == list(shards.ids(one))
-    assert [orjson.loads(line)["id"] for line in again.path.read_bytes().splitlines()] == list(shards.ids(again))
-    assert {moved(name, one.mark, "") for name in keep} == {"p1_m_n01_t", "p1_m_n02_t"} == {shards.id_at_line(again, n) for n in (1, 2)}
+    assert [moved(name, again.mark, one.mark) for name in ids_file.ids(again)] == list(ids_file.ids(one))
+    assert [orjson.loads(line)["id"] for line in again.path.read_bytes().splitlines()] == list(ids_file.ids(again))
+    assert {moved(name, one.mark, "") for name in keep} == {"p1_m_n01_t", "p1_m_n02_t"} == {ids_file.id_at_line(again, n) for n in (1, 2)}
     assert moved("p1_m_n01_t", one.mark, "") == "" and mark_of("", 1, 1) == ""
 
 
@@ -282,7 +282,7 @@ def test_two_runs_without_metadata(tmp_path: Path, part: int) -> None:
             found = [shard for run in runs for shard in journal.shards(run)]
         assert sum(shard.tally.get("succeeded", 0) for shard in found) == sum(host.answered.values())
         for shard in found:
-            assert set(host.batches[shard.batch_id]["ids"]) == shards.ids(shard).keys()
+            assert set(host.batches[shard.batch_id]["ids"]) == ids_file.ids(shard).keys()
 
 
 def _planned(folder: Path, host: Host, name: str) -> Run:

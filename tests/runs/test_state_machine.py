@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import BatchError
-from common.experiment import shards
+from common.experiment import ids_file
 from common.experiment.cut import Plan
 from common.nouns import FINAL, Condition, Limits, Model, Run
 from common.runs import collect, steps
@@ -72,7 +72,7 @@ def judge(folder: Path, host: Host) -> None:
         found = journal.shards(run)
         counted = sum(shard.tally.get("succeeded", 0) for shard in found)
         assert counted == sum(host.answered.values())
-        asked = {sent for shard in found if shard.n == shard.root for sent in shards.ids(shard)}
+        asked = {sent for shard in found if shard.n == shard.root for sent in ids_file.ids(shard)}
         assert len(asked) == run.planned
         assert {shard.batch_id for shard in found} == host.batches.keys()
 

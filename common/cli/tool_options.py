@@ -1,0 +1,127 @@
+"""The options of the tools and of what stands behind make."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from common.cli.options import JSON, LOCAL, RESULTS, add, count, flag, new_parser, option, patience, run_name
+from common.cli.scripts import Tool
+from common.results.formats import FORMATS, TABLES
+
+
+def cleanup(tool: Tool) -> argparse.ArgumentParser:
+    """All options of a clean-up."""
+    p = new_parser(
+        prog=f"python {tool.cleanup}",
+        description="Save, verify and then delete ended batches at the provider. Nothing that is not safely on disk is deleted.",
+        epilog="Exit codes: 0 done; 1 something was left because it failed; 2 your input; 3 the provider refused (key); 130 interrupted.",
+    )
+    add(
+        p.add_mutually_exclusive_group(required=True),
+        option("--batch-id", "this batch", metavar="ID"),
+        flag("--all", "every ended batch that this results folder's journal knows"),
+    )
+    add(
+        p,
+        flag("--everything-in-account", "with --all: also batches that were not made here"),
+        option("--limit", "with --all: only the N oldest that can be deleted", type=count, metavar="N"),
+        flag("--cancel-running", "stop batches that still run, collect them, then delete them too"),
+        flag("--dry-run", "show what would be deleted; save and delete nothing"),
+        flag("--yes", "do not ask"),
+        LOCAL, RESULTS, patience(60.0), JSON,
+    )  # fmt: skip
+    return p
+
+
+def converter(tool: Tool) -> argparse.ArgumentParser:
+    """All options of a converter."""
+    p = new_parser(
+        prog=f"python {tool.converter}",
+        description=f"Convert raw {tool.folder} batch output files to texts or to one table each.",
+        epilog="Exit codes: 0 converted; 1 no row at all, or one of several not; 2 your input; 130 interrupted.",
+    )
+    add(
+        p,
+        option("files", "raw output, as <batch_id>_output.jsonl", nargs="+", type=Path, metavar="FILE"),
+        option("--format", "one text file per request, or a table", choices=[*FORMATS], default="text"),
+        option("--out", "where to write (default: the run's folder, else beside FILE)", type=Path, metavar="DIR"),
+        option("--experiment", "whose questions the answers are checked against", type=Path, metavar="PATH"),
+        option("--jobs", "convert N files at once (default 1)", type=count, default=1, metavar="N"),
+        JSON,
+    )
+    return p
+
+
+TARGETS = {
+    "status": "Where a batch or a run stands, whichever script made it; without an ID, all runs.",
+    "report": "All runs of the results folder in one table; with names, their answers as one page to open in a browser.",
+    "audit": "Verify every run of the results folder against journal and checksums; exit code 1 when something is wrong.",
+    "adopt": "Rebuild what the journal does not know from run folders and the host's list; sends nothing, keeps what is newer.",
+    "rescore": "Score the answers of runs again by changed questions, from their raw files; nothing is sent, the old tables stay.",
+    "export": "One table over runs and providers, attempts merged, with a codebook of its columns; nothing is sent.",
+    "forget": "Remove plans that were never sent, and finished runs after a backup; what is out, owed or waiting is refused.",
+    "backup": "Pack journal, raw files and runs into one archive under results/backups, read again before it counts.",
+    "share": "Pack one run with its raw files into one archive to give away, without keys or account, read again before it counts.",
+    "new": "Write a commented starter experiment into a folder of its own, and say what to type next.",
+    "import": "Take an archive of make share into the results folder, as a record for which nothing is sent.",
+}
+WITH_WORDS = ("rescore", "export")  # those that are typed with words behind them
+MODULES = {"import": "import_run"}  # where a target's name is a word of the language
+
+
+def target(name: str) -> argparse.ArgumentParser:
+    """The options of a make target; RESULTS_DIR says where results are."""
+    prog = f"python tools/{name}.py" if name in WITH_WORDS else f"python -m tools.{MODULES.get(name, name)}"
+    p = new_parser(prog=prog, description=TARGETS[name])
+    if name == "forget":
+        add(
+            p,
+            option("run", "runs, as name or provider/name", nargs="+", metavar="RUN"),
+            flag("--yes", "do it; without, only show what would be removed"),
+            RESULTS,
+        )
+    if name == "status":
+        add(
+            p,
+            option("id", "a batch id or a run", nargs="?", metavar="ID"),
+            option("more", "options of the script that made it", nargs=argparse.REMAINDER, metavar="…"),
+        )
+    elif name == "report":
+        add(
+            p,
+            option("runs", "runs, as name or provider/name, a study's name, or all; none: a table of all runs", nargs="*", metavar="RUN"),
+            option("--out", "the page's file (default: report.html in the results folder)", type=Path, metavar="FILE"),
+            RESULTS, JSON,
+        )  # fmt: skip
+    elif name in WITH_WORDS:
+        add(p, option("runs", "a run, or provider/run, or all", nargs="+", metavar="RUN"), *_WORDS[name], RESULTS, JSON)
+    elif name == "share":
+        add(
+            p,
+            option("run", "a run, as make status names it", nargs="?", metavar="RUN"),
+            option("--out", "where the archive goes (default: shared/ in the results folder)", type=Path, metavar="DIR"),
+        )
+    elif name == "new":
+        add(
+            p,
+            option("name", "what the experiment is to be called", nargs="?", metavar="NAME"),
+            option("--out", "where its folder goes (default: experiments/)", type=Path, metavar="DIR"),
+        )
+    elif name == "import":
+        add(
+            p,
+            option("file", "an archive that make share has made", nargs="?", type=Path, metavar="FILE"),
+            option("--as", "the run's name here (default: the one that it has)", dest="name", type=run_name, metavar="NAME"),
+        )
+    return p
+
+
+_WORDS = {
+    "rescore": (option("--experiment", "whose questions score (default: the run's own, as it is now)", type=Path, metavar="PATH"),),
+    "export": (
+        option("--format", "the form of the table (default csv)", choices=TABLES, default="csv"),
+        flag("--long", "one row per question instead of one per request"),
+        option("--out", "the new folder to write (default: exports/<time> in the results folder)", type=Path, metavar="DIR"),
+    ),
+}
