@@ -144,21 +144,9 @@ def retry(
 
     `longer` replaces their max_tokens, as the provider's `with_cap` does it. The lines are copied byte by byte otherwise.
     """
-    writer, mark = Writer(shard.path.parent, n), mark_of(shard.mark, n, attempt)
-    try:
-        change = partial(with_cap, cap=longer) if longer else bytes
-        _copy(shard, keep, writer, mark, change, longer / shard.max_tokens if longer else 1.0)
-        if not writer.count:
-            writer.abandon()
-            return None
-        made = {
-            "path": writer.path, "sha256": writer.finish(), "ids_sha256": writer.ids_sha256, "count": writer.count,
-            "bytes": writer.bytes, "tokens": writer.tokens, "reserve": writer.reserve,
-        }  # fmt: skip
-    except BaseException:
-        writer.abandon()
-        raise
-    return Shard(
+    mark, change = mark_of(shard.mark, n, attempt), partial(with_cap, cap=longer) if longer else bytes
+    made = _copied(shard, n, keep, mark, change, longer / shard.max_tokens if longer else 1.0)
+    return made and Shard(
         run=shard.run, n=n, root=shard.root, attempt=attempt, **made,
         model=shard.model, max_tokens=longer or shard.max_tokens, tag=new_tag(shard.run, n), mark=mark,
         headers=shard.headers, endpoint=shard.endpoint, not_before=not_before,
@@ -171,16 +159,8 @@ def part(shard: Shard, n: int, keep: Container[str], secret: str) -> Shard:
     `secret` is what the marks of its run's first attempts follow from. The lines are copied byte by byte otherwise.
     """
     is_first = shard.n == shard.root
-    writer, mark = Writer(shard.path.parent, n), mark_of(secret if is_first else shard.mark, n, shard.attempt)
-    try:
-        _copy(shard, keep, writer, mark, bytes, 1.0)
-        made = {
-            "path": writer.path, "sha256": writer.finish(), "ids_sha256": writer.ids_sha256, "count": writer.count,
-            "bytes": writer.bytes, "tokens": writer.tokens, "reserve": writer.reserve,
-        }  # fmt: skip
-    except BaseException:
-        writer.abandon()
-        raise
+    mark = mark_of(secret if is_first else shard.mark, n, shard.attempt)
+    made = _copied(shard, n, keep, mark, bytes, 1.0)
     new = {"n": n, "root": n if is_first else shard.root, "tag": _tag_of_part(shard, n, made["ids_sha256"]), "mark": mark}
     return replace(shard, state=State.PLANNED, ref="", note="", intent_at=0.0, tries=0, **new, **made)
 
@@ -188,6 +168,25 @@ def part(shard: Shard, n: int, keep: Container[str], secret: str) -> Shard:
 def _tag_of_part(shard: Shard, n: int, ids_sha256: str) -> str:
     """Follows from the whole's, so that copies of a results folder which divide it alike know each other's batches."""
     return f"{shard.run}#{n}#{hashlib.sha256(f'{first_tag(shard.tag)} {ids_sha256}'.encode()).hexdigest()[:16]}"
+
+
+def _copied(
+    shard: Shard, n: int, keep: Container[str], mark: str, change: Callable[[bytes], bytes], dearer: float
+) -> dict[str, object] | None:  # fmt: skip
+    """The figures of a new shard of some of a shard's requests; None where there are none, and then no file is left."""
+    writer = Writer(shard.path.parent, n)
+    try:
+        _copy(shard, keep, writer, mark, change, dearer)
+        if not writer.count:
+            writer.abandon()
+            return None
+        return {
+            "path": writer.path, "sha256": writer.finish(), "ids_sha256": writer.ids_sha256, "count": writer.count,
+            "bytes": writer.bytes, "tokens": writer.tokens, "reserve": writer.reserve,
+        }  # fmt: skip
+    except BaseException:
+        writer.abandon()
+        raise
 
 
 def _copy(shard: Shard, keep: Container[str], writer: Writer, mark: str, change: Callable[[bytes], bytes], dearer: float) -> None:
