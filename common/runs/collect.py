@@ -140,6 +140,7 @@ def mend(desk: Desk, shard: Shard) -> None:
         files = {}
     if any(files.get(path) != shard.files[path.name] for path in wrong):
         raise InputError(f"{wrong[0]}: lost or changed since it was received, and the provider no longer gives the same; restore a backup")
+    (desk.run.folder / "summary.json").unlink(missing_ok=True)  # what was made while it was lacking is made anew
 
 
 def give_up_owed(desk: Desk, shard: Shard) -> None:

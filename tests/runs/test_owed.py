@@ -153,3 +153,16 @@ def test_a_lost_creation_whose_batch_shows_nothing_yet(still: Commands, study: C
     end = asked(still, "claude", study)
     assert bought_twice(still) == 0, end.said
     assert total(end).get("succeeded", 0) + total(end).get("truncated", 0) == 4, end.said
+
+
+def test_a_table_made_while_raw_files_were_gone_is_made_anew(run: Commands, study: Callable[..., Path]) -> None:
+    """They are had again by --retry-failed, which sends nothing: the rows of before are no longer missing."""
+    name = asked(run, "openai", study).json["run"]
+    for path in (run.results / "openai/batch_results").glob("*_output.jsonl"):
+        path.unlink()
+    (run.results / "openai" / name / "summary.json").unlink()  # as if killed before it was made
+    run.world.control("faults", [{"call": "files.content", "times": -1, "action": {"status": 404}}])
+    assert asked(run, "openai", study).code == 2
+    run.world.control("faults", [])
+    end = run("openai", "--retry-failed", name, "--json")
+    assert "missing" not in total(end), end.said
