@@ -39,6 +39,7 @@ _MISREAD = (
     ValueError,
     LookupError,
     OverflowError,
+    OSError,  # a member that is said to begin before the file
 )
 
 

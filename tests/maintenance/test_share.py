@@ -15,7 +15,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from common import cli
@@ -169,7 +169,8 @@ def test_a_damaged_run(run: Commands, study: Callable, make: Callable) -> None:
 def test_the_recipe(typed: list[str], name: str) -> None:
     """What make import runs: a name only where one is typed, though make has a meaning of its own for AS."""
     command = ["make", "-n", "-o", "setup", "import", "FILE=a.zip", *typed]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "AS": "gas"})
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}  # of the make that runs the tests
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**env, "AS": "gas"})
     assert done.stdout.split() == [".venv/bin/python", "-m", "tools.import_run", "a.zip", *name.split()], done
 
 
@@ -377,6 +378,7 @@ def little(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(places=[(0.9995498955703974, 61)], cut=None)  # its directory is said to begin before the file
 @given(places=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4), cut=st.floats(0, 1) | st.none())
 def test_damage_anywhere(little: tuple[bytes, Path], places: list[tuple[float, int]], cut: float | None) -> None:
     """Whatever byte is changed and wherever it is cut: refused in one line, or the run that was shared; nothing between."""
