@@ -48,10 +48,10 @@ NOTHING = Tokens(0, 0)
 
 
 class Meter:
-    """Counts the texts of one plan, each once for all models that count alike."""
+    """Counts the texts of one plan, each once for all models that count alike; `exact`: bytes of them that are counted exactly."""
 
-    def __init__(self) -> None:
-        self._left = EXACT
+    def __init__(self, exact: int = EXACT) -> None:
+        self._left = exact
         self._counts: dict[str, int] = {}  # of o200k_base
         self.beyond = False  # whether any text was not counted exactly because there were too many
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from common.cli.exits import OK
+from common.cli.named import only_run
 from common.cli.session import results_folder
 from common.cli.text import Voice
 from common.errors import InputError
 from common.maintenance.forget import check, forget, raw_files, was_sent
 from common.nouns import Run
 from common.runs.journal import Journal
-from common.text import one_line, size
+from common.text import size
 
 
 def command(args: argparse.Namespace) -> int:
@@ -22,7 +23,7 @@ def command(args: argparse.Namespace) -> int:
     if not (results / "journal.db").exists():
         raise InputError(f"{results}: no journal, so nothing to forget")
     with closing(Journal(results)) as journal:
-        runs = [_named(journal, name) for name in dict.fromkeys(args.run)]
+        runs = [only_run(journal, name) for name in dict.fromkeys(args.run)]
         for run in runs:
             check(journal, run)
         for run in runs:
@@ -30,16 +31,6 @@ def command(args: argparse.Namespace) -> int:
     if not args.yes:
         voice.say(f"nothing was removed; make forget RUN={' '.join(run.key for run in runs)!r} YES=1 does it")
     return OK
-
-
-def _named(journal: Journal, name: str) -> Run:
-    """The run of that name, or of provider/name. Raises InputError when it is none, or not the only one."""
-    found = [run for run in journal.runs() if name in (run.name, run.key)]
-    if len(found) > 1:
-        raise InputError(f"{len(found)} runs are called {one_line(name, 80)}; name one of {', '.join(run.key for run in found)}")
-    if not found:
-        raise InputError(f"no run {one_line(name, 80)!r} in this results folder; make status lists the runs")
-    return found[0]
 
 
 def _shown(journal: Journal, run: Run) -> Iterator[str]:

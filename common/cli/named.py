@@ -50,14 +50,16 @@ def runs_named(journal: Journal, names: Sequence[str], every: str = "all") -> li
     """
     found: dict[str, Run] = {}
     for name in names:
-        fit = [run for run in journal.runs() if run.planned and _has_begun(journal, run)] if name == every else [_one(journal, name)]
+        begun = (run for run in journal.runs() if run.planned and _has_begun(journal, run))
+        fit = begun if name == every else [_planned(only_run(journal, name))]
         found.update((run.key, run) for run in fit)
     if not found:
         raise InputError("no run has begun yet; make status lists the runs")
     return list(found.values())
 
 
-def _one(journal: Journal, name: str) -> Run:
+def only_run(journal: Journal, name: str) -> Run:
+    """The run of that name, or of provider/name. Raises InputError when it is none, not the only one, or garbled."""
     fit = [run for run in journal.runs() if name in (run.name, run.key)]
     if len(fit) > 1:
         raise InputError(f"{len(fit)} runs are called {one_line(name, 80)}; name one of {', '.join(run.key for run in fit)}")
@@ -65,9 +67,13 @@ def _one(journal: Journal, name: str) -> Run:
         if name in journal.garbled:
             raise InputError(journal.garbled[name])
         raise InputError(f"no run {one_line(name, 80)!r} in this results folder; make status lists the runs")
-    if not fit[0].planned:
-        raise InputError(f"run {fit[0].name} was never planned to its end, so it has no answers; its own command goes on")
     return fit[0]
+
+
+def _planned(run: Run) -> Run:
+    if not run.planned:
+        raise InputError(f"run {run.name} was never planned to its end, so it has no answers; its own command goes on")
+    return run
 
 
 def _has_begun(journal: Journal, run: Run) -> bool:

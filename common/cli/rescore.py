@@ -68,7 +68,7 @@ def _next(run: Run, results: str | None, asks_anew: bool) -> Iterator[str]:
     where = " --local" * (run.address == "local") + (f" --results {shlex.quote(results)}" if results else "")
     yield f"  later commands keep these questions: python {script} --status {shlex.quote(run.name)}{where}"
     if asks_anew:
-        yield "  a --batch command with the changed experiment would ask everything anew, as another run; --dry-run shows it"
+        yield "  a --batch command with the changed experiment is another run: what it asks otherwise is sent; --dry-run shows it"
 
 
 def _counted(checked: Mapping[str, int]) -> str:

@@ -225,10 +225,6 @@ class Journal:
         """How much has happened in a run."""
         return self._db.execute("SELECT count(*) FROM events WHERE run = ?", (run.key,)).fetchone()[0]
 
-    def plan_order(self) -> dict[str, int]:
-        """By run, a number that grows with when its plan was committed."""
-        return dict(self._db.execute("SELECT run, min(id) FROM events WHERE kind = 'planned' AND n IS NULL GROUP BY run"))
-
     def last_event(self, run: Run, kind: str) -> float:
         """When something of a kind last happened in a run, unix seconds; 0.0 if never."""
         row = self._db.execute("SELECT max(at) FROM events WHERE run = ? AND kind = ?", (run.key, kind)).fetchone()

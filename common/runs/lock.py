@@ -36,13 +36,3 @@ def hold(run: Run) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
-
-
-def is_in_work(run: Run) -> bool:
-    """Whether another process that lives is, or was last, at work on a run; the lock itself is not touched."""
-    try:
-        pid = int((run.folder / "lock").read_text())
-        os.kill(pid, 0)
-    except (OSError, ValueError, OverflowError) as error:
-        return isinstance(error, PermissionError)  # somebody else's process, so it lives
-    return pid != os.getpid()

@@ -118,10 +118,9 @@ def test_how_good_a_figure_is_is_said() -> None:
     }  # fmt: skip
 
 
-def test_beyond_so_much_text_it_is_an_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beyond_so_much_text_it_is_an_estimate() -> None:
     """What follows the texts that were counted is expected to be as they are, and bounded by its bytes; that is said."""
-    monkeypatch.setattr(tokens, "EXACT", 20_000)
-    meter, gpt = Meter(), model("gpt-4.1")
+    meter, gpt = Meter(exact=20_000), model("gpt-4.1")
     count = meter.of(gpt)
     for seed in range(1, 9):
         text = texts(seed)["Japanese"]
@@ -133,15 +132,14 @@ def test_beyond_so_much_text_it_is_an_estimate(monkeypatch: pytest.MonkeyPatch) 
     assert count(texts(1)["Japanese"]).expected == ours_exact(texts(1)["Japanese"])  # counted before
 
 
-def test_a_text_is_counted_once_for_models_that_count_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another persona, another model: the same text is not counted again."""
-    seen = []
-    monkeypatch.setattr(tokens, "encoder", lambda: lambda text: seen.append(text) or [0] * 7)
-    meter = Meter()
+def test_a_text_is_counted_once_for_models_that_count_alike() -> None:
+    """Another persona, another model: the same text takes nothing more of what may be counted; another text is beyond it."""
+    meter = Meter(exact=len("a text") + tokens.EACH)
     for name in ("gpt-4.1", "gpt-5", "claude-haiku-4-5"):
-        count = meter.of(model(name))
-        assert [count("a text").most for _ in range(3)]
-    assert seen == ["a text"]
+        assert all(meter.of(model(name))("a text").most for _ in range(3))
+        assert not meter.beyond
+    assert meter.of(model("gpt-4.1"))("another").most == len("another") and meter.beyond
+
 
 
 @pytest.mark.parametrize("character", ["a", " ", "\n", "^", "あ", "1", "😀", "' "])
