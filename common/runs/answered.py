@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -39,6 +39,7 @@ _PARTS = 16  # of the range of identities, of which one at a time is merged
 _BOUNDS = [n << 60 for n in range(1, _PARTS)]
 _BLOCK = 1 << 20
 _WAITS = 0xFF  # in the place of an outcome: it is being asked
+Place = tuple[str, int, int]  # an answer's raw file, where its line begins, which object of the line
 Columns = tuple[array, array, array, array]  # lower half, upper half, (file, outcome, which object of the line), offset
 
 
@@ -67,6 +68,10 @@ class Answer(NamedTuple):
     offset: int
     nth: int  # of the objects in the line
     outcome: str
+
+    @property
+    def place(self) -> Place:
+        return self.source.path.name, self.offset, self.nth
 
 
 class Answered:
@@ -129,17 +134,34 @@ class Answered:
         What was found once is not found again: two requests that ask the same are two, and each takes an answer of its own.
         With `clean`, only answers that are neither cut off nor declined.
         """
+        for at in self._rows(identity):
+            found = self._found(at)
+            if isinstance(found, str) or ((found.outcome == SUCCEEDED or not clean) and found.source.is_sound):
+                self._used[at] = 1
+                return found
+        return None
+
+    def use(self, identity: int, places: Container[Place] | None) -> None:
+        """The answer to a request that was taken before, from one of these places or it is not known whence, is not found again."""
+        for at in self._rows(identity):
+            found = self._found(at)
+            if isinstance(found, Answer) and (places is None or found.place in places):
+                self._used[at] = 1
+                return
+
+    def _rows(self, identity: int) -> Iterator[int]:
+        """Where answers to a request stand that were not found yet."""
         low, high = identity & _LOW, identity >> 64
         at = bisect_left(self._low, low)
         while at < len(self._low) and self._low[at] == low:
             if not self._used[at] and self._high[at] == high:
-                where = self._where[at]
-                source, outcome = self._sources[where >> 16], where >> 8 & 0xFF
-                if outcome == _WAITS or ((outcome == 0 or not clean) and source.is_sound):
-                    self._used[at] = 1
-                    return source if outcome == _WAITS else Answer(source, self._offset[at], where & 0xFF, _OUTCOMES[outcome])
+                yield at
             at += 1
-        return None
+
+    def _found(self, at: int) -> Answer | str:
+        where = self._where[at]
+        source, outcome = self._sources[where >> 16], where >> 8 & 0xFF
+        return source if outcome == _WAITS else Answer(source, self._offset[at], where & 0xFF, _OUTCOMES[outcome])
 
 
 def _waiting(run: Run, shards: Sequence[Shard]) -> list[_Waiting]:

@@ -19,7 +19,7 @@ from common.results.opened import plain
 from common.results.origin import RunOrigin
 from common.results.raw import LONGEST, Decode, raw_files, renamed, short_hash
 from common.runs import witness
-from common.runs.answered import SUFFIX, Answer, Answered, Source
+from common.runs.answered import SUFFIX, Answer, Answered, Place, Source
 from common.runs.identity import requests
 from common.runs.journal import Journal
 
@@ -48,8 +48,9 @@ def divide(journal: Journal, run: Run, shards: Sequence[Shard], decode: Decode) 
     origin, numbers = RunOrigin(run), count(1 + max(chain(witness.read(run.folder / "shards"), (shard.n for shard in shards)), default=0))
     for shard in shards:
         if shard.taken_from:  # what was taken over before is not taken a second time
+            places = _places(shard)
             for identity, _ in requests(shard, origin):
-                answered.find(identity)
+                answered.use(identity, places)
     for shard in shards:
         if shard.state not in TO_SUBMIT:
             found.shards.append(shard)
@@ -119,9 +120,18 @@ def _taken(run: Run, planned: Shard, n: int, answers: Mapping[str, Answer], take
             file.write(block)
     tally = dict(Counter(answer.outcome for answer in answers.values()))
     about = {"batch_id": batch_id, "files": {output.name: sha256.hexdigest()}, "tally": tally, "taken_from": taken_from,
-             "collected_at": max(answer.source.collected_at for answer in answers.values())}  # fmt: skip
+             "collected_at": max(answer.source.collected_at for answer in answers.values()),
+             "places": [answer.place for answer in answers.values()]}  # fmt: skip
     write_whole(shard.path.with_suffix(TAKEN), orjson.dumps(about))
     return as_taken(shard, about)
+
+
+def _places(shard: Shard) -> set[Place] | None:
+    """Which answers a shard took over; None where that was not noted."""
+    try:
+        return {(name, offset, nth) for name, offset, nth in orjson.loads(shard.path.with_suffix(TAKEN).read_bytes())["places"]}
+    except (OSError, ValueError, LookupError):
+        return None
 
 
 def as_taken(shard: Shard, about: Mapping) -> Shard:
