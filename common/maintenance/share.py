@@ -17,10 +17,10 @@ from common.nouns import FINAL, Run, Shard
 from common.providers.account import keys
 from common.results.formats import MOST_TEXTS
 from common.results.parts import INDEX
-from common.runs.answered import SUFFIX
 from common.runs.journal import Journal
 from common.runs.lock import hold
 from common.runs.overview import summary_of
+from common.runs.segments import SUFFIX
 from common.settings import ROOT
 from common.text import iso
 from common.version import version

@@ -22,8 +22,8 @@ from common.nouns import Run, Shard
 from common.results.origin import manifest_of
 from common.results.parts import INDEX
 from common.results.raw import own_files, raw_files
-from common.runs.answered import SUFFIX
 from common.runs.journal import Journal
+from common.runs.segments import SUFFIX
 from common.text import one_line, size
 
 _NO_ROWS = (ValueError, TypeError, LookupError, AttributeError, RecursionError)  # what hostile rows make of reading them

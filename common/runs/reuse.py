@@ -19,9 +19,10 @@ from common.results.opened import plain
 from common.results.origin import RunOrigin
 from common.results.raw import LONGEST, Decode, raw_files, renamed, short_hash
 from common.runs import witness
-from common.runs.answered import SUFFIX, Answer, Answered, Place, Source
+from common.runs.answered import Answer, Answered, Place
 from common.runs.identity import requests
 from common.runs.journal import Journal
+from common.runs.segments import SUFFIX, Source
 
 TAKEN = ".taken"  # beside a shard that was taken over: what its place in a lost journal is made again from
 

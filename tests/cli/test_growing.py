@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -218,6 +219,21 @@ def test_equal_rows_are_two_requests(sure: Commands, grown: Callable) -> None:
     assert named == {f"openai/{end.json['run']}" for end in (first, second)}
 
 
+def test_equal_rows_that_failed(sure: Commands, grown: Callable) -> None:
+    """What was taken over is not given to its twin when that is asked again, whatever else has been answered by then."""
+    same = {"t2.txt": FILES["t1.txt"]}
+    half = [{"call": "batches.create", "times": 9, "action": {"fate": {"rows": {"share": 0.5, "status": 400, "times": 99}}}}]
+    sure.world.control("faults", half)
+    first = ask(sure, grown(same), "--retries", "0")
+    second = ask(sure, grown(same, name='"other"'), "--retries", "0")
+    sure.world.control("faults", [])
+    assert 0 < second.json["taken_over"] <= first.json["outcomes"]["succeeded"] < SIZE, second.said
+    ends = [sure("openai", "--retry-failed", end.json["run"], "--json") for end in (first, second)]
+    draws = [((row["persona"], row["trial"], row["answer"]), row["taken_from"]) for end in ends for row in rows(sure, end)]
+    own, taken = Counter(draw for draw, source in draws if not source), Counter(draw for draw, source in draws if source)
+    assert bought(sure) == own.total() < 2 * SIZE and taken <= own, taken - own
+
+
 def test_a_chain_of_studies(sure: Commands, grown: Callable) -> None:
     """What B took from A, C takes from A; once A is forgotten, B stands on its own copy, and C takes it from there."""
     first = ask(sure, grown())
@@ -230,7 +246,7 @@ def test_a_chain_of_studies(sure: Commands, grown: Callable) -> None:
     assert forget(sure, first.json["run"], "--yes")[0] == OK
     fourth = ask(sure, grown(name='"d"'))
     assert (fourth.code, bought(sure), {row["taken_from"] for row in rows(sure, fourth)}) == (OK, SIZE, {source}), fourth.said
-    assert ask(sure, grown()).json["taken_over"] == SIZE
+    assert [ask(sure, folder()).json["taken_over"] for folder in (grown, lambda: grown(name='"e"'))] == [SIZE, SIZE]
     assert bought(sure) == SIZE
 
 
