@@ -11,7 +11,7 @@ import hashlib
 import math
 import os
 import secrets
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection, Container
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -153,14 +153,15 @@ def retry(
     )  # fmt: skip
 
 
-def part(shard: Shard, n: int, keep: Container[str], secret: str) -> Shard:
+def part(shard: Shard, n: int, keep: Collection[str], secret: str) -> Shard:
     """A shard of its own, of those requests of a shard that was not accepted yet whose request ids are in `keep`.
 
     `secret` is what the marks of its run's first attempts follow from. The lines are copied byte by byte otherwise.
     """
     is_first = shard.n == shard.root
     mark = mark_of(secret if is_first else shard.mark, n, shard.attempt)
-    made = _copied(shard, n, keep, mark, bytes, 1.0)
+    is_whole = len(keep) == shard.count and not mark
+    made = is_whole and _linked(shard, n) or _copied(shard, n, keep, mark, bytes, 1.0)
     new = {"n": n, "root": n if is_first else shard.root, "tag": _tag_of_part(shard, n, made["ids_sha256"]), "mark": mark}
     return replace(shard, state=State.PLANNED, ref="", note="", intent_at=0.0, tries=0, **new, **made)
 
@@ -168,6 +169,19 @@ def part(shard: Shard, n: int, keep: Container[str], secret: str) -> Shard:
 def _tag_of_part(shard: Shard, n: int, ids_sha256: str) -> str:
     """Follows from the whole's, so that copies of a results folder which divide it alike know each other's batches."""
     return f"{shard.run}#{n}#{hashlib.sha256(f'{first_tag(shard.tag)} {ids_sha256}'.encode()).hexdigest()[:16]}"
+
+
+def _linked(shard: Shard, n: int) -> dict[str, object] | None:
+    """The figures of a new shard of all requests of a shard, whose files it has too; None on a disk that knows no links."""
+    path = shard.path.with_name(f"shard-{n:05d}.jsonl")
+    try:
+        for suffix_of in (".ids", ".jsonl"):
+            os.link(shard.path.with_suffix(suffix_of), path.with_suffix(suffix_of))
+    except OSError:
+        path.with_suffix(".ids").unlink(missing_ok=True)
+        return None
+    sync_folder(path.parent)
+    return {"path": path, "ids_sha256": shard.ids_sha256}
 
 
 def _copied(

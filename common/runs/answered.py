@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from array import array
-from bisect import bisect_left
-from collections.abc import Container, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Container, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 from common.errors import InputError
 from common.nouns import IN_FLIGHT, Run, Shard, State
-from common.outcomes import SUCCEEDED
 from common.results.origin import RunOrigin
 from common.results.raw import Decode
 from common.runs.journal import Journal
@@ -104,33 +103,27 @@ class Answered:
         With `clean`, only answers that are neither cut off nor declined.
         """
         for at in self._rows(identity):
-            found = self._found(at)
-            if isinstance(found, str) or ((found.outcome == SUCCEEDED or not clean) and found.source.is_sound):
+            where = self._where[at]
+            source, outcome = self._sources[where >> 16], where >> 8 & 0xFF
+            if outcome == WAITS or ((outcome == 0 or not clean) and source.is_sound):
                 self._used[at] = 1
-                return found
+                return source if outcome == WAITS else Answer(source, self._offset[at], where & 0xFF, OUTCOMES[outcome])
         return None
 
     def use(self, identity: int, places: Container[Place] | None) -> None:
         """The answer to a request that was taken before, from one of these places or it is not known whence, is not found again."""
         for at in self._rows(identity):
-            found = self._found(at)
-            if isinstance(found, Answer) and (places is None or found.place in places):
+            source = self._sources[(where := self._where[at]) >> 16]
+            if isinstance(source, Source) and (places is None or (source.path.name, self._offset[at], where & 0xFF) in places):
                 self._used[at] = 1
                 return
 
-    def _rows(self, identity: int) -> Iterator[int]:
+    def _rows(self, identity: int) -> Sequence[int]:
         """Where answers to a request stand that were not found yet."""
         low, high = identity & LOW, identity >> 64
         at = bisect_left(self._low, low)
-        while at < len(self._low) and self._low[at] == low:
-            if not self._used[at] and self._high[at] == high:
-                yield at
-            at += 1
-
-    def _found(self, at: int) -> Answer | str:
-        where = self._where[at]
-        source, outcome = self._sources[where >> 16], where >> 8 & 0xFF
-        return source if outcome == WAITS else Answer(source, self._offset[at], where & 0xFF, OUTCOMES[outcome])
+        end = bisect_right(self._low, low, at)
+        return [n for n in range(at, end) if not self._used[n] and self._high[n] == high] if at < end else ()
 
 
 def _waiting(run: Run, shards: Sequence[Shard]) -> list[Waiting]:
