@@ -62,12 +62,13 @@ TARGETS = {
     "export": "One table over runs and providers, attempts merged, with a codebook of its columns; nothing is sent.",
     "forget": "Remove plans that were never sent, and finished runs after a backup; what is out, owed or waiting is refused.",
     "backup": "Pack journal, raw files and runs into one archive under results/backups, read again before it counts.",
+    "costs": "What was paid, wasted and saved, and what is in flight, by day, run, model, persona or any factor; checked with the journal.",
     "share": "Pack one run with its raw files into one archive to give away, without keys or account, read again before it counts.",
     "new": "Write a commented starter experiment into a folder of its own, and say what to type next.",
     "import": "Take an archive of make share into the results folder, as a record for which nothing is sent.",
 }
 WITH_WORDS = ("rescore", "export")  # those that are typed with words behind them
-MODULES = {"import": "import_run"}  # where a target's name is a word of the language
+MODULES = {"import": "import_run", "costs": "cost_report"}  # where a target's name is a word of the language
 
 
 def target(name: str) -> argparse.ArgumentParser:
@@ -96,6 +97,18 @@ def target(name: str) -> argparse.ArgumentParser:
         )  # fmt: skip
     elif name in WITH_WORDS:
         add(p, option("runs", "a run, or provider/run, or all", nargs="+", metavar="RUN"), *_WORDS[name], RESULTS, JSON)
+    elif name == "costs":
+        add(
+            p,
+            option(
+                "--by", "sum by these: day, month, run, study, provider, model, experiment (from the journal); persona, text, trial, outcome "
+                "or a factor's name (from the rows, which takes as long as reading them). Default: month model",
+                nargs="+", default=["month", "model"], metavar="NAME",
+            ),
+            flag("--simulated", "what the rehearsals would have cost, instead of what was paid"),
+            option("--csv", "write the table as CSV to FILE, or without FILE to the screen", nargs="?", const="-", metavar="FILE"),
+            RESULTS, JSON,
+        )  # fmt: skip
     elif name == "share":
         add(
             p,
