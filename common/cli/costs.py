@@ -129,10 +129,14 @@ def _notes(args: argparse.Namespace, total: Money, books: ledger.Books) -> Itera
     if total.untold:
         yield f"saved and wasted are unknown of {total.untold:,} batches that an earlier version has collected"
     if books.others:
-        other = "runs that were paid" if args.simulated else "rehearsals (--simulated shows what they would have cost)"
-        yield f"left out: {len(books.others):,} {other}"
+        other = "that were paid" if args.simulated else "that are rehearsals (--simulated shows what they would have cost)"
+        yield f"left out: {_runs(len(books.others))} {other}"
     if books.imported:
-        yield f"left out: {len(books.imported):,} imported runs, which were paid elsewhere"
+        yield f"left out: {_runs(len(books.imported))} taken in by make import, paid elsewhere"
+
+
+def _runs(count: int) -> str:
+    return f"{count:,} run{'s' * (count != 1)}"
 
 
 def _checked(books: ledger.Books, apart: float, adds_up: bool, is_by_rows: bool) -> Iterator[str]:

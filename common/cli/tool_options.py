@@ -101,8 +101,8 @@ def target(name: str) -> argparse.ArgumentParser:
         add(
             p,
             option(
-                "--by", "sum by these: day, month, run, study, provider, model, experiment (from the journal); persona, text, trial, outcome "
-                "or a factor's name (from the rows, which takes as long as reading them). Default: month model",
+                "--by", "sum by these: day, month, run, study, provider, model, experiment (from the journal); persona, text, trial, "
+                "outcome or a factor's name (from the rows, which takes as long as reading them). Default: month model",
                 nargs="+", default=["month", "model"], metavar="NAME",
             ),
             flag("--simulated", "what the rehearsals would have cost, instead of what was paid"),

@@ -9,6 +9,7 @@ import orjson
 from common.nouns import Shard
 from common.reports.facts import Facts, OneRun
 from common.reports.html import Figure, Html, figure, folded, h, long, shown, table
+from common.runs.money import receipt_lines
 from common.text import duration, iso, usd
 
 BATCHES = 500  # that are listed
@@ -27,7 +28,8 @@ def costs(facts: Facts) -> Html:
     unknown = len(facts.costs) - len(known)
     total = usd(sum(known), simulated) + (f", and {unknown} models at unknown price" if unknown else "")
     head = ["model", "rows", "input tokens", "output tokens", "of them reasoning", "rows without usage", "cost"]
-    return h('<p class="lead">Cost at batch price: <b>{}</b></p>{}{}', total, table(head, rows), _batches(facts))
+    said = h("{}", [h("<p>{}: {}</p>", one.run.key, " · ".join(receipt_lines(one.summary["receipt"]))) for one in facts.runs])
+    return h('<p class="lead">Cost at batch price: <b>{}</b></p>{}{}{}', total, said, table(head, rows), _batches(facts))
 
 
 def _batches(facts: Facts) -> Html:

@@ -119,18 +119,13 @@ def receipt_lines(found: dict) -> list[str]:
     """A receipt in few lines; nothing where there is none, or nothing was sent or taken over."""
     if not found or not found["batches"] and not found["taken_over"]:
         return []
-    mark = f" ({NOT_PAID}; as if)" if found["simulated"] else ""
-    taken = f"; {found['taken_over']:,} answers taken over, which cost nothing here" if found["taken_over"] else ""
-    lines = [f"paid{mark}: {_paid(found)}{taken}"]
-    if found["wasted_usd"]:
-        lines.append(f"wasted: {usd(found['wasted_usd'])} of it on answers that failed or were cut off")
-    if found["in_flight_at_most_usd"]:
-        lines.append(f"in flight: at most {usd(found['in_flight_at_most_usd'])} more")
-    return lines
-
-
-def _paid(found: dict) -> str:
-    return paid_words(found) + _against_list(found)
+    taken = f"; {found['taken_over']:,} answers taken over cost nothing here" if found["taken_over"] else ""
+    first = f"{NOT_PAID}, as if" if found["simulated"] else "paid:"
+    each, wasted, out = (found[name] for name in ("per_clean_answer_usd", "wasted_usd", "in_flight_at_most_usd"))
+    parts = [f"{usd(each)} per clean answer"] if each else []
+    parts += [f"wasted {usd(wasted)} on failed or cut-off answers"] if wasted else []
+    parts += [f"in flight: at most {usd(out)} more"] if out else []
+    return [f"{first} {paid_words(found)}{_against_list(found)}{taken}", *(["; ".join(parts)] if parts else [])]
 
 
 def paid_words(found: dict) -> str:
@@ -143,11 +138,12 @@ def paid_words(found: dict) -> str:
 
 
 def _against_list(found: dict) -> str:
-    listed, saved, each = found["list_price_usd"], found["saved_usd"], found["per_clean_answer_usd"]
-    per_answer = f"; {usd(each)} per clean answer" if each else ""
+    listed, saved = found["list_price_usd"], found["saved_usd"]
     if found["paid_usd"] is None:
-        return ": some answers came without a count of tokens, or without a price"
+        return ": not all answers came with a count of tokens, or at a known price"
     if listed is None or saved is None:
-        return f"{per_answer}; list price unknown: an earlier version has collected some of it"
-    share = f" ({100 * saved / listed:.0f} %)" if listed else ""
-    return f" of {usd(listed)} at list price, saved {usd(saved)}{share}{per_answer}" if listed else ""
+        return "; its list price is unknown: an earlier version has collected some of it"
+    if not listed:
+        return ""
+    share = f"{100 * saved / listed:.0f} %"
+    return f" of {usd(listed)} at list price, " + (f"{share} saved" if found["simulated"] else f"saved {usd(saved)} ({share})")
