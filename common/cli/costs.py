@@ -35,6 +35,8 @@ def command(args: argparse.Namespace) -> int:
     results, by = results_folder(args.results), [*dict.fromkeys(args.by)]
     if args.json and args.csv == "-":
         raise InputError("--json and --csv both want the screen; name a file, as in --csv costs.csv")
+    if args.csv and not (folder := Path(args.csv).parent).is_dir():
+        raise InputError(f"{folder}: no such folder; make it first, or choose another place with --csv FILE")
     with looked_at(results) as journal:
         books = ledger.read(journal, args.simulated)
     sums = _sums(books, by)

@@ -68,12 +68,14 @@ TARGETS = {
     "import": "Take an archive of make share into the results folder, as a record for which nothing is sent.",
 }
 WITH_WORDS = ("rescore", "export")  # those that are typed with words behind them
-MODULES = {"import": "import_run", "costs": "cost_report"}  # where a target's name is a word of the language
+MODULES = {"import": "import_run", "costs": "cost_report"}  # where a target's file is called otherwise
+FILES = (*WITH_WORDS, "costs")  # those that are typed as files
 
 
 def target(name: str) -> argparse.ArgumentParser:
     """The options of a make target; RESULTS_DIR says where results are."""
-    prog = f"python tools/{name}.py" if name in WITH_WORDS else f"python -m tools.{MODULES.get(name, name)}"
+    module = MODULES.get(name, name)
+    prog = f"python tools/{module}.py" if name in FILES else f"python -m tools.{module}"
     p = new_parser(prog=prog, description=TARGETS[name])
     if name == "forget":
         add(

@@ -13,6 +13,7 @@ from common.runs.money import receipt_lines
 from common.text import duration, iso, usd
 
 BATCHES = 500  # that are listed
+FEW = 5  # runs whose receipts stand open
 PROMPT, PARAMETERS = 6000, 4000  # characters
 _TOLD = ("system", "user", "turns")  # shown in full
 
@@ -29,6 +30,7 @@ def costs(facts: Facts) -> Html:
     total = usd(sum(known), simulated) + (f", and {unknown} models at unknown price" if unknown else "")
     head = ["model", "rows", "input tokens", "output tokens", "of them reasoning", "rows without usage", "cost"]
     said = h("{}", [h("<p>{}: {}</p>", one.run.key, " · ".join(receipt_lines(one.summary["receipt"]))) for one in facts.runs])
+    said = folded("receipts", said) if len(facts.runs) > FEW else said
     return h('<p class="lead">Cost at batch price: <b>{}</b></p>{}{}{}', total, said, table(head, rows), _batches(facts))
 
 

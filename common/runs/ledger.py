@@ -53,10 +53,10 @@ def read(journal: Journal, simulated: bool = False) -> Books:
     counted = set() if simulated else {*sums} - {run.key for run in runs}  # what no readable run owns is money too
     for run in runs:
         shards = _sent(books, journal, run)
-        if _is_wanted(books, run.key, Kind(_is_rehearsal(run, shards), bool(run.imported)), simulated):
+        if _is_wanted(books, run.key, Kind(_is_rehearsal(run, shards), bool(run.imported)), simulated, bool(shards)):
             counted.add(run.key)
             books.batches += [Batch(_names(run, shard), of_shard(shard), run, shard) for shard in shards]
-    notes = [(key, about) for key, about in journal.forgotten() if _is_wanted(books, key, _kind(about), simulated)]
+    notes = [(key, about) for key, about in journal.forgotten() if _is_wanted(books, key, _kind(about), simulated, bool(about["cost"]))]
     books.batches += [batch for key, about in notes for batch in _forgotten(key, about)]
     books.unread += journal.garbled.values()
     books.journal = sum(about["committed"] for _, about in notes) + sum(sums.get(key, 0.0) for key in counted)
@@ -72,12 +72,11 @@ def _kind(about: dict) -> Kind:
     return Kind(bool(about["simulated"]), bool(about["imported"]))
 
 
-def _is_wanted(books: Books, key: str, kind: Kind, simulated: bool) -> bool:
-    if kind.imported:
-        books.imported.add(key)
-    elif kind.simulated != simulated:
-        books.others.add(key)
-    return kind == (simulated, False)
+def _is_wanted(books: Books, key: str, kind: Kind, simulated: bool, was_sent: bool) -> bool:
+    is_wanted = kind == (simulated, False)
+    if was_sent and not is_wanted:
+        (books.imported if kind.imported else books.others).add(key)
+    return is_wanted
 
 
 def _sent(books: Books, journal: Journal, run: Run) -> list[Shard]:

@@ -131,7 +131,7 @@ def receipt_lines(found: dict) -> list[str]:
 def paid_words(found: dict) -> str:
     """What was paid, of a sum's facts; where it is unknown, between which figures it lies."""
     if found["paid_usd"] is not None:
-        return usd(found["paid_usd"])
+        return usd(found["paid_usd"]) if found["paid_usd"] or not found["in_flight_at_most_usd"] else "nothing yet"
     if found["at_most_usd"] is None:
         return f"{usd(found['known_usd'])} + unknown" if found["known_usd"] else "unknown"
     return f"{usd(found['known_usd'])} to {usd(found['at_most_usd'])}"

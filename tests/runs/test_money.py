@@ -85,7 +85,7 @@ KNOWN = {"spent": 1.0, "known": 1.0, "listed": 2.0, "wasted": 0.25, "tally": {"s
          ["paid: unknown: not all answers came with a count of tokens, or at a known price"]),
         ([replace(SHARD, spent=1.0, tally={"succeeded": 10})],  # by a version that noted neither list price nor waste
          ["paid: $1.00; its list price is unknown: an earlier version has collected some of it", "$0.1000 per clean answer"]),
-        ([replace(SHARD, state=State.SUBMITTED)], ["paid: $0.0000", "in flight: at most $2.00 more"]),
+        ([replace(SHARD, state=State.SUBMITTED)], ["paid: nothing yet", "in flight: at most $2.00 more"]),
         ([replace(SHARD, **KNOWN, taken_from="openai/other")], ["paid: $0.0000; 10 answers taken over cost nothing here"]),
         ([replace(SHARD, state=State.PLANNED)], []),
     ],
