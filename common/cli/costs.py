@@ -129,7 +129,7 @@ def _notes(args: argparse.Namespace, total: Money, books: ledger.Books) -> Itera
     if total.unsure or total.boundless:
         yield "unknown: some answers came without a count of tokens, or at no known price; they cost between the two figures"
     if total.untold:
-        yield f"saved and wasted are unknown of {total.untold:,} batches that an earlier version has collected"
+        yield f"an earlier version has collected some ({total.untold:,}): what these saved and wasted is unknown"
     if books.others:
         other = "that were paid" if args.simulated else "that are rehearsals (--simulated shows what they would have cost)"
         yield f"left out: {_runs(len(books.others))} {other}"

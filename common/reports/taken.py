@@ -29,7 +29,7 @@ def costs(facts: Facts) -> Html:
     unknown = len(facts.costs) - len(known)
     total = usd(sum(known), simulated) + (f", and {unknown} models at unknown price" if unknown else "")
     head = ["model", "rows", "input tokens", "output tokens", "of them reasoning", "rows without usage", "cost"]
-    said = h("{}", [h("<p>{}: {}</p>", one.run.key, " · ".join(receipt_lines(one.summary["receipt"]))) for one in facts.runs])
+    said = h("{}", [h("<p>{}: {}</p>", one.run.key, shown("; ".join(receipt_lines(one.summary["receipt"])), 300)) for one in facts.runs])
     said = folded("receipts", said) if len(facts.runs) > FEW else said
     return h('<p class="lead">Cost at batch price: <b>{}</b></p>{}{}{}', total, said, table(head, rows), _batches(facts))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tarfile
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -147,6 +148,31 @@ def test_month_borders(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert [row["model"] for row in csv.DictReader(io.StringIO(out))] == ["'=1+1", "'=1+1"]  # a formula in no spreadsheet
     assert costs(capsys, tmp_path, "--csv", tmp_path / "costs.csv")[0] == OK
     assert (tmp_path / "costs.csv").read_text("utf-8-sig") == out
+
+
+def test_a_forgotten_run_that_is_here_again(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Rebuilt from its folder, it counts once; and no archive that is taken in brings costs of its own making."""
+    with closing(Journal(tmp_path)) as journal:
+        for times in (1, 2):
+            paid(journal, "a", "2026-11-01 00:00:00", 1.0)
+            run = journal.run("openai/a")
+            if times == 1:
+                journal.forget(run, ledger.noted(journal, run))
+                assert [about["committed"] for _, about in journal.forgotten()] == [1.0]
+        theirs = replace(run, key="openai/theirs", name="theirs", imported=1.0)
+        about = {**ledger.noted(journal, run), "committed": 64.0, "created_at": 7.0}
+        journal.take_in(theirs, [], [(1.0, None, "forgotten", about), (2.0, None, "created", {})], [])
+        assert [kind for *_, kind, _ in journal.events(theirs)] == ["created", "imported"]
+    assert facts(capsys, tmp_path, "--by", "run")["total"]["paid_usd"] == 1.0
+
+
+def test_a_folder_of_the_first_version(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """What was paid is known, its list price and waste are not."""
+    with tarfile.open(Path(__file__).parents[1] / "runs/results_v1.tar.gz") as packed:
+        packed.extractall(tmp_path, filter="data")
+    (journal,) = tmp_path.rglob("journal.db")
+    found = facts(capsys, journal.parent, "--simulated", "--by", "run")["total"]
+    assert (found["list_price_usd"], found["wasted_usd"], found["paid_usd"] > 0) == (None, None, True)
 
 
 def test_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
