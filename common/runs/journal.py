@@ -126,17 +126,18 @@ class Journal:
             (run.key, run.provider, run.name, run.host, run.account, body),
         )
 
-    def forget(self, run: Run, about: Mapping[str, object]) -> None:
+    def forget(self, run: Run, about: Mapping[str, object] | None = None) -> None:
         """Let go of a run and all that was noted of it, but for whose its batches were, and what it has cost.
 
-        `about`: that in parts, as `forgotten` gives it back, beside the journal's own sum of it ("committed").
+        `about`: that in parts, as `forgotten` gives it back, beside the journal's own sum of it ("committed"); None where
+        nothing of the run was ever sent.
         """
         with self._transaction():
             self._check_writer(run.key)
             committed = self.committed_by_run().get(run.key, 0.0)
             self._db.execute("DELETE FROM shards WHERE run = ?", (run.key,))
             self._db.execute("DELETE FROM events WHERE run = ? AND kind != 'forgotten'", (run.key,))
-            self._event(run.key, None, "forgotten", {**about, "requests": run.planned, "committed": committed})
+            self._event(run.key, None, "forgotten", {**(about or {}), "requests": run.planned, "committed": committed})
             self._db.execute("DELETE FROM runs WHERE key = ?", (run.key,))
 
     # ---- shards
