@@ -184,6 +184,10 @@ class Shard:
     absent: str = "missing"  # the outcome of rows that its files do not mention
     spent: float | None = 0.0  # USD for all its rows, once collected; None when a price is unknown
     most: float | None = None  # USD that its rows can have cost, once collected, where `spent` is unknown
+    known: float | None = None  # USD of its rows whose usage was told, once collected; None where an earlier version has not noted it
+    listed: float | None = None  # of the same rows, at the synchronous list price
+    wasted: float | None = None  # of `known`, what rows without a clean answer cost
+    simulated: bool = False  # its rows say that they are a rehearsal's
     note: str = ""
     problems: tuple[Mapping[str, object], ...] = ()  # why the provider refused it, with line numbers
     taken_from: str = ""  # the run that had asked all of it before: its answers were taken over, nothing was sent

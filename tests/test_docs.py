@@ -31,7 +31,8 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     for tool in TOOLS.values():
         found |= {tool.converter: tool_options.converter(tool), tool.cleanup: tool_options.cleanup(tool)}
     found |= {f"tools/{name}.py": tool_options.target(name) for name in tool_options.WITH_WORDS}
-    found |= {"tools/study.py": options.study(), "tools/collect.py": options.collect()}
+    found |= {"tools/study.py": options.study(), "tools/collect.py": options.collect(),
+              "tools/cost_report.py": tool_options.target("costs")}  # fmt: skip
     found["-m tools.batch_server"] = batch_server.parser()
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from common.nouns import Model, Usage
 
@@ -45,6 +46,11 @@ def pricing(model: Model) -> Callable[[Usage | None], float | None]:
         return (paid + said * out) / MILLION
 
     return price
+
+
+def list_pricing(model: Model) -> Callable[[Usage | None], float | None]:
+    """The same at the synchronous list price: what the answer would have cost outside a batch."""
+    return pricing(replace(model, batch_discount=0.0, batch_cached_discount=True, batch_cached_input=None))
 
 
 def cost(model: Model, usage: Usage | None) -> float | None:

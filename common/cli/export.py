@@ -19,6 +19,7 @@ from common.providers import connect
 from common.providers.account import Account
 from common.results.export import CODEBOOK, Source, export
 from common.results.origin import RunOrigin
+from common.results.raw import Decode
 from common.runs.journal import Journal
 
 
@@ -54,8 +55,12 @@ def command(args: argparse.Namespace) -> int:
 
 def source_of(journal: Journal, run: Run, stack: ExitStack) -> Source:
     """What the rows of a run are read from; its provider is asked nothing and closed with the stack."""
-    provider = stack.enter_context(closing(connect(Account(catalog.hosts()[run.host], run.address))))
-    return Source(run, journal.shards(run), provider.decode)
+    return Source(run, journal.shards(run), decode_of(run, stack))
+
+
+def decode_of(run: Run, stack: ExitStack) -> Decode:
+    """What reads the lines of a run's raw files, as `source_of` has it."""
+    return stack.enter_context(closing(connect(Account(catalog.hosts()[run.host], run.address)))).decode
 
 
 def _new_folder(named: Path | None, results: Path) -> Path:

@@ -40,7 +40,8 @@ def _shown(journal: Journal, run: Run) -> Iterator[str]:
         yield f"{run.key}: a plan of {run.planned:,} requests that was never sent; would remove {what}"
         return
     yield f"{run.key}: {run.planned:,} requests, over; would back up, then remove {what} and {len(raw_files(journal, run))} raw files"
-    yield "  its answers are then in the archive only, and the command that asked for them would ask and pay anew"
+    yield "  its answers are then in the archive only, and the command that asked for them would ask and pay anew;"
+    yield "  what it has cost is still counted by make costs"
 
 
 def _done(journal: Journal, run: Run) -> Iterator[str]:

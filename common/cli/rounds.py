@@ -16,6 +16,7 @@ from common.nouns import Run, State
 from common.runs.desk import Options
 from common.runs.journal import Overtaken
 from common.runs.lock import InWork
+from common.runs.money import receipt_lines
 from common.runs.overview import is_open, run_facts, waiting_facts
 from common.runs.reuse import refresh
 
@@ -71,7 +72,8 @@ def _advanced(session: ScriptSession, run: Run) -> tuple[int, dict]:
     fact = {**run_facts(journal, run), "waiting": waiting_facts(journal, run), "open": is_open(journal, run)}
     session.say(f"{run.provider}/{run.name}: {_stands(fact)}")
     if summary and not fact["open"]:
-        session.say(f"  {the_sum(summary)}", f"  table: {run.folder / 'results.csv'}")
+        receipt = [f"  {line}" for line in receipt_lines(summary["receipt"])]
+        session.say(f"  {the_sum(summary)}", *receipt, f"  table: {run.folder / 'results.csv'}")
         announce(session, run, "is finished", summary)
         return code_of(summary, no_wait=False), fact
     return (UNFINISHED if run.paused or State.OWED in fact["states"] else OK), fact

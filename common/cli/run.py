@@ -19,6 +19,7 @@ from common.experiment.read import load
 from common.nouns import FINAL, Pause, Run
 from common.outcomes import OWED, PAID, PENDING
 from common.runs.choose import check_open, check_prices, check_source, choose_models
+from common.runs.money import receipt_lines
 from common.runs.overview import counted_line, current_summary, grid_of, plan_facts, waiting_facts
 from common.runs.plan import Planned, plan
 from common.text import size, usd
@@ -188,7 +189,7 @@ def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
     if summary["simulated"]:
         session.say(SIMULATED)
     session.say(*answers_checked(summary))
-    session.say(the_sum(summary))
+    session.say(the_sum(summary), *receipt_lines(summary.get("receipt", {})))
     session.say(f"table: {found.folder / 'results.csv'}")
     if session.wants_texts(found):
         session.say(f"texts: {found.folder / 'texts'}")

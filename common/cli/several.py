@@ -23,6 +23,7 @@ from common.nouns import TO_SUBMIT, Run
 from common.outcomes import PENDING
 from common.retry import Clock
 from common.runs import studies
+from common.runs.money import receipt_lines
 from common.runs.overview import plan_facts, summary_of
 from common.runs.plan import Planned
 from common.text import one_line, usd
@@ -233,6 +234,7 @@ def _print(session: ScriptSession, name: str, summaries: list[dict]) -> None:
     for summary in summaries:
         session.say(
             f"{summary['provider']}: {the_sum(summary)}",
+            *(f"  {line}" for line in receipt_lines(summary.get("receipt", {}))),
             f"  table: {session.results / summary['provider'] / summary['run'] / 'results.csv'}",
         )
     if pending := sum(summary["outcomes"].get(PENDING, 0) for summary in summaries):

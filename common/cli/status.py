@@ -14,6 +14,7 @@ from common.errors import InputError, Refused
 from common.nouns import Batch, Event, Run, Shard
 from common.results.raw import raw_files
 from common.runs.choose import check_open
+from common.runs.money import receipt_lines
 from common.runs.overview import batch_facts, run_facts, shard_facts, summary_of, waiting_facts
 from common.text import duration, iso, one_line
 
@@ -83,7 +84,7 @@ def _print(session: ScriptSession, run: Run, rows: list[dict], summary: dict | N
             session.say(one_line(f"{name}: {row['note']}", 500))
     session.say(*_waiting(session, run))
     if summary:
-        session.say(the_sum(summary))
+        session.say(the_sum(summary), *receipt_lines(summary.get("receipt", {})))
         if summary["simulated"]:
             session.say(SIMULATED)
         session.say(f"table: {run.folder / 'results.csv'}")

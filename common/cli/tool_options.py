@@ -62,17 +62,20 @@ TARGETS = {
     "export": "One table over runs and providers, attempts merged, with a codebook of its columns; nothing is sent.",
     "forget": "Remove plans that were never sent, and finished runs after a backup; what is out, owed or waiting is refused.",
     "backup": "Pack journal, raw files and runs into one archive under results/backups, read again before it counts.",
+    "costs": "What was paid, wasted and saved, and what is in flight, by day, run, model, persona or any factor; checked with the journal.",
     "share": "Pack one run with its raw files into one archive to give away, without keys or account, read again before it counts.",
     "new": "Write a commented starter experiment into a folder of its own, and say what to type next.",
     "import": "Take an archive of make share into the results folder, as a record for which nothing is sent.",
 }
 WITH_WORDS = ("rescore", "export")  # those that are typed with words behind them
-MODULES = {"import": "import_run"}  # where a target's name is a word of the language
+MODULES = {"import": "import_run", "costs": "cost_report"}  # where a target's file is called otherwise
+FILES = (*WITH_WORDS, "costs")  # those that are typed as files
 
 
 def target(name: str) -> argparse.ArgumentParser:
     """The options of a make target; RESULTS_DIR says where results are."""
-    prog = f"python tools/{name}.py" if name in WITH_WORDS else f"python -m tools.{MODULES.get(name, name)}"
+    module = MODULES.get(name, name)
+    prog = f"python tools/{module}.py" if name in FILES else f"python -m tools.{module}"
     p = new_parser(prog=prog, description=TARGETS[name])
     if name == "forget":
         add(
@@ -96,6 +99,18 @@ def target(name: str) -> argparse.ArgumentParser:
         )  # fmt: skip
     elif name in WITH_WORDS:
         add(p, option("runs", "a run, or provider/run, or all", nargs="+", metavar="RUN"), *_WORDS[name], RESULTS, JSON)
+    elif name == "costs":
+        add(
+            p,
+            option(
+                "--by", "sum by these: day, month, run, study, provider, model, experiment (from the journal); persona, text, trial, "
+                "outcome or a factor's name (from the rows, which takes as long as reading them). Default: month model",
+                nargs="+", default=["month", "model"], metavar="NAME",
+            ),
+            flag("--simulated", "what the rehearsals would have cost, instead of what was paid"),
+            option("--csv", "write the table as CSV to FILE, or without FILE to the screen", nargs="?", const="-", metavar="FILE"),
+            RESULTS, JSON,
+        )  # fmt: skip
     elif name == "share":
         add(
             p,

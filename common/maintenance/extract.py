@@ -44,7 +44,8 @@ def lines(journal: Journal, run: Run) -> Iterator[bytes]:
     for shard in journal.shards(run):
         yield _line("shard", {**asdict(shard), "path": shard.path.name})
     for event in journal.events(run):
-        yield _line("event", event)
+        if event[2] != "forgotten":  # what an earlier run of this name cost is no part of this one
+            yield _line("event", event)
     for claim in journal.claims(run):
         yield _line("claim", claim)
 

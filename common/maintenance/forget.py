@@ -8,7 +8,7 @@ from pathlib import Path
 from common.errors import InputError
 from common.maintenance.backup import backup_of
 from common.nouns import IN_FLIGHT, TO_SUBMIT, Run, State
-from common.runs import witness
+from common.runs import ledger, witness
 from common.runs.journal import Journal
 
 
@@ -47,5 +47,5 @@ def forget(journal: Journal, run: Run) -> Path | None:
         for path in raw:
             path.unlink()
         shutil.rmtree(run.folder)
-        journal.forget(run)
+        journal.forget(run, ledger.noted(journal, run))
     return saved

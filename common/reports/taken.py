@@ -9,9 +9,11 @@ import orjson
 from common.nouns import Shard
 from common.reports.facts import Facts, OneRun
 from common.reports.html import Figure, Html, figure, folded, h, long, shown, table
+from common.runs.money import receipt_lines
 from common.text import duration, iso, usd
 
 BATCHES = 500  # that are listed
+FEW = 5  # runs whose receipts stand open
 PROMPT, PARAMETERS = 6000, 4000  # characters
 _TOLD = ("system", "user", "turns")  # shown in full
 
@@ -27,7 +29,9 @@ def costs(facts: Facts) -> Html:
     unknown = len(facts.costs) - len(known)
     total = usd(sum(known), simulated) + (f", and {unknown} models at unknown price" if unknown else "")
     head = ["model", "rows", "input tokens", "output tokens", "of them reasoning", "rows without usage", "cost"]
-    return h('<p class="lead">Cost at batch price: <b>{}</b></p>{}{}', total, table(head, rows), _batches(facts))
+    said = h("{}", [h("<p>{}: {}</p>", one.run.key, shown("; ".join(receipt_lines(one.summary["receipt"])), 300)) for one in facts.runs])
+    said = folded("receipts", said) if len(facts.runs) > FEW else said
+    return h('<p class="lead">Cost at batch price: <b>{}</b></p>{}{}{}', total, said, table(head, rows), _batches(facts))
 
 
 def _batches(facts: Facts) -> Html:

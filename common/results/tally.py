@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from common.catalog.prices import pricing
+from common.catalog.prices import list_pricing, pricing
 from common.experiment.ids_file import ceiling_of, ids
 from common.nouns import Model, Result, Run, Shard
 from common.outcomes import PENDING, SUCCEEDED
@@ -161,6 +161,8 @@ class BatchScan:
     examples: dict[str, str] = field(default_factory=dict)  # the first message of each outcome
     absent: list[str] = field(default_factory=list)  # ids that no line answers
     known: float = 0.0  # USD of the rows whose cost is known
+    listed: float = 0.0  # of the same rows, at the synchronous list price
+    wasted: float = 0.0  # of `known`, what rows without a clean answer cost
     unpriced: set[str] = field(default_factory=set)  # ids of the others: answered, and nobody says from how many tokens
     most: float | None = 0.0  # USD that its rows can have cost: those without a usage at their own ceilings; None without a price
 
@@ -169,13 +171,15 @@ class BatchScan:
         """USD, None when a price or a usage is unknown."""
         return None if self.unpriced else self.known
 
-    def note(self, result: Result, cost: float | None) -> None:
-        """Keep what is to be known of this very request."""
+    def note(self, result: Result, cost: float | None, listed: float | None) -> None:
+        """Keep what is to be known of this very request; `listed` is None with `cost`."""
         if cost is None:
             self.unpriced.add(result.custom_id)
         else:
             self.known += cost
+            self.listed += listed
         if result.outcome != SUCCEEDED:
+            self.wasted += cost or 0.0
             self.unclean[result.custom_id] = result.outcome
             self.examples.setdefault(result.outcome, result.message)
 
@@ -183,9 +187,10 @@ class BatchScan:
 def scan(shard: Shard, run: Run, model: Model, decode: Decode) -> BatchScan:
     """Read a collected batch; its answers are not checked. Memory: the ids of one shard. Raises OSError."""
     found, asked, seen, price_of = BatchScan(Tally(shard.count)), ids(shard), set(), pricing(model)
+    list_price_of = list_pricing(model)
     for result in results_of(existing(run, shard.batch_id), found.tally, decode, seen, asked):
         found.tally.add(shard.model, result, "", shard.attempt > 1)
-        found.note(result, price_of(result.usage))
+        found.note(result, price_of(result.usage), list_price_of(result.usage))
     found.most = found.known + bound if (bound := ceiling_of(shard, found.unpriced)) is not None else None
     found.absent = [request_id for request_id in asked if request_id not in seen]
     return found

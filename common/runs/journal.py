@@ -126,13 +126,18 @@ class Journal:
             (run.key, run.provider, run.name, run.host, run.account, body),
         )
 
-    def forget(self, run: Run) -> None:
-        """Let go of a run and all that was noted of it, but for whose its batches were."""
+    def forget(self, run: Run, about: Mapping[str, object] | None = None) -> None:
+        """Let go of a run and all that was noted of it, but for whose its batches were, and what it has cost.
+
+        `about`: that in parts, as `forgotten` gives it back, beside the journal's own sum of it ("committed"); None where
+        nothing of the run was ever sent.
+        """
         with self._transaction():
             self._check_writer(run.key)
-            for table in ("shards", "events"):
-                self._db.execute(f"DELETE FROM {table} WHERE run = ?", (run.key,))
-            self._event(run.key, None, "forgotten", {"requests": run.planned})
+            committed = self.committed_by_run().get(run.key, 0.0)
+            self._db.execute("DELETE FROM shards WHERE run = ?", (run.key,))
+            self._db.execute("DELETE FROM events WHERE run = ? AND kind != 'forgotten'", (run.key,))
+            self._event(run.key, None, "forgotten", {**(about or {}), "requests": run.planned, "committed": committed})
             self._db.execute("DELETE FROM runs WHERE key = ?", (run.key,))
 
     # ---- shards
@@ -256,6 +261,17 @@ class Journal:
         marks = ",".join("?" * len(keys))
         return self._db.execute(f"SELECT total(committed) FROM money WHERE run IN ({marks})", keys).fetchone()[0]
 
+    def committed_by_run(self) -> dict[str, float]:
+        """The same of each run alone."""
+        return dict(self._db.execute("SELECT run, total(committed) FROM money GROUP BY run"))
+
+    def forgotten(self) -> list[tuple[str, dict]]:
+        """(run, what was noted of it) for each time that a run was forgotten whose cost was noted, and is not here again."""
+        rows = self._db.execute("SELECT run, data FROM events WHERE kind = 'forgotten' ORDER BY id")
+        found = [(key, about) for key, data in rows if "cost" in (about := orjson.loads(data))]
+        here = {run.key: run.created_at for run in self.runs()}
+        return [(key, about) for key, about in found if here.get(key) != about["created_at"]]
+
     # ---- batches
 
     def owner(self, batch_id: str) -> tuple[Run, Shard] | None:
@@ -287,7 +303,7 @@ class Journal:
             self._put_run(run)
             for shard in shards:
                 self._put(shard)
-            rows = ((at, run.key, n, kind, orjson.dumps(data)) for at, n, kind, data in events)
+            rows = ((at, run.key, n, kind, orjson.dumps(data)) for at, n, kind, data in events if kind != "forgotten")
             self._db.executemany("INSERT INTO events (at, run, n, kind, data) VALUES (?, ?, ?, ?, ?)", rows)
             had = ((batch_id, run.key, n, how) for batch_id, n, how in claims)
             self._db.executemany("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?)", had)

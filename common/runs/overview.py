@@ -11,6 +11,7 @@ import orjson
 from common.nouns import IN_FLIGHT, TO_SUBMIT, Batch, Model, Run, Shard, State
 from common.results.tally import Tally
 from common.runs.journal import Journal
+from common.runs.money import is_receipt, receipt
 from common.text import iso
 
 
@@ -131,16 +132,18 @@ def summary(run: Run, shards: Sequence[Shard], found: Tally, now: float) -> dict
         before = spent.setdefault(shard.model, 0.0)
         if shard.state == "collected":  # what its rows cost, those that were sent again included
             spent[shard.model] = None if before is None or shard.spent is None else before + shard.spent
+    simulated = found.simulated > 0 or run.address == "local"
     return {
         "run": run.name,
         "provider": run.provider,
         "host": run.host,
         "address": run.address,
         "experiment": run.experiment,
-        "simulated": found.simulated > 0 or run.address == "local",
+        "simulated": simulated,
         "seconds": round(now - run.created_at, 1),
         "cost_usd": None if None in spent.values() else round(sum(spent.values()), 6),
         "cost_by_model": {name: cost if cost is None else round(cost, 6) for name, cost in spent.items()},
+        "receipt": receipt(shards, simulated),
         "skipped_before_sending": run.skipped,
         "paused": run.paused,
         **found.as_dict(),
@@ -182,6 +185,7 @@ def _is_whole(summary: dict) -> bool:
         and all(type(n) is int for tally in tallies for n in tally.values() if not isinstance(n, dict))
         and isinstance(costs := summary.get("cost_by_model", {}), dict)
         and all(cost is None or type(cost) in (int, float) for cost in costs.values())
+        and is_receipt(summary.get("receipt", {}))
         and all(isinstance(summary.get(name), str) for name in ("run", "provider"))
         and {"simulated", "adds_up"} <= summary.keys()
     )

@@ -138,7 +138,7 @@ def _places(shard: Shard) -> set[Place] | None:
 def as_taken(shard: Shard, about: Mapping) -> Shard:
     """A planned shard as one whose answers were taken over, by what was noted of it."""
     noted = {key: about[key] for key in ("batch_id", "files", "tally", "taken_from", "collected_at")}
-    return replace(shard, state=State.COLLECTED, spent=0.0, **noted)
+    return replace(shard, state=State.COLLECTED, spent=0.0, known=0.0, listed=0.0, wasted=0.0, **noted)
 
 
 def _lines(answers: Mapping[str, Answer]) -> Iterator[tuple[str, bytes]]:

@@ -25,6 +25,8 @@ EXAMPLES = [
     ("at the long-context limit", "openai", "gpt-5.4", Usage(272_000, 0, 100), "272,000 × 1.25 + 100 × 7.5", 340_750 / M),
     ("one token beyond it: the whole request", "openai", "gpt-5.4", Usage(272_001, 0, 100),
      "272,001 × 1.25 × 2 + 100 × 7.5 × 1.5", 681_127.5 / M),
+    ("cached input beyond it: by the same factor", "openai", "gpt-5.4", Usage(272_001, 72_001, 100),
+     "(200,000 × 1.25 + 72,001 × 0.13) × 2 + 100 × 7.5 × 1.5", 519_845.26 / M),
     ("the same at Claude", "anthropic", "claude-haiku-5-5", Usage(200_000, 0, 10), "(200,000 × 0.05 + 10 × 0.25) × 5", 50_012.5 / M),
     ("written into a cache unasked", "openai", "gpt-6-luna", Usage(2_000, 0, 100, written=2_000),
      "2,000 × 0.05 × 1.25 + 100 × 0.25", 150 / M),
@@ -38,6 +40,7 @@ EXAMPLES = [
     ("a failed row that was not run", "anthropic", "claude-haiku-4-5", Usage(), "0", 0.0),
     ("a host's own discount: 20 %", "deepinfra", "deepseekv3-0324", Usage(M, 0, 0), "1,000,000 × 0.24 × 0.8", 0.192),
     ("a price that is a batch price already: no discount", "kluster", "deepseekr1", Usage(M, 0, 0), "1,000,000 × 3.5", 3.5),
+    ("no price known", "openai", "vendor/model-1", Usage(1_000, 0, 500), "unknown; a real host gets nothing unless told so", None),
     ("usage not told", "openai", "gpt-4.1", None, "unknown; against the cap it counts as what it can have cost at most", None),
 ]  # fmt: skip
 
