@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from common.nouns import Model, Usage
 
@@ -50,6 +51,11 @@ def pricing(model: Model) -> Callable[[Usage | None], float | None]:
 def cost(model: Model, usage: Usage | None) -> float | None:
     """What one answer cost in USD at batch price, from the tokens that the provider counted."""
     return pricing(model)(usage)
+
+
+def at_list(model: Model) -> Model:
+    """The model as it costs without batch: nothing off, and cached input at its own price."""
+    return replace(model, batch_discount=0.0, batch_cached_discount=True, batch_cached_input=None)
 
 
 def ceiling(model: Model, prompt_tokens: int, max_tokens: int) -> float | None:

@@ -96,7 +96,7 @@ def _close(desk: Desk, shard: Shard, batch: Batch, found: BatchScan, files: dict
     outcomes = verdicts.outcomes(found, absent)
     more = _followers(desk, shard, outcomes)
     note = verdicts.complaints(shard, batch, found)
-    changes = _changes(found, absent, files)
+    changes = _changes(desk, shard, found, absent, files)
     shard = desk.record(
         shard, "collected", [new for new, _ in more], state=State.COLLECTED, collected_at=desk.clock.now(), note=note, **changes
     )
@@ -148,19 +148,20 @@ def give_up_owed(desk: Desk, shard: Shard) -> None:
     found = scan_of(desk, shard)
     rest = ids_file.ceiling_of(shard, found.unpriced.union(found.absent))
     spent = shard.reserve if rest is None else found.known + rest
-    changes = {**_changes(found, "given_up", {}), "files": shard.files, "spent": spent}
+    changes = {**_changes(desk, shard, found, "given_up", {}), "files": shard.files, "spent": spent}
     note = f"given up by a person; it was owed: {shard.note}"
     shard = desk.record(shard, "given_up", state=State.COLLECTED, collected_at=desk.clock.now(), note=note, **changes)
     desk.tell("given_up", shard, note)
 
 
-def _changes(found: BatchScan, absent: str, files: dict[Path, str]) -> dict:
+def _changes(desk: Desk, shard: Shard, found: BatchScan, absent: str, files: dict[Path, str]) -> dict:
     """What the journal notes of rows and files that have come."""
     tally = dict(found.tally.outcomes)
     if found.absent:
         tally[absent] = tally.get(absent, 0) + len(found.absent)
     received = {path.name: sha256 for path, sha256 in files.items()}
-    return {"tally": tally, "absent": absent, "spent": found.spent, "most": found.most, "files": received}
+    used = found.used.of(desk.models[shard.model])
+    return {"tally": tally, "absent": absent, "spent": found.spent, "most": found.most, "files": received, "used": used}
 
 
 def _followers(desk: Desk, shard: Shard, outcomes: dict[str, str]) -> list[tuple[Shard, float]]:
