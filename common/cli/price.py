@@ -43,8 +43,8 @@ def _counted(session: ScriptSession, planned: Planned) -> dict[str, int]:
         if waiting:
             said = count(session.provider, model, waiting, asked)
             found[model.alias] = said.tokens
-            rest = "" if said.asked == said.conditions else ", and takes the others to be like them"
-            session.say(f"{host.title} counts {said.asked:,} of {said.conditions:,} different prompts for {model.alias}{rest}")
+            of = f"{said.asked:,} different prompts" if said.asked == said.conditions else f"{said.asked:,} of {said.conditions:,} prompts"
+            session.say(f"{host.title} has counted {of} for {model.alias}: {said.tokens:,} prompt tokens in all requests")
     return found
 
 
@@ -63,7 +63,7 @@ def price_lines(session: ScriptSession, planned: Planned, found: Sequence[Cost])
     exact = {*grid_of(planned.run)["prompt_tokens_counted"].values()} <= {EXACT}
     prompts = "prompts as counted" if exact else "as many prompt tokens as bytes can make where they are not counted exactly"
     return [
-        f"{first}; without batch {usd(total(one.max_without_batch_usd for one in found))}{as_if}",
+        f"{first}{as_if}",
         *expected_lines(found, "" if session.args.sample else f"--sample {ENOUGH} tells"),
         f"at most: answers as long as their cap, nothing from a cache, {prompts}",
     ]
@@ -74,16 +74,17 @@ def expected_lines(found: Sequence[Cost], tells: str) -> list[str]:
     found = [one for one in found if one.to_send]
     if not found:
         return []
+    alone = f"at most {usd(total(one.max_without_batch_usd for one in found))}"
     unknown = [one for one in found if not one.earlier_answers]
     hint = f"; {tells}" if tells and sum(one.to_send for one in unknown) > ENOUGH else ""
     if len(unknown) == len(found):
-        return [f"expected: unknown until some were asked{hint}"]
+        return [f"expected: unknown until some were asked{hint}", f"without batch {alone}"]
     lines = [_basis(one) for one in found if one.earlier_answers]
     if unknown:
         names = ", ".join(one.model for one in unknown)
-        return [f"expected: unknown for {names} until some were asked{hint}", *lines]
-    whole, alone = (total(getattr(one, name) for one in found) for name in ("expected_usd", "expected_without_batch_usd"))
-    return [f"expected {usd(whole)}; without batch {usd(alone)}", *lines]
+        return [f"expected: unknown for {names} until some were asked{hint}", *lines, f"without batch {alone}"]
+    whole, beside = (total(getattr(one, name) for one in found) for name in ("expected_usd", "expected_without_batch_usd"))
+    return [f"expected {usd(whole)}:", *lines, f"without batch expected {usd(beside)}, {alone}"]
 
 
 def _basis(one: Cost) -> str:

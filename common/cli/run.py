@@ -150,8 +150,7 @@ def _show_plan(session: ScriptSession, planned: Planned) -> int:
         session.json({**_plan_facts(session, planned, costs), "sent": False, "to_send_add": add})
         return OK
     _print_plan(session, planned, costs)
-    if len(costs) > 1:
-        print(price_table(costs), end="\n\n")
+    print(price_table(costs), end="\n\n")
     shown = planned.shards[:20]
     rows = [(s.path.name, s.model, f"{s.count:,}", size(s.bytes), f"{s.tokens:,}", usd(s.reserve), s.state) for s in shown]
     session.print_table(("shard", "model", "requests", "bytes", "tokens", "at most", "state"), rows)
