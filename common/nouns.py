@@ -77,6 +77,7 @@ class Host:
     plans: Mapping[str, int | None] = field(default_factory=dict)  # requests per batch by the plan sold; None: no limit
     plan_variable: str = ""  # the variable that names the account's plan
     like: str = ""  # the host whose address variable leads here, whose facts hold and whose models run here at unknown prices
+    counts_tokens: bool = False  # it counts the prompt tokens of a request that is not sent, for nothing
     metadata: bool = True  # batches carry metadata; where they do not, the ids that are sent end in a mark
     local: bool = False  # the embedded local batch service: nothing costs, everything is simulated
 
@@ -188,6 +189,7 @@ class Shard:
     listed: float | None = None  # of the same rows, at the synchronous list price
     wasted: float | None = None  # of `known`, what rows without a clean answer cost
     simulated: bool = False  # its rows say that they are a rehearsal's
+    used: Mapping[str, object] = field(default_factory=dict)  # what its answers used, once collected: `Used.of`; {}: not noted
     note: str = ""
     problems: tuple[Mapping[str, object], ...] = ()  # why the provider refused it, with line numbers
     taken_from: str = ""  # the run that had asked all of it before: its answers were taken over, nothing was sent

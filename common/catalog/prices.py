@@ -48,14 +48,14 @@ def pricing(model: Model) -> Callable[[Usage | None], float | None]:
     return price
 
 
-def list_pricing(model: Model) -> Callable[[Usage | None], float | None]:
-    """The same at the synchronous list price: what the answer would have cost outside a batch."""
-    return pricing(replace(model, batch_discount=0.0, batch_cached_discount=True, batch_cached_input=None))
-
-
 def cost(model: Model, usage: Usage | None) -> float | None:
     """What one answer cost in USD at batch price, from the tokens that the provider counted."""
     return pricing(model)(usage)
+
+
+def at_list(model: Model) -> Model:
+    """The model as it costs without batch: nothing off, and cached input at its own price."""
+    return replace(model, batch_discount=0.0, batch_cached_discount=True, batch_cached_input=None)
 
 
 def ceiling(model: Model, prompt_tokens: int, max_tokens: int) -> float | None:

@@ -21,7 +21,7 @@ def command(script: Script, args: argparse.Namespace, arguments: Sequence[str]) 
     if args.max_tokens and not args.retry_failed:
         raise InputError("--max-tokens goes with --retry-failed RUN; the cap of an experiment is max_tokens in its experiment.toml")
     looks = bool(named or args.list)
-    with opened(script.name, script.host, args, makes_journal=not looks, calls=looks or run.sends(script, args)) as found:
+    with opened(script.name, script.host, args, makes_journal=not looks, calls=looks or run.calls(script, args)) as found:
         session = ScriptSession(**vars(found), script=script, arguments=arguments)
         if args.list:
             return status.list_all(session)

@@ -114,6 +114,7 @@ def patience(default: float) -> Option:
 
 DO = (
     flag("--dry-run", "check, write the shards, show counts and price; send nothing"),
+    flag("--exact-tokens", "let the provider count the prompt tokens first: costs nothing, but sends it the prompts"),
     flag("--no-wait", "submit and return; the same command collects later"),
     option("--status", "a batch id or a run: where it stands; collects what has ended", metavar="ID"),
     option("--cancel", "a batch id or a run: stop it; finished rows are kept", metavar="ID"),
@@ -199,7 +200,7 @@ def study() -> argparse.ArgumentParser:
     )
     add(
         p.add_argument_group("what to do"), flag("--batch", "submit, watch and collect (without it: the plan only)"),
-        *(one for one in DO if one.name in ("--dry-run", "--no-wait")),
+        *(one for one in DO if one.name in ("--dry-run", "--exact-tokens", "--no-wait")),
     )  # fmt: skip
     add(
         p.add_argument_group("what to ask"),

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from common.cli.drive import drive
 from common.cli.exits import OK, UNFINISHED
+from common.cli.price import price_facts, price_lines, price_table, priced
 from common.cli.scripts import Script
 from common.cli.session import ScriptSession, forgetting
 from common.cli.since import since, told_since
@@ -19,6 +20,7 @@ from common.experiment.read import load
 from common.nouns import FINAL, Pause, Run
 from common.outcomes import OWED, PAID, PENDING
 from common.runs.choose import check_open, check_prices, check_source, choose_models
+from common.runs.expected import Cost
 from common.runs.money import receipt_lines
 from common.runs.overview import counted_line, current_summary, grid_of, plan_facts, waiting_facts
 from common.runs.plan import Planned, plan
@@ -38,7 +40,7 @@ def run(session: ScriptSession) -> int:
     if planned.run.imported and all(shard.state in FINAL for shard in planned.shards):
         return _finish(session, planned.run, current_summary(planned.run, planned.shards) or session.derive(planned.run))
     _check_cap(session, planned)
-    _print_plan(session, planned)
+    _print_plan(session, planned, priced(session, planned))
     return _finish(session, *drive(session, planned.run, planned.is_new, as_of=planned.as_of))
 
 
@@ -58,6 +60,11 @@ def asked(session: ScriptSession) -> Experiment:
 def sends(script: Script, args: argparse.Namespace) -> bool:
     """Whether a command that means a run sends it; else it only plans."""
     return (args.batch or not script.needs_batch) and not args.dry_run
+
+
+def calls(script: Script, args: argparse.Namespace) -> bool:
+    """Whether a command that means a run speaks to its host."""
+    return sends(script, args) or args.exact_tokens
 
 
 def may_send(session: ScriptSession) -> None:
@@ -96,7 +103,7 @@ def _check_cap(session: ScriptSession, planned: Planned) -> None:
         raise InputError(f"this could cost up to {usd(most)}, above the cap of {usd(cap)}; --max-cost USD raises it. Nothing was sent")
 
 
-def _plan_facts(session: ScriptSession, planned: Planned) -> dict:
+def _plan_facts(session: ScriptSession, planned: Planned, costs: Sequence[Cost]) -> dict:
     host = session.account.host
     return {
         **plan_facts(planned.run, planned.models, planned.shards, planned.ceiling),
@@ -109,11 +116,12 @@ def _plan_facts(session: ScriptSession, planned: Planned) -> dict:
         "taken_over_cost_usd": planned.saved,
         "asked_elsewhere": dict(planned.waits),
         "changed": since(session, planned),
+        **price_facts(costs),
     }
 
 
-def _print_plan(session: ScriptSession, planned: Planned) -> None:
-    found = _plan_facts(session, planned)
+def _print_plan(session: ScriptSession, planned: Planned, costs: Sequence[Cost]) -> None:
+    found = _plan_facts(session, planned, costs)
     session.say(
         f"run {found['run']} at {found['host']}: {found['requests']:,} requests in {len(found['shards'])} batches, "
         f"{size(found['bytes'])}, about {found['estimated_prompt_tokens']:,} prompt tokens{counted_line(found['prompt_tokens_counted'])}",
@@ -131,31 +139,19 @@ def _print_plan(session: ScriptSession, planned: Planned) -> None:
     for other, count in planned.waits.items():
         session.say(f"{count:,} of them are being asked by {other}: its answers are waited for, and taken over")
     if planned.is_new or not waiting_facts(session.journal, planned.run)["started"]:
-        session.say(*_price(session, planned))
+        session.say(*price_lines(session, planned, costs))
     else:
         session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
 
 
-def _price(session: ScriptSession, planned: Planned) -> list[str]:
-    """What is sent, and what that costs at most."""
-    as_if = " (as if: nothing is paid on the local batch service)" if session.account.host.local else ""
-    most, saved, taken = planned.ceiling, planned.saved, planned.taken
-    exact = {*grid_of(planned.run)["prompt_tokens_counted"].values()} <= {"exact"}
-    prompts = "prompts as counted" if exact else "as many prompt tokens as bytes can make where they are not counted exactly"
-    of = f"at most: answers as long as their cap, nothing from a cache, {prompts}"
-    if not taken:
-        return [f"costs at most {usd(most)}{as_if}", of]
-    whole = None if most is None or saved is None else most + saved
-    left = planned.run.planned - taken
-    return [f"{taken:,} answered already, {left:,} to send: costs at most {usd(most)} instead of {usd(whole)}{as_if}", of]
-
-
 def _show_plan(session: ScriptSession, planned: Planned) -> int:
     add = "--batch" if session.script.needs_batch and not session.args.batch else ""
+    costs = priced(session, planned)
     if session.args.json:
-        session.json({**_plan_facts(session, planned), "sent": False, "to_send_add": add})
+        session.json({**_plan_facts(session, planned, costs), "sent": False, "to_send_add": add})
         return OK
-    _print_plan(session, planned)
+    _print_plan(session, planned, costs)
+    print(price_table(costs), end="\n\n")
     shown = planned.shards[:20]
     rows = [(s.path.name, s.model, f"{s.count:,}", size(s.bytes), f"{s.tokens:,}", usd(s.reserve), s.state) for s in shown]
     session.print_table(("shard", "model", "requests", "bytes", "tokens", "at most", "state"), rows)

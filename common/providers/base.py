@@ -137,6 +137,10 @@ class Provider(ABC):
 
     # ---- what is done seldom
 
+    def count_tokens(self, line: bytes, model: Model) -> int:
+        """How many prompt tokens an input line has, as a host with `counts_tokens` says; nothing is answered or paid."""
+        raise Refused("this host counts no tokens")
+
     def listing(self) -> Iterable[Batch]:
         """All batches of the account, newest first, page by page; none where the host does not list them."""
         return ()
