@@ -11,7 +11,7 @@ from common.cli.exits import OK, UNFINISHED
 from common.cli.scripts import Script
 from common.cli.session import ScriptSession, forgetting
 from common.cli.since import since, told_since
-from common.cli.text import SIMULATED, answers_checked, failures, runs_table, the_sum
+from common.cli.text import SIMULATED, answers_checked, failures, of_cache, runs_table, the_sum
 from common.cli.whose import check_models
 from common.errors import InputError
 from common.experiment.experiment import Experiment, narrow
@@ -19,7 +19,7 @@ from common.experiment.read import load
 from common.nouns import FINAL, Pause, Run
 from common.outcomes import OWED, PAID, PENDING
 from common.runs.choose import check_open, check_prices, check_source, choose_models
-from common.runs.overview import counted_line, current_summary, grid_of, plan_facts, waiting_facts
+from common.runs.overview import cache_is_old, counted_line, current_summary, grid_of, plan_facts, waiting_facts
 from common.runs.plan import Planned, plan
 from common.text import size, usd
 
@@ -51,7 +51,7 @@ def asked(session: ScriptSession) -> Experiment:
     if args.fresh and args.reuse:
         raise InputError("--fresh and --reuse say opposite things; name one of them")
     whole = load(args.experiment, session.results)
-    return narrow(whole, args.trials, args.limit, args.persona, args.text, args.sample, args.seed or "1")
+    return narrow(whole, args.trials, args.limit, args.persona, args.text, args.sample, args.seed or "1", args.prime_cache)
 
 
 def sends(script: Script, args: argparse.Namespace) -> bool:
@@ -133,6 +133,7 @@ def _print_plan(session: ScriptSession, planned: Planned) -> None:
         session.say(*_price(session, planned))
     else:
         session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
+        session.say(*cache_is_old(planned.shards))
 
 
 def _price(session: ScriptSession, planned: Planned) -> list[str]:
@@ -188,7 +189,7 @@ def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
     if summary["simulated"]:
         session.say(SIMULATED)
     session.say(*answers_checked(summary))
-    session.say(the_sum(summary))
+    session.say(the_sum(summary), *of_cache(summary))
     session.say(f"table: {found.folder / 'results.csv'}")
     if session.wants_texts(found):
         session.say(f"texts: {found.folder / 'texts'}")
