@@ -60,7 +60,6 @@ class Caching:
             write, read = self._factors
             self._few = (write - read) / (1 - read)  # one writes, the others read: with so many requests or fewer that never pays
             self.share = (write - 1) / (write - read)  # of the tokens must be read, or it costs more than it saves
-        self._seen: set[tuple[str, bytes]] = set()
 
     def stages(self, conditions: Callable[[], Iterator[Asked]], limit: int | None) -> Iterator[tuple[bool, Iterator[Asked]]]:
         """(whether they fill the cache for those that follow, conditions with their marks): all of them, in one or two parts."""
@@ -68,23 +67,24 @@ class Caching:
             yield False, conditions()
         elif self.way == "primed":
             yield True, self._openers(self._reckoned(_first(conditions(), limit)))
-            self._seen.clear()
             yield False, _followers(self._marked(_first(conditions(), limit)))
         else:
             yield False, self._reckoned(_first(conditions(), limit))
 
     def _marked(self, conditions: Iterable[Asked]) -> Iterator[Asked]:
+        seen: set[tuple[str, bytes]] = set()
         for asked in conditions:
-            yield asked if asked.problem else self._with_marks(asked, *self._sizes(asked))
+            yield asked if asked.problem else self._with_marks(asked, *self._sizes(asked), seen)
 
     def _reckoned(self, conditions: Iterable[Asked]) -> Iterator[Asked]:
         """The same, counted on the way."""
+        seen: set[tuple[str, bytes]] = set()
         for asked in conditions:
             if asked.problem:
                 yield asked
                 continue
             system, whole = self._sizes(asked)
-            found, requests = self._with_marks(asked, system, whole), len(asked.trials)
+            found, requests = self._with_marks(asked, system, whole, seen), len(asked.trials)
             if found.marks and found.marks.system:
                 self.systems.add(system, requests, found.opens_system)
             if found.marks and found.marks.whole:
@@ -106,7 +106,8 @@ class Caching:
         whole = system + self.count(condition.user).expected + sum(self.count(text).expected for _, text in condition.turns)
         return system if asked.shared else 0, whole
 
-    def _with_marks(self, asked: Asked, system: int, whole: int) -> Asked:
+    def _with_marks(self, asked: Asked, system: int, whole: int, seen: set[tuple[str, bytes]]) -> Asked:
+        """`seen`: the marked system prompts of those before it."""
         parameters, trials, least = asked.ask.parameters, len(asked.trials), self.model.cache_minimum
         own = orjson.dumps(parameters) if parameters else b""
         if OWN in own:  # a person marks what is to be kept
@@ -117,9 +118,9 @@ class Caching:
         if not any(marks):
             return asked
         key = (asked.condition.system, own)
-        is_new = marks.system and key not in self._seen
+        is_new = marks.system and key not in seen
         if is_new:
-            self._seen.add(key)
+            seen.add(key)
         return asked._replace(marks=marks, opens_system=is_new)
 
     def told(self) -> Iterator[str]:
