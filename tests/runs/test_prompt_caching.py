@@ -61,6 +61,12 @@ def usages(run: Commands, batch_id: str) -> dict[str, dict]:
     return {row["custom_id"]: row["result"]["message"]["usage"] for row in map(json.loads, lines)}
 
 
+def ceilings_of(path: Path) -> dict[str, float]:
+    """Request id → USD at most, from the ids file of a shard."""
+    rows = [row.split("\t") for row in path.with_suffix(".ids").read_text().splitlines()]
+    return {row[0]: float(row[4]) for row in rows}
+
+
 @pytest.mark.parametrize("ways", [(None, "on", "off", "primed"), ("primed", None)])
 def test_it_is_the_same_question(steady: Commands, ask: Callable[..., End], ways: tuple) -> None:
     """What was answered without marks is taken over by who marks, and the other way round; nothing is bought twice."""
@@ -81,11 +87,38 @@ def test_the_price_to_the_cent(steady: Commands, ask: Callable[..., End]) -> Non
     told = end.json["tokens"]
     assert told["cached"] == sum(use["cache_read_input_tokens"] for use in found.values()) > 0
     assert told["cache_written"] == sum(use["cache_creation"]["ephemeral_1h_input_tokens"] for use in found.values()) > 0
-    ceilings = {row.split("\t")[0]: float(row.split("\t")[4]) for row in shard.path.with_suffix(".ids").read_text().splitlines()}
+    ceilings = ceilings_of(shard.path)
     for name, use in found.items():
         kept = use["cache_creation_input_tokens"] + use["cache_read_input_tokens"]
         assert use["input_tokens"] * PLAIN + kept * WRITTEN + 64 * OUT <= ceilings[name]
     assert all(use["input_tokens"] < 100 for use in found.values())  # t3 too: its system prompt makes it long enough
+
+
+def test_marks_of_a_person_are_in_the_ceiling_too(steady: Commands, study: Callable[..., Path]) -> None:
+    """A `cache_control` among the request parameters costs more than plain input: the bound holds that."""
+    found = []
+    for request in ("{}", '{cache_control = {type = "ephemeral", ttl = "1h"}}'):
+        end = steady("claude", "--dry-run", "--json", "--experiment", study(request=request), "--model", "claude-haiku-4-5")
+        found += [end.json["max_cost_usd"] - 2 * 64 * OUT]
+    assert found[1] > 2 * found[0] > 0
+
+
+@pytest.mark.parametrize("trials", [1, 3])
+def test_the_ceiling_holds_the_price_of_writing(steady: Commands, study: Callable[..., Path], trials: int) -> None:
+    """Twice the input for what is marked, by the same bound of its tokens: of all of a prompt, or of its system prompt only."""
+    found = {}
+    for way in ("off", "on"):
+        asked = study(FILES, **{**KEYS, "trials": str(trials)}, prompt_caching=f'"{way}"')
+        end = steady("claude", "--dry-run", "--json", "--experiment", asked, "--model", "claude-haiku-4-5")
+        (shard,) = end.json["shards"]
+        ceilings = ceilings_of(Path(shard["path"])).values()
+        assert shard["max_cost_usd"] == pytest.approx(sum(ceilings))
+        found[way] = [most - 64 * OUT for most in ceilings]
+    more = [on - off for off, on in zip(found["off"], found["on"], strict=True)]
+    if trials == 3:
+        assert more == pytest.approx(found["off"])
+    else:  # the system prompt is the same for all: so is what it adds, and the shortest text has next to nothing beside it
+        assert more == pytest.approx([min(found["off"])] * 3, rel=0.01)
 
 
 def test_who_fills_the_cache_is_sent_first(still: Commands, study: Callable[..., Path]) -> None:
