@@ -28,6 +28,7 @@ class Shared:
     asked: int = 0  # of all parts, each as often as it is asked
 
     def add(self, tokens: int, requests: int, is_new: bool) -> None:
+        """Count so many more requests with a part of so many tokens."""
         self.requests += requests
         self.asked += tokens * requests
         if is_new:
