@@ -28,6 +28,7 @@ class Model:
     batch_cached_input: float | None = None  # its price inside a batch, where that is not `cached_input` less the discount
     cache_write_factor: float = 1.0  # what is written into a cache costs so many times the input, kept for five minutes
     cache_write_1h_factor: float = 1.0  # and for an hour
+    cache_minimum: int | None = None  # tokens from which on what a request marks is written into a cache; None: unknown
     caches_unasked: bool = False  # prompts are written into a cache whether or not the request asks for it
     reasoning: bool = False
     thinks_only_when_asked: bool = False  # a reasoning model that answers straight away unless the request asks it to think
@@ -112,6 +113,13 @@ class Condition(NamedTuple):
     attachments: tuple[Attachment, ...] = ()
 
 
+class Marks(NamedTuple):
+    """What of a request is marked so that the host keeps it in its prompt cache: up to the end of the system prompt, or of all of it."""
+
+    system: bool
+    whole: bool
+
+
 class State(StrEnum):
     """Where a shard stands on its way through one batch."""
 
@@ -192,6 +200,7 @@ class Shard:
     used: Mapping[str, object] = field(default_factory=dict)  # what its answers used, once collected: `Used.of`; {}: not noted
     note: str = ""
     problems: tuple[Mapping[str, object], ...] = ()  # why the provider refused it, with line numbers
+    primes: bool = False  # its requests fill the prompt cache: the others of its model wait until it has ended
     taken_from: str = ""  # the run that had asked all of it before: its answers were taken over, nothing was sent
 
 

@@ -137,6 +137,7 @@ ASK = (
     option("--seed", "with --sample: another choice (default 1)", metavar="S"),
     several("--persona", "ID", "only these personas"),
     several("--text", "ID", "only these texts"),
+    flag("--prime-cache", "Claude: of requests that share a long beginning, ask one first; the others then read it from the prompt cache"),
     flag("--fresh", "ask everything anew, also what the results folder has answers to already"),
     flag("--reuse", "with --run: take over answers that are there already, as runs without a name of their own do"),
     option("--run", "a name of your own; a new one repeats the experiment afresh", type=run_name, metavar="NAME"),

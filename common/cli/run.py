@@ -12,7 +12,7 @@ from common.cli.price import price_facts, price_lines, price_table, priced
 from common.cli.scripts import Script
 from common.cli.session import ScriptSession, forgetting
 from common.cli.since import since, told_since
-from common.cli.text import SIMULATED, answers_checked, failures, runs_table, the_sum
+from common.cli.text import SIMULATED, answers_checked, failures, of_cache, runs_table, the_sum
 from common.cli.whose import check_models
 from common.errors import InputError
 from common.experiment.experiment import Experiment, narrow
@@ -22,7 +22,7 @@ from common.outcomes import OWED, PAID, PENDING
 from common.runs.choose import check_open, check_prices, check_source, choose_models
 from common.runs.expected import Cost
 from common.runs.money import receipt_lines
-from common.runs.overview import counted_line, current_summary, grid_of, plan_facts, waiting_facts
+from common.runs.overview import cache_is_old, counted_line, current_summary, grid_of, plan_facts, waiting_facts
 from common.runs.plan import Planned, plan
 from common.text import size, usd
 
@@ -54,7 +54,7 @@ def asked(session: ScriptSession) -> Experiment:
     if args.fresh and args.reuse:
         raise InputError("--fresh and --reuse say opposite things; name one of them")
     whole = load(args.experiment, session.results)
-    return narrow(whole, args.trials, args.limit, args.persona, args.text, args.sample, args.seed or "1")
+    return narrow(whole, args.trials, args.limit, args.persona, args.text, args.sample, args.seed or "1", args.prime_cache)
 
 
 def sends(script: Script, args: argparse.Namespace) -> bool:
@@ -142,6 +142,7 @@ def _print_plan(session: ScriptSession, planned: Planned, costs: Sequence[Cost])
         session.say(*price_lines(session, planned, costs))
     else:
         session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
+        session.say(*cache_is_old(planned.shards))
 
 
 def _show_plan(session: ScriptSession, planned: Planned) -> int:
@@ -185,7 +186,7 @@ def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
     if summary["simulated"]:
         session.say(SIMULATED)
     session.say(*answers_checked(summary))
-    session.say(the_sum(summary), *receipt_lines(summary.get("receipt", {})))
+    session.say(the_sum(summary), *receipt_lines(summary.get("receipt", {})), *of_cache(summary))
     session.say(f"table: {found.folder / 'results.csv'}")
     if session.wants_texts(found):
         session.say(f"texts: {found.folder / 'texts'}")

@@ -92,7 +92,7 @@ def _shares(limit: int | None, parts: dict[Script, list[str]]) -> dict[Script, i
 
 
 def _part(experiment: Experiment, args: argparse.Namespace, limit: int | None) -> Experiment:
-    return narrow(experiment, args.trials, limit, args.persona, args.text)
+    return narrow(experiment, args.trials, limit, args.persona, args.text, primed=args.prime_cache)
 
 
 @contextmanager

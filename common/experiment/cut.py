@@ -22,6 +22,7 @@ from common.experiment.marks import mark_of, suffix
 from common.experiment.shards import BLOCK, Request, Writer, new_tag, with_mark
 from common.nouns import Ask, Condition, Limits, Model, Shard
 from common.providers.base import Provider
+from common.providers.caching import OWN
 
 GROUP = 64  # requests that are packed at a time
 
@@ -90,7 +91,7 @@ class Plan:
         legal, encode, escaped = _legal(self.limits.custom_id), self.provider.encode, orjson.dumps
         rest_of = lru_cache(4096)(ids_rest)
         model, group, size, end = None, [], 0, suffix(self._mark)
-        for condition, ask, trials, place, problem, again in conditions:
+        for condition, ask, trials, place, problem, again, _, marks, _ in conditions:
             if left <= 0:
                 break
             of_model, persona, text, system, user, temperature, levels, turns, attachments = condition
@@ -118,7 +119,13 @@ class Plan:
             if turns or attachments or ask.parameters:
                 further = self._further_tokens(condition, ask, count)
                 tokens, at_most = tokens + further.expected, at_most + further.most
-            most = most_of(at_most)
+            kept = 0
+            if marks:
+                tail = self.provider.marked(tail, marks)
+                kept = at_most if marks.whole else at_most - second[1]
+            elif ask.parameters and OWN in tail:  # a person has written marks
+                kept = at_most
+            most = most_of(at_most, kept=kept) if kept else most_of(at_most)
             rest = rest_of(temperature, tokens, most) + ("\n" if place is None else f"\t{place}\n")
             for trial in trials:
                 custom_id = f"{before}{trial:02d}{after}"

@@ -13,6 +13,7 @@ from common.providers.anthropic_attachments import attachment_problem, attachmen
 from common.providers.anthropic_parameters import knows_parameter, parameter_problem, temperature_problem
 from common.providers.anthropic_requests import encode, to_count, with_cap
 from common.providers.base import UNLISTED, Holding
+from common.providers.caching import marked
 from common.providers.foreign import REASON, as_text, complaint, count, identity, natural, parsed, request_id, table, unix, word
 from common.providers.http import segment
 from common.providers.sealed import Sealed
@@ -161,6 +162,7 @@ class Anthropic(SdkProvider):
     decode = staticmethod(decode)
     claims = staticmethod(claims)
     with_cap = staticmethod(with_cap)
+    takes_marks, marked = True, staticmethod(marked)
     knows_parameter = staticmethod(knows_parameter)
     parameter_problem = staticmethod(parameter_problem)
     temperature_problem = staticmethod(temperature_problem)

@@ -56,6 +56,9 @@ class Tally:
         else:
             self.tokens["input"] += result.usage.input
             self.tokens["output"] += result.usage.output
+            if result.usage.cached or result.usage.written or result.usage.written_1h:
+                self.tokens["cached"] += result.usage.cached
+                self.tokens["cache_written"] += result.usage.written + result.usage.written_1h
 
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Count rows and pass them on."""

@@ -69,6 +69,7 @@ class Desk:
             self._keep(shard)
             # the wall clock may have jumped since an earlier process noted this
             self.wait(shard, min(shard.not_before - clock.now(), LONGEST_NOTED_WAIT))
+        self.primers = [shard.n for shard in self.shards.values() if shard.primes]  # none is ever added
 
     def tell(self, kind: str, shard: Shard | None = None, text: str = "", batch: Batch | None = None) -> None:
         """Let all listeners hear of something."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.nouns import IN_FLIGHT, Shard
+from common.nouns import IN_FLIGHT, RESTING, Shard
 from common.runs.desk import Desk
 
 
@@ -21,7 +21,14 @@ def parallel(desk: Desk, shard: Shard) -> str:
     return "enough batches are in flight" if desk.count(*IN_FLIGHT) >= desk.options.parallel else ""
 
 
-GATES = (stopped, one_lost_answer, parallel)
+def primed(desk: Desk, shard: Shard) -> str:
+    """What would read from the prompt cache waits until those that fill it have ended, or can get no further."""
+    first = [desk.shards[n] for n in desk.primers] if not shard.primes else []
+    waits = any(one.model == shard.model and one.state not in RESTING and not desk.memory[one.n].stuck for one in first)
+    return "the prompt cache is filled first" if waits else ""
+
+
+GATES = (stopped, one_lost_answer, parallel, primed)
 
 
 def closed(desk: Desk, shard: Shard) -> str:

@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -15,6 +16,7 @@ from common.errors import InputError
 from common.experiment import cut
 from common.experiment.askable import Askable
 from common.experiment.attached import attached_digest
+from common.experiment.caching import Caching
 from common.experiment.checks import check_asked, check_texts_are_asked
 from common.experiment.columns import kept
 from common.experiment.experiment import Experiment
@@ -164,8 +166,12 @@ def _write(
     made: list[Shard] = []
     for n, grid in enumerate(every):
         share = None if experiment.limit is None else (experiment.limit + len(models) - 1 - n) // len(models)
-        conditions = grid.conditions(chosen, keeper.places if keeper else None)
-        made += work.cut(conditions, experiment.cap(grid.model), len(made) + 1, share)
+        counted = work.meter.of(grid.model)
+        caching = Caching(grid.model, experiment.prompt_caching, found.texts, counted, provider.takes_marks)
+        for primes, conditions in caching.stages(partial(grid.conditions, chosen, keeper.places if keeper else None), share):
+            shards = work.cut(conditions, experiment.cap(grid.model), len(made) + 1, None if primes else share)
+            made += [replace(shard, primes=True) for shard in shards] if primes else shards
+        notes += caching.told()
     notes += told_of(every, work.identical)
     if work.invalid and not skip_invalid:
         shown = "; ".join(f"{custom_id}: {why}" for custom_id, why in work.invalid[:5])

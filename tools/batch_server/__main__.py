@@ -44,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--cut-share", type=_share, default=DEFAULTS.cut_share, help="share of answers that are cut off")
     p.add_argument("--heal-share", type=_share, default=DEFAULTS.heal_share, help="share of rows that fail once")
     p.add_argument("--refuse-share", type=_share, default=DEFAULTS.refuse_share, help="share of answers that refuse")
+    p.add_argument("--cache-share", type=_share, default=DEFAULTS.cache_share,
+                   help="Anthropic: share of the rows that read what another row of their batch has put into the prompt cache")
     p.add_argument("--kluster-plan", choices=sorted(KLUSTER_ROWS), default=DEFAULTS.kluster_plan)
     p.add_argument("--queue-limit", type=int, default=0, metavar="N", help="OpenAI: enqueued prompt tokens per model")
     p.add_argument("--queued-requests", type=int, default=0, metavar="N", help="Anthropic: requests in the queue")

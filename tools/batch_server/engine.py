@@ -217,7 +217,7 @@ class Engine:
     def context(self, batch: Batch) -> Context:
         """What the rows of a batch share."""
         return Context(batch.id, batch.profile, batch.endpoint, int(batch.created), self.settings.shares, batch.version,
-                       batch.fate or None)
+                       batch.fate or None, now=self.clock.now())
 
     def part(self, batch: Batch, first: int, last: int) -> str:
         """The base name of a chunk's files."""
