@@ -10,7 +10,7 @@ AS =
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock
+.PHONY: help setup demo new test check bench torture serve status report browse models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,9 @@ status: setup ## where a batch or run stands (make status ID=batch_abc123)
 
 report: setup ## all runs in one table, or their answers as a page (make report RUN="a b" or RUN=all [OUT=FILE.html])
 	$(PY) -m tools.report $(RUN) $(if $(OUT),--out "$(OUT)")
+
+browse: setup ## all answers as a local page: search, filter, sort, side by side (make browse RUN="a b" or RUN=all [PORT=8800])
+	$(PY) -m tools.browse $(RUN) $(if $(filter file,$(origin PORT)),,--port "$(PORT)")
 
 models: setup ## what models cost and until when (make models DOCS=1 writes docs/providers.md)
 	$(PY) -m tools.models $(if $(DOCS),--docs)
