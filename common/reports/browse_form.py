@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from common.reports.browse_index import CODED, FREE, NUMBER, Column
+from common.reports.browse_query import Index
 from common.reports.html import Html, h, shown
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ def form(view: View) -> Html:
     )  # fmt: skip
 
 
+def title_of(index: Index, name: str) -> str:
+    """What a question's column is called beside its name, where that does not say it already."""
+    title = index.note["titles"].get(name, "")
+    return "" if title in name else title
+
+
 def _attribute(text: object) -> Html:
     return Html(html.escape(str(text)))
 
@@ -45,7 +52,7 @@ def _field(view: View, column: Column, is_often: bool) -> Html:
 
 
 def _label(view: View, column: Column) -> Html:
-    title = view.index.note["titles"].get(column.name, "")
+    title = title_of(view.index, column.name)
     return h("{}{}", column.name, h(" <small>{}</small>", title) if title else "")
 
 
@@ -75,9 +82,9 @@ def _sort(view: View) -> Html:
     if view.path == "/side":
         names = [(f"apart:{one.name}", f"how far apart: {one.name}") for one in view.index.sides] + names
     down = Html(" checked" if view.wish.falling else "")
-    return h('<p><label for="sort">Sort by</label><select id="sort" name="sort"><option value="">as asked</option>{}</select></p>'
+    return h('<p><label for="sort">Sort by</label><select id="sort" name="sort"><option value="">{}</option>{}</select></p>'
              '<p class="check"><label><input type="checkbox" name="down" value="1"{}> largest or last first</label></p>',
-             _options(names, view.wish.sort), down)  # fmt: skip
+             Html("what was asked" if view.path == "/side" else "as they came"), _options(names, view.wish.sort), down)  # fmt: skip
 
 
 def _options(words: Iterable[tuple[str, str]], chosen: str) -> list[Html]:

@@ -21,9 +21,9 @@ from common.experiment.questions import Prose
 from common.reports.browse_words import apart
 from common.results.tables import Block, Header
 
-FORMAT = "1"  # of the index: another one is made anew
+FORMAT = "2"  # of the index: another one is made anew
 NUMBER, CODED, FREE = "number", "coded", "free"  # a column: its values are numbers, few words, or any text
-MOST_WORDS = 10_000  # of a coded column; one that has more is free
+MOST_WORDS, LONGEST_WORD = 10_000, 200  # of a coded column, and characters of one; one that has more is free
 LISTED = 60  # words that a form lists
 ANSWER = "answer"
 PRAGMAS = "PRAGMA page_size = 8192; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE;"
@@ -60,10 +60,11 @@ def build(path: Path, header: Header, blocks: Iterable[Block], plan: Plan, note:
         with closing(sqlite3.connect(part, isolation_level=None)) as db:
             db.executescript(PRAGMAS + "BEGIN")
             columns = _load(db, header, blocks)
-            _make_grid(db, columns, plan)
             for at, (_, kind) in enumerate(header):
                 if columns[at].kind == FREE and kind is not Prose:
                     rank(db, at)
+            _make_grid(db, columns, plan)
+            _make_sides(db, columns, plan)
             told = {**note, "format": FORMAT, "columns": [*map(tuple, columns)], "asked": plan.asked, "questions": plan.questions,
                     "sources": _sources(db, columns), **_counts(db, columns)}  # fmt: skip
             db.execute("CREATE TABLE note (told TEXT)")
@@ -99,9 +100,9 @@ class _Words:
         codes = self.codes
         if codes is None:
             return repeat(None, len(cells))
-        for cell in dict.fromkeys(cells):
-            codes.setdefault(cell, len(codes) - 2)
-        if len(codes) - 2 > MOST_WORDS:
+        new = dict.fromkeys(cells).keys() - codes.keys()
+        codes.update(zip(new, range(len(codes) - 2, len(codes) + len(new))))
+        if len(codes) - 2 > MOST_WORDS or any(len(word) > LONGEST_WORD for word in new):
             self.codes = None
             return repeat(None, len(cells))
         return map(codes.__getitem__, cells)
@@ -200,9 +201,20 @@ def _make_grid(db: sqlite3.Connection, columns: Sequence[Column], plan: Plan) ->
     db.execute("CREATE INDEX grid_asked ON grid (asked)")
     if columns[at["custom_id"]].kind != FREE:
         db.execute(f"CREATE INDEX rows_id ON rows (r{at['custom_id']})")
+
+
+def _make_sides(db: sqlite3.Connection, columns: Sequence[Column], plan: Plan) -> None:
+    """What was asked in the order of its factors, each with how far the answers to its questions are apart."""
     spreads = [*_spreads(columns, plan)]
-    db.execute(f"CREATE TABLE sides (asked INTEGER PRIMARY KEY{''.join(f', s{n}' for n, _ in spreads)})")
-    db.execute(f"INSERT INTO sides SELECT asked{''.join(f', {sql}' for _, sql in spreads)} FROM grid GROUP BY asked")
+    factors = [next(column for column in columns if column.name == name) for name in plan.asked]
+    ranked = [rank_table(column.at) for column in factors if column.kind == FREE]
+    keys = [f"min({rank_table(column.at)}.rank)" if column.kind == FREE else f"min(g{column.at})" for column in factors]
+    joined = " ".join(f"LEFT JOIN {name} ON {name}.id = grid.id" for name in ranked)
+    more = "".join(f", s{n}" for n, _ in spreads)
+    db.execute(f"CREATE TABLE sides (asked INTEGER PRIMARY KEY, place INTEGER{more})")
+    db.execute(f"""INSERT INTO sides SELECT asked, row_number() OVER (ORDER BY {', '.join(f'k{n}' for n in range(len(keys)))}){more}
+        FROM (SELECT asked, {', '.join(f'{key} AS k{n}' for n, key in enumerate(keys))}{''.join(f', {sql} AS s{n}' for n, sql in spreads)}
+              FROM grid {joined} GROUP BY asked) ORDER BY asked""")
 
 
 def _sources(db: sqlite3.Connection, columns: Sequence[Column]) -> list[tuple[str, str, str]]:

@@ -8,15 +8,15 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from common.outcomes import SUCCEEDED
-from common.reports.browse_form import form
+from common.reports.browse_form import form, title_of
 from common.reports.browse_query import Index, Page, Wish
 from common.reports.html import Html, h, long, shown, table
 from common.reports.page import BANNER
 from common.results.codebook import LONG_MEANINGS, MEANINGS
 from common.text import iso
 
-EXCERPT, WHOLE = 300, 20_000  # characters of an answer in a table, and on a page of its own
-NAMED = ("provider", "run", "custom_id")  # what says which row it is
+EXCERPT, SIDE, WHOLE = 120, 240, 20_000  # characters of an answer in a table, beside others, and on a page of its own
+NAMED = Index.NAMED
 
 
 class View(NamedTuple):
@@ -53,7 +53,7 @@ def listed(view: View) -> Html:
     page = view.index.rows(view.wish)
     names = view.columns
     cells = view.index.cells(page.ids, [*dict.fromkeys((*NAMED, *names))], EXCERPT)
-    head = [h('<th scope="col">request</th>'), *(_sorted_by(view, name) for name in names)]
+    head = [_sorted_by(view, name) for name in ("custom_id", *names)]
     rows = [[_open(cells[one], shown(cells[one]["custom_id"], 48)), *(_cell(name, cells[one][name]) for name in names)] for one in page.ids]
     said = h("{} of {} answers{}", page.count, view.index.note["rows"], _order(view))
     return _page(view, "Answers", [form(view), _results(view, page, said, table(head, rows, said, "list"))])
@@ -65,13 +65,13 @@ def side(view: View) -> Html:
     of = {asked: {} for asked in page.ids}
     pairs = view.index.answers_to(page.ids)
     names = [*view.index.note["questions"], "outcome", "answer", "model", *NAMED]
-    cells = view.index.cells({*page.ids, *(one for _, one in pairs)}, [*dict.fromkeys((*names, *view.varied))], EXCERPT)
+    cells = view.index.cells({*page.ids, *(one for _, one in pairs)}, [*dict.fromkeys((*names, *view.varied))], SIDE)
     for asked, one in pairs:
         found = cells[one]
         of[asked][found["provider"], found["run"], found["model"]] = found
     head = [h('<th scope="col">what was asked</th>'), *(_who(sources, one) for one in sources)]
     rows = [[_asked(view, cells[asked]), *(_side(view, of[asked].get(one)) for one in sources)] for asked in page.ids]
-    said = h("{} questions asked{}", page.count, _order(view))
+    said = h("{} requests side by side{}", page.count, _order(view))
     return _page(view, "Side by side", [form(view), _results(view, page, said, table(head, rows, said, "side"))])
 
 
@@ -150,8 +150,7 @@ def _sorted_by(view: View, name: str) -> Html:
 
 
 def _title(index: Index, name: str) -> Html:
-    said = index.note["titles"].get(name, "")
-    return h("<br><small>{}</small>", said) if said else Html("")
+    return h("<br><small>{}</small>", said) if (said := title_of(index, name)) else Html("")
 
 
 def _meaning(index: Index, name: str) -> str:
@@ -193,7 +192,7 @@ def _side(view: View, found: Mapping[str, object] | None) -> Html:
     said = values if found["outcome"] == SUCCEEDED and values else [shown(found["outcome"])]
     whose = h('<span class="unseen"> by {}: {}</span>', found["model"], shown(found["custom_id"], 48))
     link = h('<a href="{}">{}{}</a>', _link(found, "/answer"), said, whose)
-    return h('<td class="words">{}<br>{}</td>', link, shown(found["answer"] or "", EXCERPT))
+    return h('<td class="words">{}<br>{}</td>', link, shown(found["answer"] or "", SIDE))
 
 
 def _same(view: View, row: int) -> Html:
@@ -206,4 +205,4 @@ def _same(view: View, row: int) -> Html:
     cells = index.cells(others, [*dict.fromkeys((*NAMED, "model", "outcome", "answer", *questions))], EXCERPT)
     rows = [[_open(cells[one], cells[one]["model"]), cells[one]["run"], cells[one]["outcome"], *(_cell(name, cells[one][name])
              for name in (*questions, "answer"))] for one in others]  # fmt: skip
-    return table(("model", "run", "outcome", *questions, "answer"), rows)
+    return table(("model", "run", "outcome", *questions, "answer"), rows, "", "list")

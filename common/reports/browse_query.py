@@ -46,6 +46,8 @@ class Page(NamedTuple):
 class Index:
     """An index that is open. Its methods may be called by several threads; they wait for each other."""
 
+    NAMED, LONGEST_NAME = ("provider", "run", "custom_id"), 1_000  # what says which row it is, and characters of it
+
     def __init__(self, path: Path) -> None:
         found = note_of(path)
         if found is None:
@@ -88,7 +90,7 @@ class Index:
             if wish.sort in apart:
                 key, source = _last(apart[wish.sort], wish), "sides"
             else:
-                key, joined = self._key(wish, "sides.asked")
+                key, joined = self._key(wish, "sides.place")
                 source = f"sides JOIN grid ON grid.id = sides.asked {joined}" if wish.sort else "sides"
             return self._page(wish, source, where, values, key, "sides.asked", SIDES, count)
 
@@ -112,9 +114,9 @@ class Index:
     # ---- cells
 
     def cells(self, ids: Iterable[int], names: Sequence[str], limit: int) -> dict[int, dict[str, object]]:
-        """Of rows some of their cells, texts cut after so many characters."""
-        texts = ", ".join(f"CASE typeof({cell}) WHEN 'text' THEN substr({cell}, 1, {limit}) ELSE {cell} END"
-                          for cell in map(self._text, names))  # fmt: skip
+        """Of rows some of their cells, texts cut one character after so many, so that it shows; what names a row is not cut."""
+        cells = [(self._text(name), self.LONGEST_NAME if name in self.NAMED else limit + 1) for name in names]
+        texts = ", ".join(f"CASE typeof({cell}) WHEN 'text' THEN substr({cell}, 1, {most}) ELSE {cell} END" for cell, most in cells)
         listed = ",".join(map(str, ids))
         with self._lock:
             found = self._all(f"SELECT rows.id, {texts} FROM rows JOIN answers USING (id) WHERE rows.id IN ({listed})")
