@@ -13,7 +13,7 @@ from common.reports.browse_index import ANSWER, FREE, NUMBER, Column, note_of, r
 from common.reports.browse_words import query
 
 ROWS, SIDES = 50, 20  # on a page
-MOST_FOUND = 8  # searches whose hits are kept
+MOST_FOUND, MOST_COUNTS = 8, 1_000  # searches whose hits, and wishes whose counts are kept
 
 
 class Wrong(ValueError):
@@ -58,6 +58,7 @@ class Index:
         self._db.executescript("PRAGMA mmap_size = 4000000000; PRAGMA synchronous = OFF")
         self._lock = Lock()
         self._found: dict[tuple, str] = {}  # by query: the table that holds the ids
+        self._counts: dict[tuple, int] = {}
         self._made = 0
 
     def close(self) -> None:
@@ -76,7 +77,7 @@ class Index:
         with self._lock:
             where, values = self._where(wish)
             key, joined = self._key(wish, "grid.id")
-            count = self._all(f"SELECT count(*) FROM grid WHERE {where}", values)[0][0] if where != "1" else self.note["rows"]
+            count = self._counted("grid", where, values) if where != "1" else self.note["rows"]
             return self._page(wish, f"grid {joined}", where, values, key, "grid.id", ROWS, count)
 
     def asked(self, wish: Wish) -> Page:
@@ -85,7 +86,7 @@ class Index:
             where, values = self._where(wish)
             if where != "1":
                 where, values = f"sides.asked IN {self._kept(f'SELECT asked FROM grid WHERE {where}', values)}", []
-            count = self._all(f"SELECT count(*) FROM sides WHERE {where}", values)[0][0]
+            count = self._counted("sides", where, values)
             apart = {f"apart:{column.name}": f"s{column.at}" for column in self.sides}
             if wish.sort in apart:
                 key, source = _last(apart[wish.sort], wish), "sides"
@@ -207,6 +208,15 @@ class Index:
             rank(self._db, at)
             self._db.execute("COMMIT")
         return table
+
+    def _counted(self, table: str, where: str, values: Sequence) -> int:
+        """How many there are: counted once, for all pages of a wish."""
+        key = table, where, *values
+        if key not in self._counts:
+            if len(self._counts) >= MOST_COUNTS:
+                self._counts.clear()
+            self._counts[key] = self._all(f"SELECT count(*) FROM {table} WHERE {where}", values)[0][0]
+        return self._counts[key]
 
     def _kept(self, sql: str, values: Sequence) -> str:
         """A table of the ids that a query finds, kept for the pages that follow."""
