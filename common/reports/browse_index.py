@@ -113,12 +113,12 @@ class _Words:
         return [(self.codes[word], rank, word) for rank, word in enumerate(ordered)]
 
 
-def _place(word: str) -> tuple[bool, float, str]:
+def _place(word: str) -> tuple[bool, float, str, str]:
     try:
         value = float(word)
     except ValueError:
-        return True, 0.0, word.casefold()
-    return value != value, value if value == value else 0.0, word
+        return True, 0.0, word.casefold(), word
+    return value != value, value if value == value else 0.0, word, word
 
 
 def _load(db: sqlite3.Connection, header: Header, blocks: Iterable[Block]) -> list[Column]:

@@ -88,7 +88,7 @@ def one(view: View, row: int) -> Html:
               for at, rel, said in ((row - 1, Html("prev"), "‹ answer before"), (row + 1, Html("next"), "answer after ›"))
               if (near := index.cells([at], NAMED, WHOLE).get(at))]  # fmt: skip
     inside = [
-        h("<h2>Answer</h2>{}{}", long(answer, WHOLE) if answer else Html("<p>None came.</p>"), more),
+        h('<section id="found" aria-label="answer"><h2>Answer</h2>{}{}</section>', long(answer, WHOLE) if answer else Html("<p>None came.</p>"), more),
         h("<h2>Asked the same</h2>{}", _same(view, row)),
         h("<h2>All of the row</h2>{}", table(("column", "value"), told, "", "cells")),
         h('<nav aria-label="answers beside">{}</nav>', beside),
@@ -98,7 +98,7 @@ def one(view: View, row: int) -> Html:
 
 def wrong(view: View, said: str) -> Html:
     """A page that says what cannot be shown."""
-    return _page(view, "Not found", [h('<p class="lead">{}</p>', shown(said, 300))])
+    return _page(view, "Not found", [h('<p id="found" class="lead">{}</p>', shown(said, 300))])
 
 
 # ---- parts
