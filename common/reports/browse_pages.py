@@ -87,8 +87,9 @@ def one(view: View, row: int) -> Html:
     beside = [h('<a href="{}" rel="{}">{}</a>', _link(near, "/answer"), rel, Html(said))
               for at, rel, said in ((row - 1, Html("prev"), "‹ answer before"), (row + 1, Html("next"), "answer after ›"))
               if (near := index.cells([at], NAMED, WHOLE).get(at))]  # fmt: skip
+    said = long(answer, WHOLE) if answer else Html("<p>None came.</p>")
     inside = [
-        h('<section id="found" aria-label="answer"><h2>Answer</h2>{}{}</section>', long(answer, WHOLE) if answer else Html("<p>None came.</p>"), more),
+        h('<section id="found" aria-label="answer"><h2>Answer</h2>{}{}</section>', said, more),
         h("<h2>Asked the same</h2>{}", _same(view, row)),
         h("<h2>All of the row</h2>{}", table(("column", "value"), told, "", "cells")),
         h('<nav aria-label="answers beside">{}</nav>', beside),
