@@ -10,7 +10,7 @@ AS =
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock
+.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -67,6 +67,9 @@ report: setup ## all runs in one table, or their answers as a page (make report 
 
 costs: setup ## what was paid, wasted, saved and is in flight (make costs BY="month model" [CSV=FILE] [JSON=1] [SIMULATED=1])
 	@$(PY) -m tools.cost_report $(if $(BY),--by $(BY)) $(if $(SIMULATED),--simulated) $(if $(CSV),--csv "$(CSV)") $(if $(JSON),--json)
+
+browse: setup ## all answers as a local page: search, filter, sort, side by side (make browse RUN="a b" or RUN=all [PORT=8800])
+	$(PY) -m tools.browse $(RUN) $(if $(filter file,$(origin PORT)),,--port "$(PORT)")
 
 models: setup ## what models cost and until when (make models DOCS=1 writes docs/providers.md)
 	$(PY) -m tools.models $(if $(DOCS),--docs)

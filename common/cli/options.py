@@ -97,6 +97,13 @@ def run_name(text: str) -> str:
     return text
 
 
+def port(text: str) -> int:
+    """A port that a person may take."""
+    if not text.isascii() or not text.isdigit() or not 1024 <= int(text[:9]) <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a port, 1024 to 65535")
+    return int(text)
+
+
 # ---- options that several commands have
 
 LOCAL = flag("--local", "rehearse on the local batch service: no key, no cost, simulated answers")

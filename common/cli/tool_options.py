@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from common.cli.options import JSON, LOCAL, RESULTS, add, count, flag, new_parser, option, patience, run_name
+from common.cli.options import JSON, LOCAL, RESULTS, add, count, flag, new_parser, option, patience, port, run_name
 from common.cli.scripts import Tool
 from common.results.formats import FORMATS, TABLES
 
@@ -56,6 +56,7 @@ def converter(tool: Tool) -> argparse.ArgumentParser:
 TARGETS = {
     "status": "Where a batch or a run stands, whichever script made it; without an ID, all runs.",
     "report": "All runs of the results folder in one table; with names, their answers as one page to open in a browser.",
+    "browse": "All answers of runs as a page of this machine's browser: filter, search, sort, side by side; nothing is sent or changed.",
     "audit": "Verify every run of the results folder against journal and checksums; exit code 1 when something is wrong.",
     "adopt": "Rebuild what the journal does not know from run folders and the host's list; sends nothing, keeps what is newer.",
     "rescore": "Score the answers of runs again by changed questions, from their raw files; nothing is sent, the old tables stay.",
@@ -97,6 +98,13 @@ def target(name: str) -> argparse.ArgumentParser:
             option("--out", "the page's file (default: report.html in the results folder)", type=Path, metavar="FILE"),
             RESULTS, JSON,
         )  # fmt: skip
+    elif name == "browse":
+        add(
+            p,
+            option("runs", "runs, as name or provider/name, a study's name, or all", nargs="+", metavar="RUN"),
+            option("--port", "the page's port, for links that stay (default: a free one)", type=port, default=0, metavar="N"),
+            RESULTS,
+        )
     elif name in WITH_WORDS:
         add(p, option("runs", "a run, or provider/run, or all", nargs="+", metavar="RUN"), *_WORDS[name], RESULTS, JSON)
     elif name == "costs":
