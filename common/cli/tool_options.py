@@ -64,10 +64,11 @@ TARGETS = {
     "backup": "Pack journal, raw files and runs into one archive under results/backups, read again before it counts.",
     "share": "Pack one run with its raw files into one archive to give away, without keys or account, read again before it counts.",
     "new": "Write a commented starter experiment into a folder of its own, and say what to type next.",
+    "notify-test": "Send a test message to each channel in NOTIFY_URLS and NOTIFY_URL, and say which took it; 1 when one did not.",
     "import": "Take an archive of make share into the results folder, as a record for which nothing is sent.",
 }
 WITH_WORDS = ("rescore", "export")  # those that are typed with words behind them
-MODULES = {"import": "import_run"}  # where a target's name is a word of the language
+MODULES = {"import": "import_run", "notify-test": "notify_test"}  # where a target's name is a word of the language
 
 
 def target(name: str) -> argparse.ArgumentParser:
