@@ -35,9 +35,8 @@ EVERY = 60.0  # seconds
 class Teller:
     """Listens to a Lifecycle and sends what is news while it goes on, without waiting for a channel."""
 
-    def __init__(self, journal: Journal, life: Lifecycle) -> None:
-        self._journal, self._life, self._due = journal, life, time.monotonic() + EVERY
-        self._posts: list[Post] = []  # kept, so that what sends them is not left without a parent before its end
+    def __init__(self, journal: Journal, life: Lifecycle, posts: list[Post]) -> None:
+        self._journal, self._life, self._posts, self._due = journal, life, posts, time.monotonic() + EVERY
 
     def __call__(self, event: Event) -> None:
         if event.kind in AT_ONCE or time.monotonic() >= self._due:
@@ -46,25 +45,26 @@ class Teller:
             self._posts += _sent(self._journal, run, lambda: _due(self._journal, run, None))
 
 
-def announce(journal: Journal, run: Run, summary: dict | None, error: Exception | None = None) -> None:
-    """Tell what is news now that a command has done with a run, and say which channels did not take it. Never fails."""
-    if not isinstance(error, InWork):  # whoever is at work on it tells
-        _said(_sent(journal, run, lambda: _at_the_end(journal, journal.run(run.key), summary, error)))
+def announce(journal: Journal, run: Run, posts: list[Post], summary: dict | None, error: BaseException | None = None) -> None:
+    """Tell what is news now that a command has done with a run, and say which channels did not take it. Never fails.
 
-
-def announce_error(results: Path, run: Run, error: Exception) -> None:
-    """Tell that a command about a run has ended with an error, for one that has no journal open (any more). Never fails."""
-    with suppress(InputError, sqlite3.Error), closing(Journal(results)) as journal:
-        announce(journal, run, None, error)
-
-
-def _said(posts: Iterable[Post]) -> None:
-    for post in posts:
-        if warning := post.warning():
+    `posts`: those on their way already. `error`: what has ended the command; who interrupted it needs no message, and who is at
+    work on the run sends his own.
+    """
+    if error is None or (isinstance(error, Exception) and not isinstance(error, InWork)):
+        posts += _sent(journal, run, lambda: _at_the_end(journal, journal.run(run.key), summary, error))
+    while posts:
+        if warning := posts.pop(0).warning():
             print(f"warning: {warning}", file=sys.stderr, flush=True)
 
 
-def _at_the_end(journal: Journal, run: Run, summary: dict | None, error: Exception | None) -> Iterator[Notice]:
+def announce_error(results: Path, run: Run, error: BaseException) -> None:
+    """Tell that a command about a run has ended with an error, for one that has no journal open (any more). Never fails."""
+    with suppress(InputError, sqlite3.Error), closing(Journal(results)) as journal:
+        announce(journal, run, [], None, error)
+
+
+def _at_the_end(journal: Journal, run: Run, summary: dict | None, error: BaseException | None) -> Iterator[Notice]:
     shards = journal.shards(run)
     found = [*_due(journal, run, summary or current_summary(run, shards))]
     yield from found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from common.cli.announce import announce
 from common.cli.progress import Progress
 from common.cli.session import ScriptSession
@@ -19,16 +21,14 @@ def drive(session: ScriptSession, found: Run, fresh: bool = False, prefix: str =
     What happens on the way is told with the `prefix`. `as_of`: the moment at which all that is answered was taken over.
     Raises BatchError; what has come is in its table all the same.
     """
-    journal = session.journal
+    journal, summary = session.journal, None
     try:
         with journal.lock(found):
             found = journal.run(found.key)
             session.own_account(found, is_locked=True)
             summary = _driven(session, found, fresh, prefix, as_of)
-    except Exception as error:
-        announce(session.journal, found, None, error)
-        raise
-    announce(session.journal, found, summary)
+    finally:
+        announce(journal, found, session.posts, summary, sys.exception())
     return journal.run(found.key), summary
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from contextlib import nullcontext, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
@@ -54,9 +55,9 @@ def _looked(run: Run, args: argparse.Namespace, results: Path, facts: list[dict]
         try:
             with redirect_stdout(said) if args.quiet else nullcontext(), opened(script.name, script.host, options) as found:
                 code, fact = _advanced(ScriptSession(**vars(found), script=script, arguments=()), run)
-        except Exception as error:
-            announce_error(results, run, error)
-            raise
+        finally:
+            if error := sys.exception():
+                announce_error(results, run, error)
         facts.append(fact)
         if fact["changed"] and not args.json:
             print(said.getvalue(), end="", flush=True)
@@ -87,7 +88,7 @@ def _advanced(session: ScriptSession, run: Run) -> tuple[int, dict]:
     is_done = summary is not None and not fact["open"]
     if is_done:
         session.say(f"  {the_sum(summary)}", f"  table: {run.folder / 'results.csv'}")
-    announce(session.journal, run, summary)
+    announce(journal, run, session.posts, summary)
     if is_done:
         return code_of(summary, no_wait=False), fact
     return (UNFINISHED if run.paused or State.OWED in fact["states"] else OK), fact

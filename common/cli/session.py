@@ -20,6 +20,7 @@ from common.nouns import Run, Shard
 from common.providers import account as accounts
 from common.providers import connect, local
 from common.providers.base import Provider
+from common.reports.notify import Post
 from common.reports.runlog import RunLog
 from common.results.formats import MOST_TEXTS
 from common.retry import Clock
@@ -111,6 +112,7 @@ class ScriptSession(Session):
     script: Script
     arguments: Sequence[str]
     clock: Clock = field(default_factory=Clock)
+    posts: list[Post] = field(default_factory=list)  # messages on their way
     logs: dict[str, RunLog] = field(default_factory=dict)  # by run
 
     def cap(self) -> float:
@@ -199,7 +201,7 @@ class ScriptSession(Session):
         how = {"account": account, "fresh": fresh, "as_of": as_of, "clock": self.clock}
         life = Lifecycle(run, self.provider, self.journal, models, options, **how)
         life.listen(self.log(run))
-        life.listen(Teller(self.journal, life))
+        life.listen(Teller(self.journal, life, self.posts))
         return life
 
     def log(self, run: Run) -> RunLog:

@@ -31,7 +31,7 @@ def status(session: ScriptSession, name: str) -> int:
         session.own_account(run)
         looks, shards = _collect(session, run, shards)
     summary = summary_of(run)
-    announce(session.journal, run, None)
+    announce(session.journal, run, session.posts, None)
     rows = [shard_facts(s, looks.get(s.n), time.time()) for s in shards]
     if session.args.json:
         states = session.journal.states(run)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from common.settings import is_loopback
 
 TIMEOUT = 8.0  # seconds, for a POST to NOTIFY_URL
+BROKEN = (OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError)
 _BETWEEN = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)|\s+")  # a comma inside of an address is part of it
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,19})://", re.IGNORECASE)
 
@@ -48,7 +49,7 @@ def send(channel: Channel, message: Message) -> str:
         return _posted(channel.url, message) if channel.name == "NOTIFY_URL" else _given(channel.url, message)
     except ImportError:
         return "apprise is not installed; type: make setup"
-    except Exception as error:  # noqa: BLE001 - 176 kinds of channel; their errors may quote the address
+    except BROKEN as error:  # its text may quote the address
         return type(error).__name__
 
 

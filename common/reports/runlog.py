@@ -104,4 +104,4 @@ class RunLog:
     def _clean(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "…")
-        return one_line(text, WORDS)
+        return one_line(text[: 4 * WORDS], WORDS)  # a host's may be long
