@@ -64,6 +64,7 @@ TARGETS = {
     "backup": "Pack journal, raw files and runs into one archive under results/backups, read again before it counts.",
     "share": "Pack one run with its raw files into one archive to give away, without keys or account, read again before it counts.",
     "new": "Write a commented starter experiment into a folder of its own, and say what to type next.",
+    "metrics": "Time, success and error rates, tokens and money of runs: a table, JSON, or a text file for Prometheus.",
     "notify-test": "Send a test message to each channel in NOTIFY_URLS and NOTIFY_URL, and say which took it; 1 when one did not.",
     "import": "Take an archive of make share into the results folder, as a record for which nothing is sent.",
 }
@@ -93,6 +94,13 @@ def target(name: str) -> argparse.ArgumentParser:
             p,
             option("runs", "runs, as name or provider/name, a study's name, or all; none: a table of all runs", nargs="*", metavar="RUN"),
             option("--out", "the page's file (default: report.html in the results folder)", type=Path, metavar="FILE"),
+            RESULTS, JSON,
+        )  # fmt: skip
+    elif name == "metrics":
+        add(
+            p,
+            option("runs", "runs, as name or provider/name; none: all that have begun", nargs="*", metavar="RUN"),
+            option("--out", "write a text file for Prometheus, which ends in .prom", type=Path, metavar="FILE"),
             RESULTS, JSON,
         )  # fmt: skip
     elif name in WITH_WORDS:
