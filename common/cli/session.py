@@ -206,10 +206,7 @@ class ScriptSession(Session):
 
     def log(self, run: Run) -> RunLog:
         """The log of a run, whose lock the caller holds."""
-        if run.key not in self.logs:
-            self.logs[run.key] = RunLog(run)
-            self.logs[run.key].begins()
-        return self.logs[run.key]
+        return self.logs.setdefault(run.key, RunLog(run))
 
     def derive(self, run: Run) -> dict:
         """Make table, texts and summary anew from what has been collected; returns the summary."""

@@ -64,6 +64,7 @@ class RunLog:
         self._file = _Quiet(run.folder / LOG, maxBytes=BYTES, backupCount=OLDER, encoding="utf-8", errors="replace", delay=True)
         self._file.setFormatter(_Lines())
         self._status: dict[int, str] = {}
+        self._has_begun = False
         secrets = {*keys(), *(channel.url for channel in channels())}
         self._secrets = sorted((secret for secret in secrets if len(secret) >= SECRET), key=len, reverse=True)
 
@@ -77,10 +78,6 @@ class RunLog:
         about |= {"status": batch.status, "succeeded": batch.succeeded, "errored": batch.errored} if batch else {}
         self.write(event.kind, **about, text=event.text)
 
-    def begins(self) -> None:
-        """Note which command begins, and by which versions."""
-        self.write("begins", command=shlex.join(sys.argv), version=version(), python=platform.python_version(), system=platform.system())
-
     @contextmanager
     def ending(self) -> Iterator[None]:
         """Note how what is done meanwhile ends."""
@@ -91,10 +88,18 @@ class RunLog:
             where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
             self.write(ERROR, kind=type(error).__name__, status=getattr(error, "status", 0), where=where, text=str(error))
             raise
-        self.write("ends")
+        if self._has_begun:
+            self.write("ends")
 
     def write(self, event: str, **about: object) -> None:
-        """Note something; texts are cut and made fit for a line, secrets taken out, what is empty left out."""
+        """Note something; texts are cut and made fit for a line, secrets taken out, what is empty left out.
+
+        Before the first thing it is noted which command begins, and by which versions: one to which nothing happens leaves no trace.
+        """
+        if not self._has_begun:
+            self._has_begun = True
+            versions = {"version": version(), "python": platform.python_version(), "system": platform.system()}
+            self.write("begins", command=shlex.join(sys.argv), **versions)
         level = logging.WARNING if event in TROUBLE else logging.INFO
         clean = {name: self._clean(value) if isinstance(value, str) else value for name, value in about.items() if value not in ("", 0, [])}
         record = logging.LogRecord(LOG, level, "", 0, event, None, None)

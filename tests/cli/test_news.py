@@ -63,7 +63,7 @@ def test_the_end_is_told_once(run: Commands, study: Callable, channel: Hook) -> 
     assert asked(run, study, env=told(channel)) == run("openai", "--status", name, env=told(channel)).code == OK
     assert len(channel.heard) == 1
     kinds = [line["event"] for line in log_of(run)]
-    assert kinds[0] == kinds[kinds.index("ends") + 1] == "begins" and "collected" in kinds
+    assert (kinds[0], kinds[-2:], kinds.count("begins")) == ("begins", ["collected", "ends"], 1)
     assert any(line["level"] == "warning" and "429" in line["text"] for line in log_of(run) if "text" in line)
     written = b"".join(path.read_bytes() for path in run.results.rglob("*") if path.is_file())
     assert b"geheim" not in written and b"geheim" not in channel.heard[0][1]["message"].encode()
