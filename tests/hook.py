@@ -24,9 +24,13 @@ class Hook(http.server.ThreadingHTTPServer):
         """Host and port."""
         return f"127.0.0.1:{self.server_port}"
 
+    def told(self) -> list[str]:
+        """The messages, each title first, whichever way they came."""
+        return [body.get("text") or f"{body['title']}\n{body['message']}" for _, body in self.heard]
+
     def titles(self) -> list[str]:
-        """The titles of the messages that apprise has brought."""
-        return [body["title"] for _, body in self.heard if "title" in body]
+        """The titles of the messages."""
+        return [text.splitlines()[0] for text in self.told()]
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -65,6 +65,8 @@ def announce_error(results: Path, run: Run, error: BaseException) -> None:
 
 
 def _at_the_end(journal: Journal, run: Run, summary: dict | None, error: BaseException | None) -> Iterator[Notice]:
+    if run.imported:
+        return
     shards = journal.shards(run)
     found = [*_due(journal, run, summary or current_summary(run, shards))]
     yield from found

@@ -15,6 +15,7 @@ from common.cli.run import code_of
 from common.cli.scripts import script_of
 from common.cli.session import ScriptSession, journal_if_any, opened, results_folder
 from common.cli.text import Voice, the_sum
+from common.errors import InputError
 from common.nouns import Run, State
 from common.runs.desk import Options
 from common.runs.journal import Overtaken
@@ -28,8 +29,10 @@ TYPED = "make collect"
 def command(args: argparse.Namespace) -> int:
     """Look once at all open runs; returns the worst exit code of them. Says nothing where nothing is open.
 
-    With --quiet also nothing of runs to which nothing has happened.
+    With --quiet also nothing of runs to which nothing has happened. Raises InputError.
     """
+    if args.quiet and args.json:
+        raise InputError("--quiet would leave out what --json promises; give one of them")
     results, voice = results_folder(args.results), Voice(args.json)
     with journal_if_any(results) as journal:
         runs = [run for run in journal.runs() if is_open(journal, run)] if journal else []
@@ -59,7 +62,7 @@ def _looked(run: Run, args: argparse.Namespace, results: Path, facts: list[dict]
             if error := sys.exception():
                 announce_error(results, run, error)
         facts.append(fact)
-        if fact["changed"] and not args.json:
+        if fact["changed"]:
             print(said.getvalue(), end="", flush=True)
         return code
 

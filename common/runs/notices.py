@@ -41,8 +41,6 @@ class Notice:
 
 def due(journal: Journal, run: Run, shards: Iterable[Shard], host: Host, now: float, summary: dict | None = None) -> Iterator[Notice]:
     """All that is so now, told or not. `now`: unix seconds. Without a `summary` nothing is said of its end."""
-    if run.imported:
-        return
     shards = [*shards]
     if _is_over(run, shards):
         yield from _ended(journal, run, shards, now, summary)

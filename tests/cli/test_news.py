@@ -37,8 +37,10 @@ def channel() -> Iterator[Hook]:
 
 
 def told(channel: Hook, *more: str) -> dict[str, str]:
-    """The environment that names it."""
-    return {"NOTIFY_URLS": " ".join([f"json://{channel.place}/geheim", *more])}
+    """The environment that names it: as a channel of apprise where there are more, else as NOTIFY_URL, which takes less time."""
+    if more:
+        return {"NOTIFY_URLS": " ".join([f"json://{channel.place}/geheim", *more])}
+    return {"NOTIFY_URL": f"http://{channel.place}/geheim"}
 
 
 def asked(run: Commands, study: Callable, *more: object, env: dict[str, str]) -> int:
@@ -77,6 +79,7 @@ def test_collect_finds_it_and_cron_hears_only_news(still: Commands, study: Calla
     quiet = still.tool("collect", "--quiet", *QUICK, env=told(channel))
     assert (quiet.code, quiet.said, channel.heard) == (OK, "", [])
     assert "1 of 1 runs are still open" in still.tool("collect", *QUICK).out
+    assert still.tool("collect", "--quiet", "--json").code == INPUT
     later(still)
     looks = [still.start("python tools/collect.py --quiet", told(channel)) for _ in "ab"]
     ends = [look.ended() for look in looks]
@@ -93,7 +96,7 @@ def test_pauses_and_stops(still: Commands, study: Callable, channel: Hook) -> No
     assert asked(still, study, env=told(channel)) == REFUSED
     assert [still.tool("collect", "--quiet", env=told(channel)).code for _ in "ab"] == [UNFINISHED] * 2
     assert len(channel.heard) == 1 and channel.titles()[0].endswith("is paused")
-    assert "quota, balance" in channel.heard[0][1]["message"] and HOST_WORD not in json.dumps(channel.heard)
+    assert "quota, balance" in channel.told()[0] and HOST_WORD not in json.dumps(channel.heard)
     assert asked(still, study, env=told(channel)) == REFUSED
     assert len(channel.heard) == 2
     still.world.control("faults", [])
@@ -108,9 +111,9 @@ def test_rows_that_failed_for_good(run: Commands, study: Callable, channel: Hook
     rows = {"share": 0.5, "status": 400, "code": "invalid_request_error", "message": "=cmd()", "times": -1}
     run.world.control("faults", [{"call": "batches.create", "times": 1, "action": {"fate": {"rows": rows}}}])
     assert run("openai", "--batch", "--experiment", study(trials="40"), "--model", "gpt-4.1", env=told(channel)).code == UNFINISHED
-    (_, body) = channel.heard[0]
-    assert "rows have no clean answer" in body["title"] and "=cmd" not in body["message"]
-    assert body["message"].splitlines()[-1].startswith("Next: python openai_example.py --retry-failed ")
+    (text,) = channel.told()
+    assert "rows have no clean answer" in text and "=cmd" not in text
+    assert text.splitlines()[-1].startswith("Next: python openai_example.py --retry-failed ")
 
 
 def test_what_only_time_shows(still: Commands, study: Callable) -> None:
@@ -165,9 +168,8 @@ def test_a_log_that_cannot_be_written(run: Commands, study: Callable, log: str) 
 
 def test_the_test_of_channels(run: Commands, channel: Hook) -> None:
     """make notify-test says which channel works; 1 when one does not, 2 when none is named."""
-    line = "python -m tools.notify_test"
-    assert run.shell(line, {"NOTIFY_URLS": "", "NOTIFY_URL": ""}).code == INPUT
-    two = run.shell(line, {**told(channel, f"json://{channel.place}/broken-geheim"), "NOTIFY_URL": f"http://{channel.place}/x"})
+    assert run.make("notify-test", env={"NOTIFY_URLS": "", "NOTIFY_URL": ""}).code == INPUT
+    two = run.make("notify-test", env={**told(channel, f"json://{channel.place}/broken-geheim"), "NOTIFY_URL": f"http://{channel.place}/x"})
     assert (two.code, two.out.splitlines()[-1], "geheim" in two.said) == (UNFINISHED, "2 of 3 channels work", False)
 
 

@@ -14,8 +14,6 @@ from common.reports import prometheus
 from tests.cli.scripts import INPUT, OK, only_run, table
 from tests.support import Commands
 
-TOOL = "python -m tools.metrics"
-
 
 def samples(path: Path) -> dict[tuple, float]:
     """Every sample of a text file: (name, labels) → value."""
@@ -34,7 +32,7 @@ def test_as_the_table_says(run: Commands, study: Callable, tmp_path: Path) -> No
     run.world.control("faults", [{"call": "batches.create", "times": 1, "action": {"fate": {"rows": rows}}}])
     run("openai", "--batch", "--experiment", study(trials="30"), "--model", "gpt-4.1")
     path = tmp_path / "runs.prom"
-    done = run.shell(f"{TOOL} --json --out {path}")
+    done = run.make("metrics", "--json", "--out", path)
     (found,) = done.json["runs"]
     lines = table(only_run(run.results, "openai"))
     counts = Counter(line["outcome"] for line in lines)
@@ -50,7 +48,7 @@ def test_as_the_table_says(run: Commands, study: Callable, tmp_path: Path) -> No
     assert told["batch_success_ratio", *model] == found["success_rate"]
     assert told["gen_ai_client_inference_usage_output_tokens_total", *own] == sum(int(line["output_tokens"] or 0) for line in lines)
     assert told["batch_cost_per_clean_answer_usd", *model] == found["cost_per_clean_answer_usd"]
-    assert run.shell(f"{TOOL} --out {tmp_path}/runs.txt").code == run.shell(f"{TOOL} nobody").code == INPUT
+    assert run.make("metrics", "--out", tmp_path / "runs.txt").code == run.make("metrics", "nobody").code == INPUT
 
 
 def made(n: int, model: str = "m", outcome: str = "succeeded") -> dict:
