@@ -138,12 +138,12 @@ def test_what_only_time_shows(still: Commands, study: Callable) -> None:
 
 
 def test_many_that_find_it_at_once(tmp_path: Path) -> None:
-    """Of many that note the same news one may tell it."""
+    """Of many that note the same news one may tell it; nothing has happened to the run by that."""
     won: list[bool] = []
 
     def note() -> None:
         with closing(Journal(tmp_path)) as journal:
-            won.extend([journal.notify_once("openai/x", "ended/1"), journal.notify_once("openai/x", "ended/2")])
+            won.extend([journal.notify_once(RUN.key, "ended/1"), journal.notify_once(RUN.key, "ended/2")])
 
     threads = [threading.Thread(target=note) for _ in range(6)]
     for thread in threads:
@@ -151,6 +151,8 @@ def test_many_that_find_it_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(won) == [False] * 10 + [True] * 2
+    with closing(Journal(tmp_path)) as journal:
+        assert (len(journal.events(RUN)), journal.event_count(RUN)) == (2, 0)
 
 
 @pytest.mark.parametrize("log", ["folder", "full"])
