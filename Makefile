@@ -10,7 +10,7 @@ AS =
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse
+.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -82,6 +82,12 @@ study: setup ## one experiment at several providers: plan, or ARGS=--batch (make
 
 collect: setup ## one look at every open run: collect what has ended, send what waits; quiet when nothing is open
 	@$(PY) tools/collect.py $(ARGS)
+
+metrics: setup ## time, success, errors, tokens and money of runs (make metrics [RUN="a b"] [OUT=FILE.prom] [ARGS=--json])
+	@$(PY) -m tools.metrics $(RUN) $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+notify-test: setup ## send a test message to each channel in NOTIFY_URLS, and say which took it
+	@$(PY) -m tools.notify_test
 
 audit: setup ## verify every run on disk against journal and checksums
 	$(PY) -m tools.audit

@@ -80,6 +80,7 @@ class Host:
     like: str = ""  # the host whose address variable leads here, whose facts hold and whose models run here at unknown prices
     counts_tokens: bool = False  # it counts the prompt tokens of a request that is not sent, for nothing
     metadata: bool = True  # batches carry metadata; where they do not, the ids that are sent end in a mark
+    keeps_days: int | None = None  # how long results can be had, counted from the making of a batch; None: not known
     local: bool = False  # the embedded local batch service: nothing costs, everything is simulated
 
 

@@ -233,6 +233,7 @@ def collect() -> argparse.ArgumentParser:
     kept = ("--poll", "--grace", "--skip-invalid", "--texts", "--speed")
     add(
         p, option("--max-cost", "spending cap of each run or study (else the one that it was sent with)", type=_amount, metavar="USD"),
+        flag("--quiet", "say nothing of a run to which nothing has happened: for cron, which mails whatever is said"),
         patience(60.0), RESULTS, JSON, *(one for one in HOW if one.name in kept),
     )  # fmt: skip
     return p

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from common import mounts, settings
+from common.cli.announce import Teller
 from common.cli.exits import again
 from common.cli.scripts import Script
 from common.cli.text import Voice
@@ -19,6 +20,8 @@ from common.nouns import Run, Shard
 from common.providers import account as accounts
 from common.providers import connect, local
 from common.providers.base import Provider
+from common.reports.notify import Post
+from common.reports.runlog import RunLog
 from common.results.formats import MOST_TEXTS
 from common.retry import Clock
 from common.runs.choose import models_of
@@ -109,6 +112,8 @@ class ScriptSession(Session):
     script: Script
     arguments: Sequence[str]
     clock: Clock = field(default_factory=Clock)
+    posts: list[Post] = field(default_factory=list)  # messages on their way
+    logs: dict[str, RunLog] = field(default_factory=dict)  # by run
 
     def cap(self) -> float:
         """The spending cap in USD; none on the local service, where nothing is paid."""
@@ -194,7 +199,14 @@ class ScriptSession(Session):
         models = {m.alias: m for m in models_of(run)}
         account = self.account.key_digest(self.journal.salt)
         how = {"account": account, "fresh": fresh, "as_of": as_of, "clock": self.clock}
-        return Lifecycle(run, self.provider, self.journal, models, options, **how)
+        life = Lifecycle(run, self.provider, self.journal, models, options, **how)
+        life.listen(self.log(run))
+        life.listen(Teller(self.journal, life, self.posts))
+        return life
+
+    def log(self, run: Run) -> RunLog:
+        """The log of a run, whose lock the caller holds."""
+        return self.logs.setdefault(run.key, RunLog(run))
 
     def derive(self, run: Run) -> dict:
         """Make table, texts and summary anew from what has been collected; returns the summary."""

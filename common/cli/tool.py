@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from common import catalog, cli
-from common.cli import adopt, browse, costs, export, forget, report, rescore, share
+from common.cli import adopt, browse, costs, export, forget, metrics, notify_test, report, rescore, share
 from common.cli.exits import OK, UNFINISHED, guarded
 from common.cli.named import looked_at, named
 from common.cli.new import new
@@ -93,4 +93,5 @@ TARGETS = {
     "status": _status, "report": report.command, "audit": _audit, "backup": _backup, "adopt": adopt.command,
     "rescore": rescore.command, "browse": browse.command, "export": export.command, "forget": forget.command, "costs": costs.command,
     "share": share.share_run, "import": share.import_run, "new": new,
+    "metrics": metrics.command, "notify-test": notify_test.command,
 }  # fmt: skip

@@ -66,10 +66,13 @@ TARGETS = {
     "costs": "What was paid, wasted and saved, and what is in flight, by day, run, model, persona or any factor; checked with the journal.",
     "share": "Pack one run with its raw files into one archive to give away, without keys or account, read again before it counts.",
     "new": "Write a commented starter experiment into a folder of its own, and say what to type next.",
+    "metrics": "Time, success and error rates, tokens and money of runs: a table, JSON, or a text file for Prometheus.",
+    "notify-test": "Send a test message to each channel in NOTIFY_URLS and NOTIFY_URL, and say which took it; 1 when one did not.",
     "import": "Take an archive of make share into the results folder, as a record for which nothing is sent.",
 }
 WITH_WORDS = ("rescore", "export")  # those that are typed with words behind them
-MODULES = {"import": "import_run", "costs": "cost_report"}  # where a target's file is called otherwise
+# where a target's file is called otherwise
+MODULES = {"import": "import_run", "costs": "cost_report", "notify-test": "notify_test"}
 FILES = (*WITH_WORDS, "costs")  # those that are typed as files
 
 
@@ -105,6 +108,13 @@ def target(name: str) -> argparse.ArgumentParser:
             option("--port", "the page's port, for links that stay (default: a free one)", type=port, default=0, metavar="N"),
             RESULTS,
         )
+    elif name == "metrics":
+        add(
+            p,
+            option("runs", "runs, as name or provider/name; none: all that have begun", nargs="*", metavar="RUN"),
+            option("--out", "write a text file for Prometheus, which ends in .prom", type=Path, metavar="FILE"),
+            RESULTS, JSON,
+        )  # fmt: skip
     elif name in WITH_WORDS:
         add(p, option("runs", "a run, or provider/run, or all", nargs="+", metavar="RUN"), *_WORDS[name], RESULTS, JSON)
     elif name == "costs":

@@ -227,8 +227,18 @@ class Journal:
         return [(at, n, kind, orjson.loads(data)) for at, n, kind, data in rows]
 
     def event_count(self, run: Run) -> int:
-        """How much has happened in a run."""
-        return self._db.execute("SELECT count(*) FROM events WHERE run = ?", (run.key,)).fetchone()[0]
+        """How much has happened in a run; that somebody was told of it changes nothing."""
+        return self._db.execute("SELECT count(*) FROM events WHERE run = ? AND kind != 'notified'", (run.key,)).fetchone()[0]
+
+    def notify_once(self, key: str, what: str) -> bool:
+        """Note that a person is being told of something of a run; False where that was noted before. Whoever gets True tells it."""
+        data = {"what": what}
+        with self._transaction():
+            query = "SELECT 1 FROM events WHERE run = ? AND n IS NULL AND kind = 'notified' AND data = ?"
+            if self._db.execute(query, (key, orjson.dumps(data))).fetchone():
+                return False
+            self._event(key, None, "notified", data)
+        return True
 
     def last_event(self, run: Run, kind: str) -> float:
         """When something of a kind last happened in a run, unix seconds; 0.0 if never."""
