@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
+from common.cli import capped
 from common.cli.drive import drive
 from common.cli.exits import INTERRUPTED, OK, UNFINISHED, fail, tried
 from common.cli.run import code_of, may_send, planned_for
@@ -53,7 +54,7 @@ def command(args: argparse.Namespace, arguments: Sequence[str]) -> int:
             return _show(first, name, sessions, planned, args)
         for script, plan in planned.items():
             planned[script] = replace(plan, run=studies.join(sessions[script].journal, plan.run, name))
-        _check_cap(first, name, planned.values())
+        capped.check(first, planned.values(), f"study {name}")
         _show(first, name, sessions, planned, args)
         return _finish(first, name, _driven(planned, args, arguments), planned)
 
@@ -110,14 +111,6 @@ def _check_may_send(sessions: Iterable[ScriptSession]) -> None:
         raise InputError("; ".join(dict.fromkeys(wrong)))
 
 
-def _check_cap(session: ScriptSession, name: str, planned: Iterable[Planned]) -> None:
-    cap, most = session.cap(), studies.most(session.journal, planned)
-    if most is not None and most > cap:
-        raise InputError(
-            f"study {name} could cost up to {usd(most)} in all, above the cap of {usd(cap)}; --max-cost USD raises it. Nothing was sent"
-        )
-
-
 def _show(
     voice: ScriptSession, name: str, sessions: dict[Script, ScriptSession], planned: dict[Script, Planned], args: argparse.Namespace
 ) -> int:  # fmt: skip
@@ -133,7 +126,8 @@ def _show(
                  "changed": changed[script.folder]}
                 for script, plan in planned.items()
             ]  # fmt: skip
-            voice.json({"study": name, "simulated": local, "max_cost_usd": most, "runs": runs, "sent": False})
+            stops = [stop.facts() for stop in capped.stops_of(voice, planned.values())]
+            voice.json({"study": name, "simulated": local, "max_cost_usd": most, "caps_that_stop_it": stops, "runs": runs, "sent": False})
         return OK
     rows = [row for script, plan in planned.items() for row in _plan_rows(script, plan, sessions[script].account.host.title)]
     print(table(("provider", "host", "run", "model", "requests", "at most"), rows))
@@ -143,6 +137,7 @@ def _show(
     voice.say(
         f"study {name}: {requests:,} requests at {len(planned)} providers; {there}what is not sent yet costs at most {usd(most)}{as_if}",
         *told_since_all(changed),
+        *capped.told(voice, planned.values(), f"study {name}"),
     )
     for plan in planned.values():
         voice.say(*(f"{count:,} of them are being asked by {key}: its answers are waited for" for key, count in plan.waits.items()))
