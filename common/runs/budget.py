@@ -47,7 +47,7 @@ def _reached(over: OverCap, whole: str, now: float) -> str:
 
 
 def _beyond(most: float, cap: float, money: Money) -> str:
-    unpriced = f", beside {money.unpriced:,} batches at no known price" if money.unpriced else ""
+    unpriced = f", beside {money.unpriced:,} batch{'es' * (money.unpriced > 1)} at no known price" if money.unpriced else ""
     stands = f" (spent {usd(money.spent)}, in flight at most {usd(money.out)}{unpriced})" if money != NOTHING else ""
     return f"{usd(most)}, above the cap of {usd(cap)}{stands}"
 
