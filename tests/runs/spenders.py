@@ -30,7 +30,7 @@ MODELS = ("gpt-4.1", "gpt-4o-mini", "o3", "gpt-5", "gpt-5-mini", "o1")  # prompt
 TOKENS = 50_000  # an answer at most
 OUTCOMES = ("succeeded",) * 7 + ("truncated", "server_error", "server_error")
 ROUNDS = 80  # commands of each run; more means that it does not get on
-CENT = 0.005
+ROUNDED = 1e-5  # USD; a receipt has six places
 
 
 class Stage:
@@ -287,8 +287,8 @@ def settled(till: Till, key: str) -> list[str]:
         rows = [*csv.DictReader(file)]
     of_rows = sum(bills[row["batch_id"]].pop(row["custom_id"]) for row in rows)  # the rest was billed for earlier attempts
     earlier = sum(sum(rest.values()) for rest in bills.values())
-    if "" not in (costs := [row["cost_usd"] for row in rows]) and abs(sum(map(float, costs)) - of_rows) > CENT:
+    if "" not in (costs := [row["cost_usd"] for row in rows]) and abs(sum(map(float, costs)) - of_rows) > ROUNDED:
         wrong.append(f"the rows cost {sum(map(float, costs))}, billed {of_rows}")
-    if receipt["cost_usd"] is not None and abs(receipt["cost_usd"] - of_rows - earlier) > CENT:
+    if receipt["cost_usd"] is not None and abs(receipt["cost_usd"] - of_rows - earlier) > ROUNDED:
         wrong.append(f"the receipt says {receipt['cost_usd']}, billed {of_rows + earlier}")
     return [f"{key}: {text}" for text in wrong]

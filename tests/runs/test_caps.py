@@ -124,7 +124,7 @@ def test_any_order_of_spending(tmp_path: Path, seed: int) -> None:
     assert spenders.trial(tmp_path, seed) == []
 
 
-@pytest.mark.parametrize(("safeguard", "seed"), [("cap-in-transaction", 16), ("unknown-bound", 2), ("month-sum", 8)])
+@pytest.mark.parametrize(("safeguard", "seed"), [("money-transaction", 16), ("money-unknown", 2), ("money-month", 8)])
 def test_the_judge_bites(tmp_path: Path, safeguard: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a cap that is looked at too early, with unknown usage as zero, or a month of one run only, it is noticed."""
     for owner, name in ((Journal, "_check_caps"), (BatchScan, "spent"), (budget, "write_intent"), (steps, "write_intent")):

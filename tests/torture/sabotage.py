@@ -201,5 +201,5 @@ SAFEGUARDS = {
     "write-ahead": _no_write_ahead, "single-send": _sends_again, "id-check": _no_id_check, "owed": _owed_is_final,
     "presence": _absence_buys, "claim": _claimed_twice, "mark": _no_mark, "whole-list": _first_page_only, "witness": _no_witness,
     "first-look": _no_first_look, "grace": _no_grace, "token": _no_token, "checksum": _no_checksum,
-    "cap-in-transaction": _cap_before, "unknown-bound": _unknown_is_zero, "month-sum": _month_is_run,
+    "money-transaction": _cap_before, "money-unknown": _unknown_is_zero, "money-month": _month_is_run,
 }  # fmt: skip
