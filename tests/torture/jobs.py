@@ -135,7 +135,7 @@ def run_matrix(profile: str, part: int, parts: int, without: tuple[str, ...]) ->
 
 def run_trials(campaign: str, profile: str, part: int, step: int, pattern: str = "", without: tuple[str, ...] = ()) -> Verdict:
     """A campaign's trials in one profile: of those whose name a pattern matches every `step`-th, from `part` on."""
-    place = world(heal_share=0.0)
+    place = world(heal_share=0.0, **({"speed": money.SPEED} if campaign == "money" else {}))
     reference, total = place.reference(profile, *SMALL)
 
     def play(trial: Trial) -> Play:
