@@ -89,10 +89,10 @@ class Hours(Time):
         super().sleep(seconds)
         self._stage.switch()
 
-    @property
-    def month(self) -> str:
-        """The month that the wall clock shows."""
-        return f"{datetime.fromtimestamp(self.at + self.jump, UTC):%Y-%m}"
+
+def month_name(at: float) -> str:
+    """The month of an intent. Its creation may come after others had slept into the next one: it is the intent's all the same."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m}"
 
 
 class Till(Host):
@@ -112,7 +112,7 @@ class Till(Host):
         """Accept a batch."""
         batch_id = super().create(shard)
         is_local = self.run(shard.run).address == "local"
-        self.batches[batch_id] |= {"shard": shard, "month": (self.time.month, is_local), "group": self.group(shard.run)}
+        self.batches[batch_id] |= {"shard": shard, "month": (month_name(shard.intent_at), is_local), "group": self.group(shard.run)}
         self.audit()
         return batch_id
 
@@ -161,7 +161,7 @@ class Till(Host):
                     most = (shard.most if shard.spent is None else shard.spent) if shard.state == "collected" else shard.reserve
                     is_local = run.address == "local"
                     noted[run.study or run.key, is_local] += most
-                    in_month[f"{datetime.fromtimestamp(shard.intent_at, UTC):%Y-%m}", is_local] += most
+                    in_month[month_name(shard.intent_at), is_local] += most
         for what, found, cap in (
             ("billed", billed, self.caps.run), ("noted", noted, self.caps.run),
             ("billed in", months, self.caps.month), ("noted in", in_month, self.caps.month),
@@ -261,8 +261,7 @@ def forget(till: Till, key: str) -> None:
     with closing(Journal(till.folder)) as journal:
         run = journal.run(key)
         for shard in journal.shards(run, "collected"):
-            month = f"{datetime.fromtimestamp(shard.intent_at, UTC):%Y-%m}"
-            till.gone[month, run.address == "local"] += shard.most if shard.spent is None else shard.spent
+            till.gone[month_name(shard.intent_at), run.address == "local"] += shard.most if shard.spent is None else shard.spent
         before = [journal.month(till.time.at, simulated) for simulated in (False, True)]
         journal.forget(run)
         for old, simulated in zip(before, (False, True)):
