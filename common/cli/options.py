@@ -151,7 +151,7 @@ ASK = (
 )
 HOW = (
     LOCAL,
-    option("--max-cost", "spending cap of the run (MAX_COST_USD, else 10)", type=_amount, metavar="USD"),
+    option("--max-cost", "spending cap of the run (MAX_COST_USD, else 10; with --local none unless given)", type=_amount, metavar="USD"),
     option("--parallel", "batches in flight at once (default 8)", type=count, default=8, metavar="N"),
     option(
         "--poll",

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 
+from common.cli import capped
 from common.cli.drive import drive
 from common.cli.exits import OK, UNFINISHED
 from common.cli.price import price_facts, price_lines, price_table, priced
@@ -39,7 +40,7 @@ def run(session: ScriptSession) -> int:
         return _show_plan(session, planned)
     if planned.run.imported and all(shard.state in FINAL for shard in planned.shards):
         return _finish(session, planned.run, current_summary(planned.run, planned.shards) or session.derive(planned.run))
-    _check_cap(session, planned)
+    capped.check(session, [planned], "this")
     _print_plan(session, planned, priced(session, planned))
     return _finish(session, *drive(session, planned.run, planned.is_new, as_of=planned.as_of))
 
@@ -97,12 +98,6 @@ def retry_failed(session: ScriptSession, name: str) -> int:
     return _finish(session, *drive(session, found))
 
 
-def _check_cap(session: ScriptSession, planned: Planned) -> None:
-    cap, most = session.cap(), planned.ceiling
-    if most is not None and most > cap:
-        raise InputError(f"this could cost up to {usd(most)}, above the cap of {usd(cap)}; --max-cost USD raises it. Nothing was sent")
-
-
 def _plan_facts(session: ScriptSession, planned: Planned, costs: Sequence[Cost]) -> dict:
     host = session.account.host
     return {
@@ -117,6 +112,7 @@ def _plan_facts(session: ScriptSession, planned: Planned, costs: Sequence[Cost])
         "asked_elsewhere": dict(planned.waits),
         "changed": since(session, planned),
         **price_facts(costs),
+        "caps_that_stop_it": [stop.facts() for stop in capped.stops_of(session, [planned])],
     }
 
 
@@ -143,6 +139,7 @@ def _print_plan(session: ScriptSession, planned: Planned, costs: Sequence[Cost])
     else:
         session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
         session.say(*cache_is_old(planned.shards))
+    session.say(*capped.told(session, [planned], "this"))
 
 
 def _show_plan(session: ScriptSession, planned: Planned) -> int:

@@ -31,6 +31,7 @@ from common.runs.journal import Journal
 from common.runs.lifecycle import Lifecycle
 from common.runs.lock import check_own
 from common.runs.overview import waiting_facts
+from common.runs.spending import Caps
 
 _told: set[str] = set()  # once per command, though make status goes on as another
 LOOKS = 2  # how many of a run's newest batches a new key is tried on
@@ -115,9 +116,10 @@ class ScriptSession(Session):
     posts: list[Post] = field(default_factory=list)  # messages on their way
     logs: dict[str, RunLog] = field(default_factory=dict)  # by run
 
-    def cap(self) -> float:
-        """The spending cap in USD; none on the local service, where nothing is paid."""
-        return float("inf") if self.account.host.local else settings.max_cost(self.args.max_cost)
+    def caps(self) -> Caps:
+        """The spending caps. On the local service, where nothing is paid, they hold if --max-cost is typed; else there are none."""
+        typed = self.args.max_cost
+        return Caps() if self.account.host.local and typed is None else Caps(settings.max_cost(typed), settings.monthly_cap())
 
     def own_account(self, run: Run, is_locked: bool = False) -> None:
         """Make sure that a run's batches are this account's; a new key of the same account takes it over.
@@ -194,7 +196,7 @@ class ScriptSession(Session):
             grace=args.grace or (2.0 if self.account.host.local else 60.0),
             patience=args.patience,
             skip_invalid=args.skip_invalid,
-            max_cost=self.cap(),
+            caps=self.caps(),
         )
         models = {m.alias: m for m in models_of(run)}
         account = self.account.key_digest(self.journal.salt)

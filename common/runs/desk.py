@@ -12,6 +12,7 @@ from common.nouns import Batch, Event, Model, Pause, Run, Shard, State
 from common.providers.base import Provider
 from common.retry import Clock, backoff, patiently
 from common.runs.journal import Journal
+from common.runs.spending import Caps
 
 T = TypeVar("T")
 LONGEST_NOTED_WAIT = 3600.0  # seconds; what an earlier process wanted to wait longer for is asked again sooner
@@ -28,7 +29,7 @@ class Options:
     grace: float = 60.0  # how long a batch may stay out of the host's list before it counts as never made
     patience: float = 3600.0  # how long a call that may be repeated is repeated
     skip_invalid: bool = False
-    max_cost: float = 0.0  # USD for the whole run
+    caps: Caps = Caps(0.0)  # USD for the whole run, and for the month
 
 
 @dataclass
@@ -96,17 +97,17 @@ class Desk:
         return max(self.shards) + 1
 
     def record(
-        self, shard: Shard, kind: str, more: Iterable[Shard] = (), *, wait: float | None = None, cap: float | None = None,
+        self, shard: Shard, kind: str, more: Iterable[Shard] = (), *, wait: float | None = None, caps: Caps | None = None,
         about: Mapping[str, object] | None = None, as_of: int | None = None, **changes: object,
     ) -> Shard:  # fmt: skip
-        """Commit an event; `wait`: seconds for which the shard is then left alone; `cap` and `as_of`: see `Journal.record`.
+        """Commit an event; `wait`: seconds for which the shard is then left alone; `caps` and `as_of`: see `Journal.record`.
 
         `about` is for the event only.
         """
         if wait is not None:
             changes["not_before"] = self.clock.now() + wait
         more = list(more)
-        shard = self.journal.record(shard, kind, more, cap, about, as_of, **changes)
+        shard = self.journal.record(shard, kind, more, caps, about, as_of, **changes)
         for one in (shard, *more):
             self._keep(one)
         if wait is not None:

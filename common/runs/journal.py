@@ -7,6 +7,7 @@ writer, held by a lock that dies with its process.
 
 from __future__ import annotations
 
+import math
 import secrets
 import sqlite3
 import time
@@ -19,20 +20,12 @@ import orjson
 
 from common.errors import InputError
 from common.nouns import Batch, Run, Shard, State
-from common.runs import claims, schema
+from common.runs import claims, schema, spending
 from common.runs.bodies import run_of, shard_of
 from common.runs.lock import check_own, hold
+from common.runs.spending import Caps, Committed
 
 _SENDING = ("submitting", "adopted", "witnessed", "suspected", "imported", "rebuilt")  # events after which there is more to take over
-ROUNDING = 1e-9  # USD by which sums of the same reserves may differ by the order in which they are added
-
-
-class OverCap(Exception):
-    """A reserve would bring a run beyond its cap: `most` is what it could then cost, in USD. Nothing was written."""
-
-    def __init__(self, most: float) -> None:
-        super().__init__(most)
-        self.most = most
 
 
 class Overtaken(Exception):
@@ -135,9 +128,11 @@ class Journal:
         with self._transaction():
             self._check_writer(run.key)
             committed = self.committed_by_run().get(run.key, 0.0)
+            left = [] if run.imported else spending.left_behind(self._db, run.key)  # it stays in its month
             self._db.execute("DELETE FROM shards WHERE run = ?", (run.key,))
             self._db.execute("DELETE FROM events WHERE run = ? AND kind != 'forgotten'", (run.key,))
-            self._event(run.key, None, "forgotten", {**(about or {}), "requests": run.planned, "committed": committed})
+            about = {"simulated": not _is_paid(run), **(about or {})}
+            self._event(run.key, None, "forgotten", {**about, "requests": run.planned, "committed": committed, "left": left})
             self._db.execute("DELETE FROM runs WHERE key = ?", (run.key,))
 
     # ---- shards
@@ -176,14 +171,14 @@ class Journal:
             self._event(run.key, None, "taken over", {"requests": sum(shard.count for shard in instead if shard.taken_from)})
 
     def record(
-        self, shard: Shard, kind: str, more: Iterable[Shard] = (), cap: float | None = None,
+        self, shard: Shard, kind: str, more: Iterable[Shard] = (), caps: Caps | None = None,
         about: Mapping[str, object] | None = None, as_of: int | None = None, **changes: object,
     ) -> Shard:  # fmt: skip
         """Commit one event of a shard with the changes it makes, and new shards that follow from it; returns the shard.
 
         With `as_of`, raises Overtaken and writes nothing if another run has `sent_since` then.
 
-        With `cap` (USD), raises OverCap and writes nothing if the run with this shard's reserve could cost more. An event
+        With `caps`, raises OverCap and writes nothing if run or month with this shard's reserve could cost more. An event
         that brings a batch id claims it: raises Claimed and writes nothing where it has an owner.
         """
         before, shard = shard.batch_id, replace(shard, **changes)
@@ -191,8 +186,8 @@ class Journal:
             self._check_writer(shard.run)
             if as_of is not None and self.sent_since(shard.run, as_of):
                 raise Overtaken
-            if cap is not None and (most := self.committed(shard.run) + (shard.reserve or 0.0)) > cap + ROUNDING:
-                raise OverCap(most)
+            if caps is not None:
+                self._check_caps(caps, shard)
             self._event(shard.run, shard.n, kind, {**(about or {}), **{k: v for k, v in changes.items() if k != "problems"}})
             self._put(shard)
             if changes.get("batch_id"):
@@ -264,12 +259,27 @@ class Journal:
 
     # ---- money
 
+    def money(self, *keys: str) -> Committed:
+        """What the collected batches of runs have cost and those in flight may cost at most; of all their studies, if they have any."""
+        return spending.of_runs(self._db, {one for key in keys for one in self._together(key)})
+
     def committed(self, key: str) -> float:
-        """USD that a run's collected batches have cost and those in flight may cost at most; of all its study, if it is part of one."""
+        """USD that count against the cap of a run or its study: see `money`."""
+        return self.money(key).total
+
+    def month(self, at: float, simulated: bool) -> Committed:
+        """The same of all runs of this results folder in the month of a moment, unix seconds; `simulated` money is counted apart."""
+        return spending.of_month(self._db, at, simulated)
+
+    def _together(self, key: str) -> list[str]:
         run = self.run(key)
-        keys = [one.key for one in self.runs() if one.study == run.study and _is_paid(one) == _is_paid(run)] if run and run.study else [key]
-        marks = ",".join("?" * len(keys))
-        return self._db.execute(f"SELECT total(committed) FROM money WHERE run IN ({marks})", keys).fetchone()[0]
+        return [one.key for one in self.runs() if one.study == run.study and _is_paid(one) == _is_paid(run)] if run and run.study else [key]
+
+    def _check_caps(self, caps: Caps, shard: Shard) -> None:
+        spending.check("run", caps.run, self.money(shard.run), shard.reserve)
+        if caps.month < math.inf:
+            simulated = not _is_paid(self.run(shard.run))
+            spending.check("month", caps.month, self.month(shard.intent_at, simulated), shard.reserve)
 
     def committed_by_run(self) -> dict[str, float]:
         """The same of each run alone."""
