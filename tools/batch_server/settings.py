@@ -33,7 +33,7 @@ class Settings:
     heal_share: float = 0.01
     refuse_share: float = 0.0  # a rehearsal of a whole study is to end well; --refuse-share rehearses refusals
     kluster_plan: str = "core"
-    queue_limit: int = 0
+    queue_limit: dict[str, int] = field(default_factory=dict)  # enqueued prompt tokens by model; "" is any other
     queued_requests: int = 0
     creation_rate: int = 0
     storage_bytes: int = 0
