@@ -21,6 +21,7 @@ def write_intent(desk: Desk, shard: Shard) -> Shard | None:
             state=State.SUBMITTING, intent_at=desk.clock.now(),
         )  # fmt: skip
     except QueueFull:
+        desk.wait(shard, desk.options.poll)
         return None
     except OverCap as over:
         desk.pause(

@@ -78,8 +78,9 @@ class Queues:
         """By name, what of a batch's limits is other than the host's own, so that several batches fit into the queue."""
         if (most := self.limit(model)) is None:
             return {}
-        requests = {"requests": min(_share(most.requests), limits.requests or most.requests)} if most.requests else {}
-        return {"tokens": _share(most.tokens), "request_tokens": most.tokens, **requests}
+        tokens = max(1, int(MARGIN * most.tokens) // WAVE) if most.tokens else None
+        requests = {"requests": min(max(1, most.requests // WAVE), limits.requests or most.requests)} if most.requests else {}
+        return {"tokens": tokens, "request_tokens": most.tokens, **requests}
 
     def plan(self, shards: Iterable[Shard]) -> dict[str, str]:
         """By model whose queue is limited: how its shards that are to be sent go through it, in a line for people."""
@@ -204,10 +205,6 @@ def _is_below(own: Quota, said: Quota) -> bool:
 
 def _many(count: int, what: str) -> str:
     return f"{count:,} {what}{'s' * (count != 1)}"
-
-
-def _share(most: int | None) -> int | None:
-    return None if most is None else max(1, int(MARGIN * most) // WAVE)
 
 
 def queues(

@@ -53,10 +53,7 @@ def submit(desk: Desk, shard: Shard) -> None:
         desk.tell("lost", shard, str(error))
         desk.record(shard, "answer_lost", note=str(error))
     except Busy as error:
-        wait = _pause_of(desk, shard) if error.retry_after is None else error.retry_after
-        if (named := quota.said(str(error))) is not None:
-            desk.queues.learn(shard.model, named)
-        desk.tell("wait", shard, f"{error}; trying again in {wait:.0f} s")
+        wait = _busy(desk, shard, error)
         desk.memory[shard.n].busy = True
         desk.record(shard, "busy", wait=wait, note=str(error))
     except Unreached as error:
@@ -85,6 +82,17 @@ def _accepted(desk: Desk, shard: Shard, batch_id: str) -> None:
         return
     witness.accepted(shard)
     desk.tell("submitted", shard)
+
+
+def _busy(desk: Desk, shard: Shard, error: Busy) -> float:
+    """Not accepted for now; seconds until it is made sure of. For a full queue the gates see to the rest."""
+    if quota.said(str(error)) is not None:
+        held = desk.queues.refused(shard, str(error), 2 * (error.retry_after or desk.options.poll))
+        desk.tell("wait", shard, _queue_line(desk, shard, held))
+        return 0.0
+    wait = _pause_of(desk, shard) if error.retry_after is None else error.retry_after
+    desk.tell("wait", shard, f"{error}; trying again in {wait:.0f} s")
+    return wait
 
 
 def _pause_of(desk: Desk, shard: Shard) -> float:
