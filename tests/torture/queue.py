@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import random
 import shutil
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.torture.kills import Verdict
 from tests.torture.world import World, Zygote
 
 LIMIT, TOKENS, SPEED = 900_000, 5_000_000, 10.0  # a batch takes 45 simulated seconds: at this speed four and a half
-TEXTS, TRIALS, LETTERS = 100, 10, 20_000  # the service counts four letters for a token
-WORDS = "the river was long and people who lived beside it knew every stone that water had moved during winter".split()
+TEXTS, TRIALS, LENGTH = 100, 10, 5200  # words; of these words the service makes 0.96 tokens each, OpenAI's vocabulary 1
+WORDS = ["water", "river", "stone", "people", "winter", "house"]
 ASK = ["--batch", "--model", "gpt-4.1", "--poll", "0.1", "--grace", "1", "--no-texts"]
 LATE = 1.1  # times the ideal: as many waves as the queue forces, each as long as a batch
 
@@ -29,8 +29,6 @@ def campaign(world: World, other: Zygote, name: str) -> Verdict:
     world.reset()
     folder = _study(world.folder / "queue", TEXTS // runs)
     job = {"env": {"QUEUE_TOKENS_GPT_4_1": known, "MAX_COST_USD": "1000"}, "timeout": 400}
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(runs) as pool:
         argv = [[*ASK, "--experiment", str(folder), "--run", f"run{n}"] for n in range(runs)]
         ends = [pool.submit(world.run, "openai", argv=one, by=by, **job) for one, by in zip(argv, (world.zygote, other), strict=False)]
@@ -52,16 +50,16 @@ def _judged(world: World, name: str, codes: list[int]) -> Verdict:
     wrong += [f"{name}: {took:.1f} s, ideal {ideal:.1f} s"] * (took > LATE * ideal) + [f"{name}: {asked:,} tokens"] * (asked < TOKENS)
     twice = [one for one, times in world.billed().items() if times > len(codes)]
     wrong += [f"{name}: {len(twice)} paid too often"] * bool(twice)
-    return Verdict(trials=1, failed=bool(wrong), failures=wrong)
+    return Verdict(trials=1, failed=len(wrong[:1]), failures=wrong)
 
 
 def _study(folder: Path, texts: int) -> Path:
-    """Texts of 5,000 tokens each, as the service counts."""
+    """Texts of a good 5,000 tokens each, as the service counts."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     chance, names = random.Random(1), [f"t{n}" for n in range(texts)]
     for name in names:
-        (folder / f"{name}.txt").write_text(" ".join(chance.choices(WORDS, k=LETTERS // 3))[:LETTERS])
+        (folder / f"{name}.txt").write_text(" ".join(chance.choices(WORDS, k=LENGTH)))
     rows = ", ".join(f'{{id = "{name}", file = "{name}.txt"}}' for name in names)
     (folder / "experiment.toml").write_text(
         f'name = "queue"\ntrials = {TRIALS}\nmax_tokens = 300\nprompt = {{system = "You read.", user = "Read {{text}}"}}\n'
