@@ -126,11 +126,10 @@ class Queues:
         return self._fits(shard, there)
 
     def is_too_large(self, shard: Shard) -> bool:
-        """Whether a shard can never go as it is, though its requests can."""
-        most = self.limit(shard.model)
-        if most is None or shard.count == 1:
+        """Whether a shard can never go as it is."""
+        if (most := self.limit(shard.model)) is None:
             return False
-        return shard.tokens > MARGIN * (most.tokens or math.inf) or shard.count > (most.requests or math.inf)
+        return shard.tokens > (MARGIN if shard.count > 1 else 1) * (most.tokens or math.inf) or shard.count > (most.requests or math.inf)
 
     def held_elsewhere(self, models: Iterable[str]) -> list[str]:
         """The ids of other runs' batches that stand in the queues of these models."""

@@ -224,12 +224,15 @@ def look_elsewhere(desk: Desk, models: Iterable[str]) -> bool:
 
 def cut(desk: Desk, shard: Shard) -> None:
     """A shard that is larger than the host's whole queue → several that fit; it was planned when nobody knew that."""
+    words = desk.queues.words(shard.model)
+    if shard.count == 1:
+        give_up(desk, shard, f"its one request has {shard.tokens:,} prompt tokens, and the queue of {shard.model} {words}")
+        return
     most = desk.queues.cut(Limits(None, None), shard.model)
     groups = ids_file.groups(shard, most["tokens"], most.get("requests"))
     parts = [shards.part(shard, n, ids, desk.run.mark) for n, ids in enumerate(groups, desk.next_n())]
     desk.replan(shard, parts)
     forget([shard])
-    words = desk.queues.words(shard.model)
     desk.tell("cut", text=f"shard {shard.n} is larger than the queue of {shard.model}, which {words}: cut into {len(parts)}")
 
 

@@ -156,6 +156,15 @@ def test_a_host_that_counts_more(folder: Folder) -> None:
     assert provider.refused <= 2 and provider.most <= LIMIT and seconds < 5.5 * BATCH < DOUBT
 
 
+def test_a_request_that_no_queue_holds(folder: Folder) -> None:
+    """Learned too late to refuse it at planning: given up with a reason, not tried for ever."""
+    run = folder.planned("a", 3)
+    folder.driven(run, Full(folder.host, 10))
+    with closing(Journal(folder.path)) as journal:
+        notes = [shard.note for shard in journal.shards(run)]
+    assert len(notes) == 3 and all(note.startswith("its one request has 16 prompt tokens, and the queue of m holds 10") for note in notes)
+
+
 def test_what_was_learned_is_kept(folder: Folder) -> None:
     """The next command knows what a host has said, for a week; a person's word counts more."""
     folder.driven(folder.planned("a", 150), Full(folder.host, LIMIT))
