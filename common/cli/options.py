@@ -184,6 +184,7 @@ EXIT_CODES = (
 
 def parser(script: Script) -> argparse.ArgumentParser:
     """All options of a script."""
+    tier = option("--tier", "the account's usage tier, which says how much its queue holds (OPENAI_TIER, ANTHROPIC_TIER)", metavar="NAME")
     p = new_parser(
         prog=f"python {script.name}",
         description="Run an experiment through a batch API at batch price; the same command again goes on where it stopped.",
@@ -193,7 +194,7 @@ def parser(script: Script) -> argparse.ArgumentParser:
     model = several("--model", "ALIAS", f"default: those alive of {', '.join(script.group)}")
     add(p.add_argument_group("what to do"), batch, *DO)
     add(p.add_argument_group("what to ask"), model, *ASK)
-    add(p.add_argument_group("how"), *HOW)
+    add(p.add_argument_group("how"), *HOW, tier)
     p.set_defaults(model=[])
     return p
 

@@ -83,7 +83,8 @@ def planned_for(session: ScriptSession, experiment: Experiment, names: Sequence[
         check_source(experiment, account, args.allow_simulated)
     session.say(*(f"note: {notice}" for notice in notices))
     reuse = True if args.reuse else False if args.fresh else None
-    return plan(session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid, reuse)
+    where = (session.journal, session.provider, account, script.folder)
+    return plan(*where, experiment, models, args.run, args.skip_invalid, reuse, session.queues(models))
 
 
 def retry_failed(session: ScriptSession, name: str) -> int:
@@ -110,6 +111,7 @@ def _plan_facts(session: ScriptSession, planned: Planned, costs: Sequence[Cost])
         "taken_over": planned.taken,
         "taken_over_cost_usd": planned.saved,
         "asked_elsewhere": dict(planned.waits),
+        "queue": session.queues(planned.models).plan(planned.shards),
         "changed": since(session, planned),
         **price_facts(costs),
         "caps_that_stop_it": [stop.facts() for stop in capped.stops_of(session, [planned])],
@@ -135,7 +137,7 @@ def _print_plan(session: ScriptSession, planned: Planned, costs: Sequence[Cost])
     for other, count in planned.waits.items():
         session.say(f"{count:,} of them are being asked by {other}: its answers are waited for, and taken over")
     if planned.is_new or not waiting_facts(session.journal, planned.run)["started"]:
-        session.say(*price_lines(session, planned, costs))
+        session.say(*price_lines(session, planned, costs), *found["queue"].values())
     else:
         session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
         session.say(*cache_is_old(planned.shards))

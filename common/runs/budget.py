@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from common.nouns import TO_SUBMIT, Pause, Shard, State
 from common.runs.desk import Desk
-from common.runs.journal import Journal
+from common.runs.journal import Journal, QueueFull
 from common.runs.spending import ROUNDING, Caps, Committed, OverCap, month_of
 from common.text import usd
 
@@ -20,15 +20,19 @@ REHEARSED = "rehearsed: "  # before what is said of a cap on simulated money
 def write_intent(desk: Desk, shard: Shard) -> Shard | None:
     """Commit `submitting` with the shard's reserve, before the one call that costs money; None when a cap forbids it.
 
-    Beyond a cap nothing is written but that the run is paused, and why. Raises Overtaken.
+    Beyond a cap nothing is written but that the run is paused, and why. None too when another process has just taken the
+    room in the host's queue: the shard waits. Raises Overtaken.
     """
     options, now = desk.options, desk.clock.now()
     told = {"max_cost": options.caps.run, "retries": options.retries, "parallel": options.parallel}
     try:
         return desk.record(
-            shard, "submitting", caps=options.caps, about={"told": told}, as_of=desk.as_of,
+            shard, "submitting", caps=options.caps, about={"told": told}, as_of=desk.as_of, fits=lambda: desk.queues.fits(shard),
             state=State.SUBMITTING, intent_at=now,
         )  # fmt: skip
+    except QueueFull:
+        desk.wait(shard, desk.options.poll)
+        return None
     except OverCap as over:
         whole = f"study {desk.run.study}" if desk.run.study else "this run"
         desk.pause(REHEARSED * (desk.run.address == "local") + _reached(over, whole, now), Pause.CAP)

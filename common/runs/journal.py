@@ -15,17 +15,33 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
 from common.errors import InputError
-from common.nouns import Batch, Run, Shard, State
+from common.nouns import Batch, Quota, Run, Shard, State
 from common.runs import claims, schema, spending
 from common.runs.bodies import run_of, shard_of
 from common.runs.lock import check_own, hold
 from common.runs.spending import Caps, Committed
 
 _SENDING = ("submitting", "adopted", "witnessed", "suspected", "imported", "rebuilt")  # events after which there is more to take over
+
+
+class Enqueued(NamedTuple):
+    """A shard that may stand in its host's queue; `intent_at`: unix seconds."""
+
+    run: str
+    n: int
+    batch_id: str
+    requests: int
+    tokens: int
+    intent_at: float
+
+
+class QueueFull(Exception):
+    """The host's queue has no room for a shard, by what the journal has there. Nothing was written."""
 
 
 class Overtaken(Exception):
@@ -159,8 +175,8 @@ class Journal:
             self._put_run(run)
         return run
 
-    def replan(self, run: Run, gone: Iterable[Shard], instead: Iterable[Shard]) -> None:
-        """Commit other shards for the requests of some that were never sent."""
+    def replan(self, run: Run, gone: Iterable[Shard], instead: Iterable[Shard], kind: str = "taken over") -> None:
+        """Commit other shards for the requests of some that were never accepted; `kind` of event says why."""
         instead = list(instead)
         with self._transaction():
             self._check_writer(run.key)
@@ -168,13 +184,15 @@ class Journal:
                 self._db.execute("DELETE FROM shards WHERE run = ? AND n = ? AND state IN ('planned', 'uploaded')", (run.key, shard.n))
             for shard in instead:
                 self._put(shard)
-            self._event(run.key, None, "taken over", {"requests": sum(shard.count for shard in instead if shard.taken_from)})
+            self._event(run.key, None, kind, {"requests": sum(shard.count for shard in instead if shard.taken_from)})
 
     def record(
         self, shard: Shard, kind: str, more: Iterable[Shard] = (), caps: Caps | None = None,
-        about: Mapping[str, object] | None = None, as_of: int | None = None, **changes: object,
+        about: Mapping[str, object] | None = None, as_of: int | None = None, fits: Callable[[], bool] | None = None, **changes: object,
     ) -> Shard:  # fmt: skip
         """Commit one event of a shard with the changes it makes, and new shards that follow from it; returns the shard.
+
+        `fits` is asked inside the transaction, when nobody else can write: raises QueueFull and writes nothing if it says no.
 
         With `as_of`, raises Overtaken and writes nothing if another run has `sent_since` then.
 
@@ -188,6 +206,8 @@ class Journal:
                 raise Overtaken
             if caps is not None:
                 self._check_caps(caps, shard)
+            if fits is not None and not fits():
+                raise QueueFull
             self._event(shard.run, shard.n, kind, {**(about or {}), **{k: v for k, v in changes.items() if k != "problems"}})
             self._put(shard)
             if changes.get("batch_id"):
@@ -291,6 +311,28 @@ class Journal:
         found = [(key, about) for key, data in rows if "cost" in (about := orjson.loads(data))]
         here = {run.key: run.created_at for run in self.runs()}
         return [(key, about) for key, about in found if here.get(key) != about["created_at"]]
+
+    # ---- queues
+
+    def enqueued(self, account: str, model: str | None = None) -> list[Enqueued]:
+        """What an account has in its host's queue, as far as this folder knows: all of it, or a model's."""
+        of_model, args = ("AND model = ?", (account, model)) if model is not None else ("", (account,))
+        query = (
+            "SELECT run, n, batch_id, requests, tokens, cast(body AS TEXT) ->> '$.intent_at' FROM shards"
+            f" WHERE state IN ('submitting', 'submitted') AND run IN (SELECT key FROM runs WHERE account = ?) {of_model}"
+        )
+        return [Enqueued(*row) for row in self._db.execute(query, args)]
+
+    def note_quota(self, queue: str, quota: Quota) -> None:
+        """Note what a host has said of a queue (an account's, of a model): an event of no run."""
+        with self._transaction():
+            self._event(queue, None, "queue", {"tokens": quota.tokens, "requests": quota.requests})
+
+    def noted_quota(self, queue: str) -> tuple[float, Quota] | None:
+        """What a host has last said of a queue, and when, unix seconds."""
+        query = "SELECT at, data FROM events WHERE run = ? AND kind = 'queue' ORDER BY id DESC LIMIT 1"
+        row = self._db.execute(query, (queue,)).fetchone()
+        return row and (row[0], Quota(**orjson.loads(row[1])))
 
     # ---- batches
 

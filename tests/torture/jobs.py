@@ -13,7 +13,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 
 from tests.service import STEADY, Service
-from tests.torture import growing, identity, kills, lists, lookalikes, matrix, money, owed, random_runs, trials
+from tests.torture import growing, identity, kills, lists, lookalikes, matrix, money, owed, queue, random_runs, trials
 from tests.torture.kills import SMALL, Verdict
 from tests.torture.trials import Play, Trial
 from tests.torture.world import World, Zygote
@@ -66,11 +66,11 @@ def other() -> Zygote:
 
 
 @cache
-def world(heal_share: float, speed: float = 1e6) -> World:
+def world(heal_share: float, speed: float = 1e6, *more: str) -> World:
     """This process's world with these settings, made once."""
     folder = Path(started().enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
     (folder / "service").mkdir()
-    options = (*STEADY, "--heal-share", str(heal_share), "--speed", str(speed))
+    options = (*STEADY, "--heal-share", str(heal_share), "--speed", str(speed), *more)
     return World(folder, started().enter_context(Service(folder / "service", options)), zygote())
 
 
@@ -93,6 +93,8 @@ def plan(points: int, examples: int, seed: int, thin: int = 1) -> Iterator[tuple
         for part in range(2):
             yield f"matrix, {profile}", run_matrix, (profile, part, 2 * thin, ())
         yield f"clock, {profile}", run_clock, (profile, thin)
+    for name, *_ in queue.trials():
+        yield f"queue, {name}", run_queue, (name,)
     yield "look-alikes", run_lookalikes, ((),)
     for shape in SHAPES:
         yield f"open: folder copied midway, {shape}", run_trials, ("copied midway", shape, 0, thin)
@@ -170,6 +172,11 @@ def run_clock(profile: str, thin: int = 1) -> Verdict:
         verdict.failures += [f"{profile}, clock {jump}: {text}" for text in wrong]
         verdict.failed += bool(wrong)
     return verdict
+
+
+def run_queue(name: str) -> Verdict:
+    """A study that is larger than the host's queue."""
+    return queue.campaign(world(0.0, queue.SPEED, "--queue-limit", str(queue.LIMIT)), other(), name)
 
 
 def run_lookalikes(without: tuple[str, ...]) -> Verdict:
