@@ -10,7 +10,7 @@ AS =
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock
+.PHONY: help setup demo new test check bench torture serve status dashboard report models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,9 @@ serve: setup ## run the local batch service alone (make serve PORT=8790 SPEED=36
 
 status: setup ## where a batch or run stands (make status ID=batch_abc123)
 	$(PY) -m tools.status $(ID)
+
+dashboard: setup ## a page that shows all runs and keeps itself fresh (make dashboard [PORT=8791] [HOST=ADDRESS])
+	$(PY) -m tools.dashboard $(if $(filter command,$(firstword $(origin PORT))),--port $(PORT)) $(if $(HOST),--host "$(HOST)")
 
 report: setup ## all runs in one table, or their answers as a page (make report RUN="a b" or RUN=all [OUT=FILE.html])
 	$(PY) -m tools.report $(RUN) $(if $(OUT),--out "$(OUT)")

@@ -91,6 +91,13 @@ def _number(text: str) -> int:
     return 0 if text == "0" else count(text)
 
 
+def port(text: str) -> int:
+    """A port's number; 0 = any that is free."""
+    if (value := _number(text)) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a port, 0 to 65535")
+    return value
+
+
 def run_name(text: str) -> str:
     if not is_run_name(text):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a name of letters, digits and . _ - (at most 80)")

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from common import catalog, cli
-from common.cli import adopt, export, forget, report, rescore, share
+from common.cli import adopt, dashboard, export, forget, report, rescore, share
 from common.cli.exits import OK, UNFINISHED, guarded
 from common.cli.named import looked_at, named
 from common.cli.new import new
@@ -92,5 +92,5 @@ def _backup(args: argparse.Namespace) -> int:
 TARGETS = {
     "status": _status, "report": report.command, "audit": _audit, "backup": _backup, "adopt": adopt.command,
     "rescore": rescore.command, "export": export.command, "forget": forget.command,
-    "share": share.share_run, "import": share.import_run, "new": new,
+    "dashboard": dashboard.command, "share": share.share_run, "import": share.import_run, "new": new,
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from common.cli.options import JSON, LOCAL, RESULTS, add, count, flag, new_parser, option, patience, run_name
+from common.cli.options import JSON, LOCAL, RESULTS, add, count, flag, new_parser, option, patience, port, run_name
 from common.cli.scripts import Tool
 from common.results.formats import FORMATS, TABLES
 
@@ -56,6 +56,7 @@ def converter(tool: Tool) -> argparse.ArgumentParser:
 TARGETS = {
     "status": "Where a batch or a run stands, whichever script made it; without an ID, all runs.",
     "report": "All runs of the results folder in one table; with names, their answers as one page to open in a browser.",
+    "dashboard": "A page on this machine that shows where all runs stand and keeps itself fresh; it only reads the journal.",
     "audit": "Verify every run of the results folder against journal and checksums; exit code 1 when something is wrong.",
     "adopt": "Rebuild what the journal does not know from run folders and the host's list; sends nothing, keeps what is newer.",
     "rescore": "Score the answers of runs again by changed questions, from their raw files; nothing is sent, the old tables stay.",
@@ -96,6 +97,13 @@ def target(name: str) -> argparse.ArgumentParser:
         )  # fmt: skip
     elif name in WITH_WORDS:
         add(p, option("runs", "a run, or provider/run, or all", nargs="+", metavar="RUN"), *_WORDS[name], RESULTS, JSON)
+    elif name == "dashboard":
+        add(
+            p,
+            option("--port", "where it listens (default 8791; 0: any that is free)", type=port, metavar="N"),
+            option("--host", "an address of this machine that others can reach; needs DASHBOARD_PASSWORD", metavar="ADDRESS"),
+            RESULTS,
+        )
     elif name == "share":
         add(
             p,
