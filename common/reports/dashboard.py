@@ -18,8 +18,8 @@ from common.runs.pace import Estimate
 from common.text import duration, iso, size, usd
 
 HERE = Path(__file__).parent
-PAGE = 20  # finished runs on a page
-MOST = 50  # lines of a table that may have any number
+PAGE = 20  # ended runs on a page
+MOST = 20  # lines of a table that may have any number
 SIMULATED = Html('<span class="mark">simulated</span>')
 BANNER = Html('<div class="banner">REHEARSAL: all that is here is simulated by the local batch service</div>')
 KEY = (("good", "answered"), ("fair", "at the provider"), ("bad", "no answer"), ("none", "to be sent"))
@@ -93,14 +93,14 @@ def _money(sums: Mapping[bool, Amount], what: str) -> tuple[str, str]:
 def _needs(board: Board, disk: Disk) -> Html:
     lines = [h("{} waits for you: {}", _name(stand), shown(stand.run.paused, 300)) for stand in board.open if stand.run.paused]
     lines += [
-        h("{}: {} batches are owed by the provider; make status ID={} looks again", _name(stand), owed, stand.run.name)
+        h("{}: batches owed by the provider: {}; make status ID={} looks again", _name(stand), owed, stand.run.name)
         for stand in board.open
         if (owed := stand.states.get(State.OWED))
     ]
     if soon := [going for going in board.going if going.at - board.now < SOON]:
         left = duration(max(soon[0].at - board.now, 0.0))
-        said = "{} batches lose their results within {} days, the first in {}: make collect fetches what has ended"
-        lines.append(h(said, len(soon), SOON // 86_400, left))
+        said = "batches whose results go within {} days: {}, the first in {}; make collect fetches what has ended"
+        lines.append(h(said, SOON // 86_400, len(soon), left))
     lines += [h("{}", shown(line, 400)) for line in board.garbled[:10]]
     lines += [h("only {} are free on the disk of the results folder", size(disk.free))] if disk.free < LOW else []
     return h('<h2>Needs you</h2><ul class="needs">{}</ul>', [h("<li>{}</li>", line) for line in lines]) if lines else Html("")
@@ -118,7 +118,9 @@ def _name(stand: Stand) -> Html:
 
 
 def _ends(estimate: Estimate | None) -> Html:
-    return h("{} <small>{}</small>", estimate.when, shown(estimate.basis, 120)) if estimate else Html("")
+    if estimate is None:
+        return Html("")
+    return h('<td class="words">{} <small>{}</small></td>', estimate.when, shown(estimate.basis, 120))
 
 
 def _bar(stand: Stand) -> Html:
@@ -136,11 +138,11 @@ def _open(board: Board) -> Html:
     if not board.open:
         return Html("<p>Nothing is open.</p>")
     rows = [
-        (_name(s), _bar(s), s.run.planned, s.answered, s.in_flight, s.unsent, s.failed, _ends(s.ends), ", ".join(s.run.models))
+        (_name(s), _bar(s), _ends(s.ends), s.run.planned, s.answered, s.in_flight, s.unsent, s.failed, ", ".join(s.run.models))
         for s in board.open[:MOST]
     ]
-    head = ("run", "", "asked", "answered", "at the provider", "to be sent", "no answer", "all back", "models")
-    keys = h("<p>{}</p>", [h('<span class="key {}"></span>{}', Html(kind), said) for kind, said in KEY])
+    head = ("run", "", "all back", "asked", "answered", "at the provider", "to be sent", "no answer", "models")
+    keys = h('<p class="keys">{}</p>', [h('<span><span class="key {}"></span>{}</span>', Html(kind), said) for kind, said in KEY])
     return h("{}{}{}", keys, table(head, rows), _more(len(board.open)))
 
 
@@ -149,13 +151,15 @@ def _out(board: Board) -> Html:
     stands = {stand.run.key: stand for stand in board.open}
     every = sorted((out for stand in board.open for out in stand.out), key=lambda out: out.at)
     rows = [_out_row(board, stands[out.run], out) for out in every[:MOST]]
-    return h("{}{}", table(("batch", "run", "model", "requests", "state", "out for", "ends"), rows), _more(len(every)))
+    said = "Those that have been out longest. How far each is, only the provider knows: make status asks."
+    listed = table(("batch", "out for", "ends", "requests", "state", "model", "run"), rows)
+    return h("<p>{}</p>{}{}", Html(said), listed, _more(len(every)))
 
 
 def _out_row(board: Board, stand: Stand, out: Out) -> tuple:
     ends = board.pace.batch(stand.run.address, out.flight(board.now)) if out.at and out.state == State.SUBMITTED else None
     age = Figure(duration(board.now - out.at)) if out.at else "unknown"
-    return out.batch_id or f"(shard {out.n})", _name(stand), out.model, out.requests, out.state, age, _ends(ends)
+    return out.batch_id or f"(shard {out.n})", age, _ends(ends), out.requests, out.state, out.model, _name(stand)
 
 
 def _queue(board: Board) -> Html:
@@ -181,20 +185,21 @@ def _failures(stands: Iterable[Stand]) -> Html:
     ]
     if not rows:
         return Html("<p>None in the runs of this page.</p>")
-    return table(("class", "rows"), rows, "In the runs of this page; a row that was asked again counts each time.")
+    said = Html("<p>In the runs of this page; a row that was asked again counts each time.</p>")
+    return h("{}{}", said, table(("class", "rows"), rows))
 
 
 def _going(board: Board) -> Html:
     stands = {stand.run.key: stand for stand in board.open}
     rows = [_going_row(board, stands[going.out.run], going) for going in board.going[:10]]
-    said = "Not fetched yet, the first to go first; a host whose time we do not know is not here. make collect fetches what has ended."
-    return table(("batch", "run", "requests", "gone"), rows, said)
+    said = "Not fetched yet, the first to go first; hosts that do not say how long they keep results are not here."
+    return h("<p>{}</p>{}", Html(said), table(("batch", "gone", "requests", "run"), rows))
 
 
 def _going_row(board: Board, stand: Stand, going: Going) -> tuple:
     left = going.at - board.now
     when = f"in {left / 86_400:.0f} days" if left > 2 * 86_400 else f"in {duration(left)}" if left > 0 else "perhaps gone already"
-    return going.out.batch_id or f"(shard {going.out.n})", _name(stand), going.out.requests, when
+    return going.out.batch_id or f"(shard {going.out.n})", when, going.out.requests, _name(stand)
 
 
 def _ended(listed: Iterable[Stand], page: int, last: int, count: int) -> Html:
@@ -218,4 +223,4 @@ def _plans(plans: list[Stand]) -> Html:
 
 
 def _more(count: int) -> Html:
-    return h("<p>… and {} more: make status</p>", count - MOST) if count > MOST else Html("")
+    return h("<p>… and {} more</p>", count - MOST) if count > MOST else Html("")

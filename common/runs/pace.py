@@ -80,7 +80,7 @@ class Pace:
             return Estimate(*(left[int(share * (len(left) - 1) + 0.5)] for share in QUARTERS), basis)
         if flight.done >= DONE:
             return Estimate(None, flight.age * (1 - flight.done) / flight.done, None, f"its own pace so far, {flight.done:.0%} done")
-        return Estimate(None, None, None, f"out for longer than {basis}" if took else basis)
+        return Estimate(None, None, None, f"out for longer than all {basis}" if took else basis)
 
     def run(self, address: str, flights: Sequence[Flight], waiting: Sequence[str] = (), parallel: int = 8) -> Estimate:
         """When all batches of a run are likely to have ended: those that are out, then those that wait, `parallel` at a time.
