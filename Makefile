@@ -59,8 +59,8 @@ torture: .venv/tested ## kill, cut and lie everywhere, and count what was lost (
 serve: setup ## run the local batch service alone (make serve PORT=8790 SPEED=3600)
 	$(PY) -m tools.batch_server --port $(PORT) --speed $(SPEED) --state results/local_service
 
-status: setup ## where a batch or run stands (make status ID=batch_abc123)
-	$(PY) -m tools.status $(ID)
+status: setup ## where all runs stand, their hosts asked (make status [ID=batch_abc123] [WATCH=30] [OFFLINE=1] [ALL=1])
+	$(PY) -m tools.status $(if $(WATCH),--watch=$(WATCH)) $(if $(OFFLINE),--offline) $(if $(ALL),--all) $(ID)
 
 dashboard: setup ## a page that shows all runs and keeps itself fresh (make dashboard [PORT=8791] [HOST=ADDRESS])
 	$(PY) -m tools.dashboard $(if $(filter command,$(firstword $(origin PORT))),--port $(PORT)) $(if $(HOST),--host "$(HOST)")

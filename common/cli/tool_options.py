@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from common.cli.options import JSON, LOCAL, RESULTS, add, count, flag, new_parser, option, patience, port, run_name
+from common.cli.options import JSON, LOCAL, RESULTS, add, count, flag, new_parser, option, patience, port, run_name, seconds
 from common.cli.scripts import Tool
 from common.results.formats import FORMATS, TABLES
 
@@ -54,7 +54,8 @@ def converter(tool: Tool) -> argparse.ArgumentParser:
 
 
 TARGETS = {
-    "status": "Where a batch or a run stands, whichever script made it; without an ID, all runs.",
+    "status": "Where a batch or a run stands, whichever script made it; without an ID, all runs, after each host was asked. "
+    "Without an ID nothing is collected, sent or noted.",
     "report": "All runs of the results folder in one table; with names, their answers as one page to open in a browser.",
     "dashboard": "A page on this machine that shows where all runs stand and keeps itself fresh; it only reads the journal.",
     "audit": "Verify every run of the results folder against journal and checksums; exit code 1 when something is wrong.",
@@ -85,6 +86,10 @@ def target(name: str) -> argparse.ArgumentParser:
     if name == "status":
         add(
             p,
+            option("--watch", "show all runs anew every S seconds (default 10), until nothing is open or Ctrl-C",
+                   type=seconds, nargs="?", const=10.0, metavar="S"),
+            flag("--offline", "ask no host: all runs as the journal has them"),
+            flag("--all", "also the runs that ended long ago"),
             option("id", "a batch id or a run", nargs="?", metavar="ID"),
             option("more", "options of the script that made it", nargs=argparse.REMAINDER, metavar="…"),
         )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import orjson
 
 from common import catalog
-from common.nouns import IN_FLIGHT, TO_SUBMIT, Run, State
+from common.nouns import IN_FLIGHT, TO_SUBMIT, Batch, Run, State
 from common.outcomes import SUCCEEDED
 from common.runs.desk import Options
 from common.runs.journal import Journal
@@ -49,9 +49,9 @@ class Out(NamedTuple):
     reserve: float | None
     at: float
 
-    def flight(self, now: float, done: float = 0.0) -> Flight:
-        """The same as what an estimate asks for."""
-        return Flight(self.model, max(now - self.at, 0.0), done)
+    def flight(self, now: float, look: Batch | None = None) -> Flight:
+        """The same as what an estimate asks for; `look`: what the host says of it."""
+        return Flight(self.model, max(now - self.at, 0.0), (look.succeeded + look.errored) / look.total if look and look.total else 0.0)
 
 
 @dataclass(slots=True)
@@ -157,16 +157,22 @@ def board(journal: Journal, now: float | None = None) -> Board:
     return found
 
 
-def ends(journal: Journal, pace: Pace, stand: Stand, now: float, done: Mapping[str, float] | None = None) -> Estimate:
-    """When a run is likely to have all its batches back; `done`: what share of a batch is, by its id, where the host was asked."""
-    run, done = stand.run, done or {}
+def ends(journal: Journal, pace: Pace, stand: Stand, now: float, looks: Mapping[str, Batch] | None = None) -> Estimate:
+    """When all batches of a run are likely to have ended; `looks`: the batches by id, where the host was asked."""
+    run, looks = stand.run, looks or {}
     if owed := stand.states.get(State.OWED):
         return Estimate(None, None, None, f"{owed} owed by the provider")
     if stand.waiting and (run.paused or run.stopped):
         return Estimate(None, None, None, "it is cancelled" if run.stopped else "it waits for you")
-    flights = [out.flight(now, done.get(out.batch_id, 0.0)) for out in stand.out]
+    flights = [out.flight(now, looks.get(out.batch_id)) for out in stand.out if not _has_ended(out, looks)]
+    if not flights and not stand.waiting:
+        return Estimate(0.0, 0.0, 0.0, "all have ended")
     parallel = journal.told(run).get("parallel") if stand.waiting else None
     return pace.run(run.address, flights, stand.waiting, parallel if isinstance(parallel, int) and parallel > 0 else Options().parallel)
+
+
+def _has_ended(out: Out, looks: Mapping[str, Batch]) -> bool:
+    return out.state == State.ENDED or (out.batch_id in looks and looks[out.batch_id].ended)
 
 
 def _is_simulated(run: Run) -> bool:

@@ -42,6 +42,8 @@ class Estimate(NamedTuple):
         """As people say it, without the basis."""
         if self.likely is None:
             return "unknown"
+        if not self.high and self.low is not None:
+            return "now"
         if self.low is None or duration(self.low) == duration(self.high):
             return f"in about {duration(self.likely)}"
         low, high = duration(self.low), duration(self.high)
