@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from common import catalog, cli
-from common.cli import adopt, dashboard, export, forget, report, rescore, share, standing
+from common.cli import adopt, export, forget, report, rescore, share, standing
 from common.cli.exits import OK, UNFINISHED, guarded
 from common.cli.named import looked_at, named
 from common.cli.new import new
@@ -83,8 +83,15 @@ def _backup(args: argparse.Namespace) -> int:
     return OK
 
 
+def _dashboard(args: argparse.Namespace) -> int:
+    """A page that shows all runs."""
+    from common.cli.dashboard import command  # brings a web server
+
+    return command(args)
+
+
 TARGETS = {
     "status": _status, "report": report.command, "audit": _audit, "backup": _backup, "adopt": adopt.command,
     "rescore": rescore.command, "export": export.command, "forget": forget.command,
-    "dashboard": dashboard.command, "share": share.share_run, "import": share.import_run, "new": new,
+    "dashboard": _dashboard, "share": share.share_run, "import": share.import_run, "new": new,
 }  # fmt: skip

@@ -98,9 +98,8 @@ def _needs(board: Board, disk: Disk) -> Html:
         if (owed := stand.states.get(State.OWED))
     ]
     if soon := [going for going in board.going if going.at - board.now < SOON]:
-        left = duration(max(soon[0].at - board.now, 0.0))
-        said = "batches whose results go within {} days: {}, the first in {}; make collect fetches what has ended"
-        lines.append(h(said, SOON // 86_400, len(soon), left))
+        said = "batches whose results go within {} days: {}, the first {}; make collect fetches what has ended"
+        lines.append(h(said, SOON // 86_400, len(soon), _left(soon[0].at - board.now)))
     lines += [h("{}", shown(line, 400)) for line in board.garbled[:10]]
     lines += [h("only {} are free on the disk of the results folder", size(disk.free))] if disk.free < LOW else []
     return h('<h2>Needs you</h2><ul class="needs">{}</ul>', [h("<li>{}</li>", line) for line in lines]) if lines else Html("")
@@ -197,9 +196,13 @@ def _going(board: Board) -> Html:
 
 
 def _going_row(board: Board, stand: Stand, going: Going) -> tuple:
-    left = going.at - board.now
-    when = f"in {left / 86_400:.0f} days" if left > 2 * 86_400 else f"in {duration(left)}" if left > 0 else "perhaps gone already"
-    return going.out.batch_id or f"(shard {going.out.n})", when, going.out.requests, _name(stand)
+    return going.out.batch_id or f"(shard {going.out.n})", _left(going.at - board.now), going.out.requests, _name(stand)
+
+
+def _left(seconds: float) -> str:
+    if seconds > 2 * 86_400:
+        return f"in {seconds / 86_400:.0f} days"
+    return f"in {duration(seconds)}" if seconds > 0 else "perhaps gone already"
 
 
 def _ended(listed: Iterable[Stand], page: int, last: int, count: int) -> Html:

@@ -247,7 +247,7 @@ class Journal:
 
     def was_sent(self, run: Run) -> bool:
         """Whether anything of a run was sent, or was found to have been."""
-        query = f"SELECT 1 FROM events WHERE run = ? AND kind IN ({','.join('?' * len(_SENDING))}) LIMIT 1"
+        query = f"SELECT 1 FROM events WHERE run = ? AND n IS NOT NULL AND kind IN ({','.join('?' * len(_SENDING))}) LIMIT 1"
         return self._db.execute(query, (run.key, *_SENDING)).fetchone() is not None
 
     def told(self, run: Run) -> dict:

@@ -1,7 +1,7 @@
 """Runs commands of the product in real processes that can be killed at any boundary, quickly: imported once, forked often.
 
-Speaks JSON lines on stdin and stdout: {"script" or "tool" (of common.cli), "argv", "env", "kill_at", "without", "jump", "timeout"} →
-{"code" (negative: killed by that signal), "out", "err", "boundaries"}.
+Speaks JSON lines on stdin and stdout: {"script", "tool" (of common.cli) or make's "target", "argv", "env", "kill_at", "without",
+"jump", "timeout"} → {"code" (negative: killed by that signal), "out", "err", "boundaries"}.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.basics import SCRIPTS
 from tests.torture import boundaries, clock, sabotage
 from tests.torture.world import NOT_SABOTAGED
 
-PARTS = [f"common.cli.{name}" for name in ("progress", "clean", "several", "rounds")]
+PARTS = [f"common.cli.{name}" for name in ("progress", "clean", "several", "rounds", "standing")]
 
 
 def preload() -> None:
@@ -84,6 +84,8 @@ def _child(job: dict, counter: mmap.mmap, out: int, err: int) -> None:
 
         if "tool" in job:
             code = getattr(cli, job["tool"])(job["argv"])
+        elif "target" in job:
+            code = cli.make(job["target"], job["argv"])
         else:
             code = cli.main(importlib.import_module(job["script"]).SCRIPT, job["argv"])
     except SystemExit as leave:
