@@ -15,8 +15,8 @@ from common.providers import account as accounts
 from common.providers import connect, local
 from common.providers.account import Account
 from common.providers.base import Provider
-from common.runs.board import Stand
 from common.runs.choose import check_open
+from common.runs.stand import Stand
 
 TYPED = "make status"
 

@@ -13,7 +13,8 @@ from common.cli.session import results_folder
 from common.errors import InputError
 from common.reports.live import application
 from common.reports.local_page import LOOPBACK, address, listen, serve
-from common.runs.board import Board, board
+from common.runs.board import Memory, board
+from common.runs.stand import Board
 
 PORT = 8791
 
@@ -25,20 +26,21 @@ def command(args: argparse.Namespace) -> int:
     name = args.host or LOOPBACK
     if not settings.is_loopback(f"//{name}") and not password:
         raise InputError(f"--host {name}: others could read all runs; put a DASHBOARD_PASSWORD into .env first")
-    _look(results)  # what is wrong with the journal is said here, not in the browser
+    memory = Memory()
+    _look(results, memory)  # what is wrong with the journal is said here, not in the browser
     port = PORT if args.port is None else args.port
     with _listener(name, port) if args.host else listen(port) as listener:
         port = listener.getsockname()[1]
         print(f"dashboard: {f'http://{name}:{port}/' if args.host else address(listener)}   (Ctrl-C ends it)", flush=True)
         if password and not settings.is_loopback(f"//{name}"):
             print("the password travels in clear: let others come through a TLS proxy or ssh -L", flush=True)
-        serve(application(lambda: _look(results), results, password, name), listener)
+        serve(application(lambda: _look(results, memory), results, password, name), listener)
     return OK
 
 
-def _look(results: Path) -> Board:
+def _look(results: Path, memory: Memory) -> Board:
     with looked_at(results) as journal:
-        return board(journal)
+        return board(journal, memory=memory)
 
 
 def _listener(name: str, port: int) -> socket.socket:

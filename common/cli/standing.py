@@ -16,7 +16,8 @@ from common.cli.named import looked_at
 from common.cli.session import results_folder
 from common.cli.text import SIMULATED, Voice, table
 from common.nouns import State
-from common.runs.board import Board, Stand, board, ends
+from common.runs.board import board, ends
+from common.runs.stand import Board, Stand
 from common.text import one_line
 
 HEADER = ("provider/run", "", "asked", "answered", "at provider", "to send", "no answer", "all back", "")

@@ -13,8 +13,9 @@ from common.outcomes import SUCCEEDED
 from common.reports.disk import LOW, Disk
 from common.reports.html import Figure, Html, h, shown, table
 from common.reports.svg import stacked
-from common.runs.board import SOON, Amount, Board, Going, Out, Stand
+from common.runs.board import SOON
 from common.runs.pace import Estimate
+from common.runs.stand import Amount, Board, Going, Out, Stand
 from common.text import duration, iso, size, usd
 
 HERE = Path(__file__).parent

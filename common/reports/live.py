@@ -24,7 +24,7 @@ from common.errors import InputError, disk_error
 from common.reports.dashboard import HERE, inside, whole
 from common.reports.disk import Counted
 from common.reports.local_page import LOCAL_NAMES, LocalPage
-from common.runs.board import Board
+from common.runs.stand import Board
 
 EVERY = 5  # seconds between two looks at the journal for a page that is open
 FRESH = 2.0  # seconds for which one look serves all who ask

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import orjson
 
 from common import catalog
-from common.nouns import IN_FLIGHT, TO_SUBMIT, Batch, Run, State
-from common.outcomes import SUCCEEDED
+from common.nouns import TO_SUBMIT, Batch, Run, State
 from common.runs.desk import Options
 from common.runs.journal import Journal
 from common.runs.overview import began, summary_of
-from common.runs.pace import Estimate, Flight, Pace
+from common.runs.pace import Estimate, Pace
+from common.runs.stand import OUT, Amount, Board, Going, Out, Queue, Stand
 from common.settings import is_loopback
 
-OUT = (*IN_FLIGHT, State.OWED)
 SOON = 7 * 86_400  # seconds before results go at which that is said
 _THESE = ", ".join(f"'{state}'" for state in OUT)
 _STATES = "SELECT run, state, count(*), sum(requests) FROM shards GROUP BY run, state"
@@ -28,125 +27,48 @@ _OPEN = f"""
     THEN json_extract(CAST(body AS TEXT), '$.intent_at') END FROM shards WHERE state IN ({_THESE}) ORDER BY run, n
 """
 _WAITING = "SELECT run, model FROM shards WHERE state IN ('planned', 'uploaded')"
-# of a collected batch: its rows by class, when it was collected, and what it cost
+# of a run's collected batches: rows by class and when collected, what it cost; reading their bodies is most of what a look costs
 _COME = """
-    SELECT run, spent, CASE WHEN json_valid(CAST(body AS TEXT)) THEN json_extract(CAST(body AS TEXT), '$.tally', '$.collected_at') END
-    FROM shards WHERE state = 'collected'
+    SELECT spent, CASE WHEN json_valid(CAST(body AS TEXT)) THEN json_extract(CAST(body AS TEXT), '$.tally', '$.collected_at') END
+    FROM shards WHERE run = ? AND state = 'collected'
 """
+_TOUCHED = "SELECT DISTINCT run FROM events WHERE id > ?"
 
 
-class Out(NamedTuple):
-    """A batch that is out, or owed. `at`: when its creation was begun, unix seconds; 0 where that cannot be read."""
+class Come(NamedTuple):
+    """What has come of a run: rows by class, and when each batch was collected, with its cost."""
 
-    run: str
-    n: int
-    state: str
-    batch_id: str
-    account: str
-    model: str
-    requests: int
-    tokens: int
-    reserve: float | None
-    at: float
-
-    def flight(self, now: float, look: Batch | None = None) -> Flight:
-        """The same as what an estimate asks for; `look`: what the host says of it."""
-        return Flight(self.model, max(now - self.at, 0.0), (look.succeeded + look.errored) / look.total if look and look.total else 0.0)
+    rows: Counter[str]
+    spent: list[tuple[float, float | None]]
 
 
-@dataclass(slots=True)
-class Stand:
-    """Where a run stands."""
+class Memory:
+    """What a look keeps for the next one: of runs to which nothing has happened since, what has come, and the pace."""
 
-    run: Run
-    states: dict[str, int] = field(default_factory=dict)  # batches by state
-    rows: dict[str, int] = field(default_factory=dict)  # rows that have come by class; one that is asked again counts each time
-    requests: dict[str, int] = field(default_factory=dict)  # requests by the state of their batch
-    out: list[Out] = field(default_factory=list)
-    waiting: list[str] = field(default_factory=list)  # models of the batches still to be sent
-    simulated: bool = False
-    is_open: bool = False
-    ends: Estimate | None = None  # of an open run
+    def __init__(self) -> None:
+        self.come: dict[str, Come] = {}
+        self.pace = Pace({})
+        self._moment = -1
 
-    @property
-    def answered(self) -> int:
-        """Requests whose answer has come."""
-        return min(self.rows.get(SUCCEEDED, 0), self.run.planned)
-
-    @property
-    def in_flight(self) -> int:
-        """Requests that are out, or owed."""
-        return sum(self.requests.get(state, 0) for state in OUT)
-
-    @property
-    def unsent(self) -> int:
-        """Requests that wait to be sent, or sent again."""
-        return sum(self.requests.get(state, 0) for state in TO_SUBMIT)
-
-    @property
-    def failed(self) -> int:
-        """Requests that have no answer and are not on their way to one."""
-        return max(self.run.planned - self.answered - self.in_flight - self.unsent, 0)
-
-    @property
-    def is_plan(self) -> bool:
-        """Whether nothing of it was ever begun."""
-        return not self.is_open and not set(self.states) - {State.PLANNED} and not self.run.imported
+    def refresh(self, journal: Journal) -> None:
+        """Forget what is no longer so."""
+        moment = journal.moment()
+        if moment < self._moment:  # an older journal was put in its place
+            self.come.clear()
+        for (key,) in journal.select(_TOUCHED, self._moment):
+            self.come.pop(key, None)
+        if moment != self._moment:
+            self.pace, self._moment = Pace.of(journal), moment
 
 
-class Amount(NamedTuple):
-    """A sum of USD, and of how many batches the price is unknown, so that it holds none of them."""
-
-    usd: float = 0.0
-    unpriced: int = 0
-
-    def plus(self, usd: float | None) -> Amount:
-        """With one more."""
-        return Amount(self.usd, self.unpriced + 1) if usd is None else Amount(self.usd + usd, self.unpriced)
-
-
-class Queue(NamedTuple):
-    """What waits at a host for one model on one account."""
-
-    host: str
-    account: str
-    model: str
-    simulated: bool
-    batches: int
-    requests: int
-    tokens: int
-
-
-class Going(NamedTuple):
-    """A batch whose results have not been fetched, and when its host lets go of them, unix seconds."""
-
-    out: Out
-    at: float
-
-
-@dataclass(slots=True)
-class Board:
-    """Everything, as of `now` (unix seconds); runs newest first. Simulated money is never added to what is paid."""
-
-    now: float
-    open: list[Stand] = field(default_factory=list)
-    closed: list[Stand] = field(default_factory=list)  # finished, cancelled, imported, or planned only
-    in_flight: dict[bool, Amount] = field(default_factory=dict)  # by whether it is simulated; at most
-    spent: dict[bool, Amount] = field(default_factory=dict)  # the same, by what was collected since `month`
-    month: str = ""  # the first day that `spent` counts, in UTC
-    queue: list[Queue] = field(default_factory=list)
-    going: list[Going] = field(default_factory=list)  # the first to go first
-    garbled: list[str] = field(default_factory=list)
-    pace: Pace = field(default_factory=lambda: Pace({}))
-
-
-def board(journal: Journal, now: float | None = None) -> Board:
-    """Where everything stands by the journal alone; nobody is asked."""
-    now = time.time() if now is None else now
+def board(journal: Journal, now: float | None = None, memory: Memory | None = None) -> Board:
+    """Where everything stands by the journal alone; nobody is asked. With the same `memory` each time, further looks are quicker."""
+    now, memory = time.time() if now is None else now, memory or Memory()
+    memory.refresh(journal)
     stands = {run.key: Stand(run, simulated=_is_simulated(run)) for run in journal.runs()}
-    found = Board(now, garbled=[*journal.garbled.values()], pace=Pace.of(journal))
+    found = Board(now, garbled=[*journal.garbled.values()], pace=memory.pace)
     _count_states(journal, stands)
-    _count_rows(journal, stands, found)
+    _count_rows(journal, stands, found, memory)
     for stand in stands.values():
         stand.is_open = _is_open(journal, stand)
     for stand in sorted(stands.values(), key=lambda stand: -stand.run.created_at):
@@ -201,18 +123,26 @@ def _count_states(journal: Journal, stands: Mapping[str, Stand]) -> None:
             stands[key].waiting.append(model)
 
 
-def _count_rows(journal: Journal, stands: Mapping[str, Stand], found: Board) -> None:
+def _count_rows(journal: Journal, stands: Mapping[str, Stand], found: Board, memory: Memory) -> None:
     """What has come, by run and class, and what it cost since this month began: in UTC, as providers bill."""
     begin = datetime.fromtimestamp(found.now, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     found.month, since = f"{begin:%Y-%m-%d}", begin.timestamp()
-    for key, spent, noted in journal.select(_COME):
-        if (stand := stands.get(key)) is None or noted is None:
-            continue
-        tally, at = orjson.loads(noted)
-        for name, count in (tally or {}).items():
-            stand.rows[name] = stand.rows.get(name, 0) + count
-        if (at or 0.0) >= since and not stand.run.imported:
-            found.spent[stand.simulated] = found.spent.get(stand.simulated, Amount()).plus(spent)
+    for key, stand in stands.items():
+        if key not in memory.come:
+            memory.come[key] = _come(journal, key)
+        stand.rows, spent = memory.come[key]
+        for at, cost in spent:
+            if at >= since and not stand.run.imported:
+                found.spent[stand.simulated] = found.spent.get(stand.simulated, Amount()).plus(cost)
+
+
+def _come(journal: Journal, key: str) -> Come:
+    come = Come(Counter(), [])
+    for spent, noted in journal.select(_COME, key):
+        tally, at = orjson.loads(noted) if noted else (None, None)
+        come.rows.update(tally or {})
+        come.spent.append((at or 0.0, spent))
+    return come
 
 
 def _count_out(found: Board) -> None:

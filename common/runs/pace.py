@@ -15,7 +15,7 @@ NEWEST = 2000  # earlier batches that are looked at: hosts change
 QUARTERS = (0.25, 0.5, 0.75)
 NOTHING = "no earlier batch to tell by"
 DONE = 0.1  # share of a batch that must be answered before its own pace says anything
-MOST = 200  # batches of a run that are reckoned with: the youngest end last
+MOST = 50  # batches of a run that are reckoned with: the youngest end last
 
 # How long batches took from creation until they were seen to have ended. The last creation counts: one that the host turned down
 # for a passing reason is made again under the same number.
