@@ -145,6 +145,7 @@ def _below(found: Board, told: Told) -> Iterator[str]:
     outs = [out for stand in found.open if stand.run.key not in told.why_not for out in stand.out]
     if unknown := [out for out in outs if told.batches and out.state == State.SUBMITTED and out.batch_id not in told.batches]:
         yield one_line(f"not known to the host with this key: {', '.join(out.batch_id for out in unknown[:3])}{' …' * (len(unknown) > 3)}")
-    if ended := sum(batch.ended for batch in told.batches.values()):
+    outs = [out for stand in found.open for out in stand.out]
+    if ended := sum(out.state == State.ENDED or (out.batch_id in told.batches and told.batches[out.batch_id].ended) for out in outs):
         yield f"ended, not fetched yet: {ended:,}; make collect fetches them"
     yield from found.garbled

@@ -11,7 +11,7 @@ import pytest
 from common.cli import tool_options
 from common.cli.named import looked_at
 from common.nouns import State
-from common.runs.board import board
+from common.runs.board import Memory, board
 from common.runs.overview import is_open
 from tests.cli.scripts import INPUT, OK
 from tests.cli.test_collect import FAILING, collected
@@ -71,8 +71,9 @@ def test_the_sums(still: Commands, study: Callable) -> None:
     still.world.control("faults", FAILING)
     assert asked(still, study(trials="20"), "--batch", "--no-wait").code == OK
     assert still("openai", "--experiment", study(), "--model", "gpt-4.1", "--no-wait", "--run", "planned").code == OK
+    memory = Memory()
     with looked_at(still.results) as journal:
-        found = board(journal)
+        found = board(journal, memory=memory)
         assert {stand.run.key for stand in found.open} == {run.key for run in journal.runs() if is_open(journal, run)}
         reserves = [shard.reserve for run in journal.runs() for shard in journal.shards(run, State.SUBMITTED)]
     assert [stand.run.name for stand in found.closed if stand.is_plan] == ["planned"] and len(found.closed) == 1
@@ -81,7 +82,9 @@ def test_the_sums(still: Commands, study: Callable) -> None:
     later(still)
     collected(still)
     with looked_at(still.results) as journal:
-        found = board(journal)
+        found, again = board(journal), board(journal, memory=memory)
+        assert [(one.run, one.rows) for one in found.closed + found.open] == [(one.run, one.rows) for one in again.closed + again.open]
+        assert found.spent == again.spent
         spent = sum(shard.spent for run in journal.runs() for shard in journal.shards(run, State.COLLECTED))
         month_on = board(journal, found.now + 32 * 86_400)
     (stand,) = found.open
