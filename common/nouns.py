@@ -78,7 +78,7 @@ class Host:
     plan_variable: str = ""  # the variable that names the account's plan
     like: str = ""  # the host whose address variable leads here, whose facts hold and whose models run here at unknown prices
     metadata: bool = True  # batches carry metadata; where they do not, the ids that are sent end in a mark
-    results_days: int | None = None  # how long the results of a batch are there after its creation; None: nobody has told us
+    keeps_days: int | None = None  # how long results can be had, counted from the making of a batch; None: not known
     local: bool = False  # the embedded local batch service: nothing costs, everything is simulated
 
 

@@ -149,7 +149,7 @@ def _count_out(found: Board) -> None:
     """Money in flight, the queue, and the results that go."""
     queue: dict[tuple, list[Out]] = {}
     for stand in found.open:
-        days = catalog.hosts()[stand.run.host].results_days if stand.run.host in catalog.hosts() else None
+        days = catalog.hosts()[stand.run.host].keeps_days if stand.run.host in catalog.hosts() else None
         for out in stand.out:
             found.in_flight[stand.simulated] = found.in_flight.get(stand.simulated, Amount()).plus(out.reserve)
             if out.state in (State.SUBMITTING, State.SUBMITTED):
