@@ -59,6 +59,14 @@ def _amount(variable: str, text: str, default: float) -> float:
     return value
 
 
+def dashboard_password() -> str:
+    """DASHBOARD_PASSWORD; "" where none is set. Raises InputError for one that is guessed too soon."""
+    password = os.environ.get("DASHBOARD_PASSWORD", "").strip()
+    if password and len(password) < 8:
+        raise InputError("DASHBOARD_PASSWORD is too short; take 8 characters or more")
+    return password
+
+
 def is_loopback(url: str) -> bool:
     """Whether an address stays on this machine."""
     name = urlsplit(url).hostname or ""

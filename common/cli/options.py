@@ -98,9 +98,9 @@ def run_name(text: str) -> str:
 
 
 def port(text: str) -> int:
-    """A port that a person may take."""
-    if not text.isascii() or not text.isdigit() or not 1024 <= int(text[:9]) <= 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a port, 1024 to 65535")
+    """A port that a person may take; 0: any that is free."""
+    if text != "0" and (not text.isascii() or not text.isdigit() or not 1024 <= int(text[:9]) <= 65_535):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a port, 1024 to 65535, or 0 for any that is free")
     return int(text)
 
 

@@ -102,6 +102,10 @@ class Journal:
     def close(self) -> None:
         self._db.close()
 
+    def select(self, query: str, *values: object) -> list[tuple]:
+        """The rows of a query that only reads, for sums over all runs."""
+        return self._db.execute(query, values).fetchall()
+
     # ---- runs
 
     def run(self, key: str) -> Run | None:
@@ -270,6 +274,11 @@ class Journal:
         others = [row[0] for row in self._db.execute(query, (moment, key, *_SENDING))]
         address = self.run(key).address if others else ""
         return any((other := self.run(one)) is not None and other.address == address for one in others)
+
+    def was_sent(self, run: Run) -> bool:
+        """Whether anything of a run was sent, or was found to have been."""
+        query = f"SELECT 1 FROM events WHERE run = ? AND n IS NOT NULL AND kind IN ({','.join('?' * len(_SENDING))}) LIMIT 1"
+        return self._db.execute(query, (run.key, *_SENDING)).fetchone() is not None
 
     def told(self, run: Run) -> dict:
         """The options with which a person last sent something of a run, by name; empty if nothing was sent."""
