@@ -98,6 +98,12 @@ def resolve(name: str, provider: str) -> tuple[Model, str]:
     )
 
 
+def in_window(model: Model, window: str) -> Model:
+    """A model as it costs in batches of another window than its host's usual one: nobody has told us."""
+    host = hosts().get(model.provider)
+    return replace(model, input=None, output=None) if window and host and window != host.window else model
+
+
 def is_retired(model: Model, today: date) -> bool:
     """Whether the announced end of a model has come."""
     return bool(model.retired_on) and date.fromisoformat(model.retired_on) <= today

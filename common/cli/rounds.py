@@ -12,6 +12,7 @@ from common.cli.run import code_of
 from common.cli.scripts import script_of
 from common.cli.session import ScriptSession, journal_if_any, opened, results_folder
 from common.cli.text import Voice, the_sum
+from common.cli.where import host_of
 from common.nouns import Run, State
 from common.runs.desk import Options
 from common.runs.journal import Overtaken
@@ -45,7 +46,7 @@ def _looked(run: Run, args: argparse.Namespace, facts: list[dict]) -> int:
     script = script_of(run.provider, run.host)
 
     def look() -> int:
-        with opened(script.name, script.host, _options(args, run.address == "local")) as found:
+        with opened(script.name, host_of(run, script), _options(args, run.address == "local")) as found:
             code, fact = _advanced(ScriptSession(**vars(found), script=script, arguments=()), run)
         facts.append(fact)
         return code

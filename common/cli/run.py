@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 
+from common import catalog
 from common.cli.drive import drive
 from common.cli.exits import OK, UNFINISHED
 from common.cli.price import price_facts, price_lines, price_table, priced
@@ -13,18 +14,19 @@ from common.cli.scripts import Script
 from common.cli.session import ScriptSession, forgetting
 from common.cli.since import since, told_since
 from common.cli.text import SIMULATED, answers_checked, failures, runs_table, the_sum
+from common.cli.where import elsewhere, living
 from common.cli.whose import check_models
 from common.errors import InputError
 from common.experiment.experiment import Experiment, narrow
 from common.experiment.read import load
-from common.nouns import FINAL, Pause, Run
+from common.nouns import FINAL, Host, Pause, Run
 from common.outcomes import OWED, PAID, PENDING
 from common.runs.choose import check_open, check_prices, check_source, choose_models
 from common.runs.expected import Cost
 from common.runs.money import receipt_lines
 from common.runs.overview import counted_line, current_summary, grid_of, plan_facts, waiting_facts
 from common.runs.plan import Planned, plan
-from common.text import size, usd
+from common.text import one_line, size, usd
 
 
 def run(session: ScriptSession) -> int:
@@ -69,20 +71,40 @@ def calls(script: Script, args: argparse.Namespace) -> bool:
 
 def may_send(session: ScriptSession) -> None:
     """Raises InputError where nothing can be sent: the host is closed, or no key is there."""
-    check_open(session.account)
+    script = session.script
+    names = [name for name in session.args.model if living(script, [name])] or script.group
+    check_open(session.account, elsewhere(script, session.typed, names, session.arguments))
     session.check_key()
 
 
 def planned_for(session: ScriptSession, experiment: Experiment, names: Sequence[str], sends: bool) -> Planned:
     """The run that asks an experiment of the models of those names at the session's host. Raises InputError."""
     args, script, account = session.args, session.script, session.account
+    window = _window(args.window, account.host)
     models, notices = choose_models(names, script.group, account, args.allow_retired or not sends)
+    models = [catalog.in_window(model, window) for model in models]
     if sends:
         check_prices(models, account, args.allow_unknown_price)
         check_source(experiment, account, args.allow_simulated)
-    session.say(*(f"note: {notice}" for notice in notices))
+    session.say(*(f"note: {notice}" for notice in [*notices, *unverified(account.host)]))
     reuse = True if args.reuse else False if args.fresh else None
-    return plan(session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid, reuse)
+    return plan(session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid, reuse, window)
+
+
+def _window(asked: str | None, host: Host) -> str:
+    """The window that a command names; "" for the host's usual one. Raises InputError for one that the host does not sell."""
+    if not asked or asked == host.window:
+        return ""
+    if not catalog.sells(host, asked):
+        sold = ", ".join(host.windows or (host.window,)).replace("..", " to ")
+        raise InputError(f"--window {one_line(asked, 20)}: {host.title} sells {sold}")
+    return asked
+
+
+def unverified(host: Host) -> list[str]:
+    """What is said of figures of a host that nobody could check, or that are not known."""
+    told = [*host.unverified, *(["discount (none is counted)"] if host.discount is None else [])]
+    return [f"not verified for {catalog.hosts()[host.name].title}: {', '.join(told)}"] if told and host.name in catalog.hosts() else []
 
 
 def retry_failed(session: ScriptSession, name: str) -> int:
@@ -108,6 +130,7 @@ def _plan_facts(session: ScriptSession, planned: Planned, costs: Sequence[Cost])
     return {
         **plan_facts(planned.run, planned.models, planned.shards, planned.ceiling),
         "host": host.title,
+        "unverified": unverified(host),
         "simulated": host.local,
         "new": planned.is_new,
         "invalid": [{"custom_id": custom_id, "why": why} for custom_id, why in planned.invalid],

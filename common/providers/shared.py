@@ -46,9 +46,8 @@ class SdkProvider(Provider):
     def make_client(**options: object):
         """The SDK's client with these options, which all SDKs know; imports the SDK."""
 
-    @staticmethod
     @abstractmethod
-    def to_batch(raw: dict) -> Batch:
+    def to_batch(self, raw: dict) -> Batch:
         """A batch object as the API gives it → Batch."""
 
     def close(self) -> None:
@@ -115,6 +114,7 @@ class SdkProvider(Provider):
 
     def _page(self, raw: bytes) -> tuple[list[Batch], object]:
         """(batches, whether there are more) of a list; what is no batch in it is left out. Raises Unknown where it is no list."""
+        raw = b'{"data":%s}' % raw if raw.lstrip()[:1] == b"[" else raw  # some hosts answer the list alone
         return self._read(raw, lambda found: (self._batches(found["data"]), found.get("has_more")))
 
     def _batches(self, data: object) -> list[Batch]:
@@ -155,7 +155,7 @@ class SdkProvider(Provider):
 
     def _named(self, raw: bytes) -> str:
         """The id in an answer to a creation."""
-        return self._read(raw, _id)
+        return self._read(raw, created_id)
 
 
 def _is_deleted(said: dict) -> bool:
@@ -168,7 +168,8 @@ def _positive(found: object) -> int:
     return said
 
 
-def _id(made: dict) -> str:
+def created_id(made: dict) -> str:
+    """The id of what was created. Raises ValueError or KeyError where there is none."""
     if not isinstance(made["id"], (str, int)) or not (found := name(made["id"])):
         raise ValueError("its id is none")
     return found
