@@ -78,6 +78,7 @@ class Host:
     upload_purpose: str = "batch"
     statuses: Mapping[str, str] = field(default_factory=dict)  # its own words for a batch's states, small → those of its shape
     wrapped: str = ""  # the key under which its answer to a creation holds the batch; "" = the answer is the batch
+    bare_list: bool = False  # its list of batches is a list alone, without an object around it
     key_header: str = ""  # the header that holds the key, where that is not its shape's own
     deployments: bool = False  # its models are deployments: the account's owner has given their names
     requests_per_minute: int | None = None

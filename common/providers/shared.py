@@ -114,7 +114,7 @@ class SdkProvider(Provider):
 
     def _page(self, raw: bytes) -> tuple[list[Batch], object]:
         """(batches, whether there are more) of a list; what is no batch in it is left out. Raises Unknown where it is no list."""
-        raw = b'{"data":%s}' % raw if raw.lstrip()[:1] == b"[" else raw  # some hosts answer the list alone
+        raw = b'{"data":%s}' % raw if self.host.bare_list and raw.lstrip()[:1] == b"[" else raw
         return self._read(raw, lambda found: (self._batches(found["data"]), found.get("has_more")))
 
     def _batches(self, data: object) -> list[Batch]:
