@@ -10,7 +10,7 @@ AS =
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock
+.PHONY: help setup demo new test check bench torture serve status report costs models hosts models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -68,8 +68,11 @@ report: setup ## all runs in one table, or their answers as a page (make report 
 costs: setup ## what was paid, wasted, saved and is in flight (make costs BY="month model" [CSV=FILE] [JSON=1] [SIMULATED=1])
 	@$(PY) -m tools.cost_report $(if $(BY),--by $(BY)) $(if $(SIMULATED),--simulated) $(if $(CSV),--csv "$(CSV)") $(if $(JSON),--json)
 
-models: setup ## what models cost and until when (make models DOCS=1 writes docs/providers.md)
-	$(PY) -m tools.models $(if $(DOCS),--docs)
+models: setup ## what models cost, can and until when (CHECK=1 asks the providers [HOST=name]; DOCS=1 writes docs/providers.md)
+	$(PY) -m tools.models $(if $(DOCS),--docs) $(if $(CHECK),--check $(HOST))
+
+hosts: setup ## what is known of each host: open, key set or not, windows, limits, discount, unverified (JSON=1)
+	@$(PY) -m tools.hosts $(if $(JSON),--json)
 
 models-update: .venv/tested ## compare models.toml with installed price tables (make models-update WRITE=1 writes what they agree on)
 	$(PY) -m tools.models_update $(if $(WRITE),--write)

@@ -85,6 +85,7 @@ class OpenAIShaped(SdkProvider):
     attachment_problem = staticmethod(attachment_problem)
     attachment_tokens = staticmethod(attachment_tokens)
     batches, page, cursor, money = "batches", {"limit": 100}, "after", MONEY
+    list_of_models, models_page = "models", {}
 
     def to_batch(self, raw: dict) -> Batch:
         return to_batch(raw, self.host.statuses)

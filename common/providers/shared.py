@@ -35,6 +35,8 @@ class SdkProvider(Provider):
     batches: str  # the path of the batches
     page: Mapping[str, object]  # the parameters that ask for the largest page of them
     cursor: str  # the parameter that names the last batch of the page before
+    list_of_models: str  # the path of the models that a key may use
+    models_page: Mapping[str, object]  # the parameters that ask for all of them at once
     money: Collection[str]  # the codes by which a 429 asks for money, not for time
 
     def __init__(self, host: Host, base_url: str, key: str, headers: Mapping[str, str]) -> None:
@@ -96,6 +98,11 @@ class SdkProvider(Provider):
             raise next(iter(errors.values()))
         for batch_id, error in errors.items():
             yield Batch(batch_id, f"not seen ({error.status or 'no answer'})", False)
+
+    def models(self) -> list[str]:
+        raw = self._http.get(self.list_of_models, **self.models_page)
+        raw = b'{"data":%s}' % raw if raw.lstrip()[:1] == b"[" else raw
+        return self._read(raw, lambda found: [one for row in found["data"] if (one := name(row["id"]))])
 
     def cancel(self, batch_id: str) -> None:
         self._http.post(f"{self.batches}/{segment(batch_id)}/cancel")

@@ -7,9 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from common import catalog
+from common.errors import InputError
 from tests.cli.scripts import INPUT, OK, UNFINISHED, only_run, table
 from tests.service import SECRET
 from tests.support import NO_KEY, REAL, Commands
+from tools.models_check import check
 
 HOSTS = [host for host in catalog.hosts().values() if host.api == "openai" and host.name not in ("openai", "kluster") and not host.like]
 ALIAS = {"deepseek": "deepseekv3-0324", "llama": "llama33-70Bit"}
@@ -83,3 +85,24 @@ def test_what_a_window_costs_is_not_known(run: Commands, study: Callable) -> Non
     asked = ("llama", "--host", "kluster", "--experiment", study(), "--model", "llama4-scout", "--dry-run", "--json")
     costs = [run(*asked, *more).json["max_without_batch_usd"] for more in ((), ("--window", "24h"), ("--window", "72h"))]
     assert costs[0] == costs[1] > 0 and costs[2] is None
+
+
+def test_asking_which_models_a_key_may_use(run: Commands, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    """The hosts whose keys are set are asked for their lists, which are compared with the catalog; nothing is sent."""
+    with pytest.raises(InputError, match="no key is set"):
+        _checked(monkeypatch, {})
+    assert _checked(monkeypatch, {**at(run, "nebius"), **at(run, "novita"), **at(run, "azure")})
+    said = capsys.readouterr().out
+    assert "nebius: all models of the catalog that are alive are in it" in said
+    assert "novita: in the catalog as alive, not in its list: deepseekv3-0324, llama4-maveric, llama4-scout" in said
+    assert "azure: its list is of models, not of your deployments" in said and SECRET not in said
+    assert not _checked(monkeypatch, {**at(run, "groq"), "GROQ_BASE_URL": "http://127.0.0.1:9/v1"})
+    assert "groq: cannot be asked: " in capsys.readouterr().out and run.attempts() == []
+    with pytest.raises(InputError, match="unknown host 'nowhere'"):
+        check(["nowhere"])
+
+
+def _checked(monkeypatch: pytest.MonkeyPatch, env: dict[str, str]) -> bool:
+    for name, value in {**NO_KEYS, **env}.items():
+        monkeypatch.setenv(name, value)
+    return check([])
