@@ -74,6 +74,25 @@ def test_a_window_is_kept(run: Commands, study: Callable) -> None:
     assert run("llama", "--retry-failed", name, env=env).code == OK  # host and window unsaid: they are the run's
     found = run.world.service.get("/batches", "groq").json()["data"]
     assert len(found) > 1 and {batch["completion_window"] for batch in found} == {"7d"}
+    assert run(*asked, "--dry-run", "--json", env=env).json["taken_over"] == 60  # another window asks nothing else
+
+
+def test_a_run_is_looked_at_where_it_is(run: Commands, study: Callable) -> None:
+    """make collect and --status need no --host, even where keys of several hosts are set."""
+    env = {**NO_KEYS, **at(run, "novita"), **at(run, "parasail")}
+    assert run("deepseek", "--host", "novita", "--experiment", study(), "--model", "deepseekv3", "--no-wait", env=env).code == OK
+    end = run.tool("collect", "--poll", "0.02", "--grace", "0.25", env=env)
+    assert "collected" in end.said and run("deepseek", "--status", only_run(run.results, "deepseek").name, env=env).code == OK, end.said
+
+
+def test_the_host_of_a_study(run: Commands, study: Callable) -> None:
+    """Of a study --host means the models that have several hosts; where none has, it is refused."""
+    env = {**NO_KEYS, **at(run, "novita"), "OPENAI_API_KEY": SECRET}
+    asked = ("study", study(), "--host", "novita", "--dry-run", "--model", "gpt-4.1")
+    plan = run.tool(*asked, "deepseekv3-0324", env=env)
+    assert "openai: run small-" in plan.out and "Novita" in plan.out, plan.said
+    alone = run.tool(*asked, env=env)
+    assert (alone.code, "--host is for DeepSeek and Llama models" in alone.error) == (INPUT, True)
 
 
 def test_what_a_window_costs_is_not_known(run: Commands, study: Callable) -> None:
