@@ -34,7 +34,8 @@ def _checked(host: Host) -> bool:
         return True
     try:
         account = accounts.account(host.name)
-        accounts.check_key(account, "…")
+        if not account.key:
+            raise InputError(f"no {account.host.key_variable} is set")
         with closing(connect(account)) as provider:
             listed = {*provider.models()}
     except BatchError as error:

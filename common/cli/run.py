@@ -71,10 +71,14 @@ def calls(script: Script, args: argparse.Namespace) -> bool:
 
 def may_send(session: ScriptSession) -> None:
     """Raises InputError where nothing can be sent: the host is closed, or no key is there."""
-    script = session.script
-    names = [name for name in session.args.model if living(script, [name])] or script.group
-    check_open(session.account, elsewhere(script, session.typed, names, session.arguments))
+    check_open(session.account, _elsewhere(session))
     session.check_key()
+
+
+def _elsewhere(session: ScriptSession) -> str:
+    """Which hosts have the models that a command asks, and what to type."""
+    names = [name for name in session.args.model if living(session.script, [name])] or session.script.group
+    return elsewhere(session.script, session.typed, names, session.arguments)
 
 
 def planned_for(session: ScriptSession, experiment: Experiment, names: Sequence[str], sends: bool) -> Planned:
@@ -86,6 +90,8 @@ def planned_for(session: ScriptSession, experiment: Experiment, names: Sequence[
     if sends:
         check_prices(models, account, args.allow_unknown_price)
         check_source(experiment, account, args.allow_simulated)
+    if account.host.closed_on and not (sends or account.host.local):
+        notices.append(f"{account.host.title} is closed, so this cannot be sent there; {_elsewhere(session)}")
     session.say(*(f"note: {notice}" for notice in [*notices, *unverified(account.host)]))
     reuse = True if args.reuse else False if args.fresh else None
     return plan(session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid, reuse, window)

@@ -106,7 +106,7 @@ def elsewhere(script: Script, typed: str, names: Sequence[str], arguments: Seque
     first, host = next(iter(found.items()))
     told = ", ".join(f"{one.title} (--host {name})" for name, one in found.items())
     command = again(f"python {typed}", [*without(arguments, "--host"), "--host", first])
-    return f"hosts that have {', '.join(names)}: {told}. With a key in {host.key_variable}: {command}"
+    return f"hosts that have {' or '.join(names)}: {told}. With a key in {host.key_variable}: {command}"
 
 
 def without(arguments: Sequence[str], option: str) -> Iterator[str]:

@@ -34,7 +34,7 @@ def check_models(names: Sequence[str], script: Script, account: Account, argumen
     asked = [name for name in unknown if not account.host.deployments and living(script, [name])]
     if asked and account.host.name not in living(script, asked):
         there = elsewhere(script, script.name, asked, arguments)
-        raise InputError(f"{account.host.title} is not known to have {', '.join(asked)}; {there}")
+        raise InputError(f"{account.host.title} is not known to have {' or '.join(asked)}; {there}")
     wrong = [(name, other) for name in unknown if (other := script_for(name)) and other.host != script.host]
     if not wrong:
         return

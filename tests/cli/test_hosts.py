@@ -44,6 +44,8 @@ def test_the_only_key_decides(run: Commands, study: Callable) -> None:
     assert one.json["host"] == "Nebius Token Factory" and one.json["unverified"]
     two = run(*asked, env={**NO_KEYS, "NEBIUS_API_KEY": SECRET, "NOVITA_API_KEY": SECRET})
     assert (two.code, "--host novita or --host nebius" in two.error) == (INPUT, True)
+    plan = run(*asked[:-1], env=NO_KEYS)
+    assert plan.code == OK and "note: kluster.ai is closed, so this cannot be sent there; hosts that have" in plan.out, plan.said
     none = run("llama", "--experiment", study(), "--model", "llama4-scout", env=NO_KEYS)
     assert (none.code, "DeepInfra (--host deepinfra), Novita (--host novita)" in none.error) == (INPUT, True), none.said
     assert none.error.endswith("--model llama4-scout --host deepinfra")
