@@ -10,7 +10,7 @@ AS =
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test dashboard
+.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test dashboard hosts
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -74,8 +74,11 @@ costs: setup ## what was paid, wasted, saved and is in flight (make costs BY="mo
 browse: setup ## all answers as a local page: search, filter, sort, side by side (make browse RUN="a b" or RUN=all [PORT=8800])
 	$(PY) -m tools.browse $(RUN) $(if $(filter file,$(origin PORT)),,--port "$(PORT)")
 
-models: setup ## what models cost and until when (make models DOCS=1 writes docs/providers.md)
-	$(PY) -m tools.models $(if $(DOCS),--docs)
+models: setup ## what models cost, can and until when (CHECK=1 asks the providers [HOST=name]; DOCS=1 writes docs/providers.md)
+	$(PY) -m tools.models $(if $(DOCS),--docs) $(if $(CHECK),--check $(HOST))
+
+hosts: setup ## what is known of each host: open, key set or not, windows, limits, discount, unverified (JSON=1)
+	@$(PY) -m tools.hosts $(if $(JSON),--json)
 
 models-update: .venv/tested ## compare models.toml with installed price tables (make models-update WRITE=1 writes what they agree on)
 	$(PY) -m tools.models_update $(if $(WRITE),--write)

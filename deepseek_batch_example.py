@@ -1,6 +1,6 @@
-"""Run an experiment through DeepSeek models at kluster.ai, or at any host that speaks its API.
+"""Run an experiment through DeepSeek models at the host of open weights whose key is set, or --host NAME (make hosts).
 
-    python deepseek_batch_example.py [--model deepseekr1 deepseekv3]
+    python deepseek_batch_example.py [--host deepinfra] [--model deepseekr1 deepseekv3]
     python deepseek_batch_example.py --status <batch_id>
 """
 

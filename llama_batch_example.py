@@ -1,6 +1,6 @@
-"""Run an experiment through Llama models at kluster.ai, or at any host that speaks its API.
+"""Run an experiment through Llama models at the host of open weights whose key is set, or --host NAME (make hosts).
 
-    python llama_batch_example.py [--model llama4-maveric llama4-scout]
+    python llama_batch_example.py [--host deepinfra] [--model llama4-maveric llama4-scout]
     python llama_batch_example.py --status <batch_id>
 """
 

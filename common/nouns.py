@@ -41,6 +41,7 @@ class Model:
     long_context_over: int | None = None  # prompt tokens above which the whole request costs more, by these factors
     long_context_input_factor: float = 1.0
     long_context_output_factor: float = 1.0
+    context: int | None = None  # tokens that prompt and answer may have together
     retired_on: str = ""
     replacement: str = ""
     source: str = ""
@@ -82,8 +83,15 @@ class Host:
     header_variables: Mapping[str, str] = field(default_factory=dict)  # header → variable that holds it, sent if set
     closed_on: str = ""
     closed_why: str = ""
-    window: str = "24h"
+    window: str = "24h"  # in which it is asked to be done, where nobody says otherwise
+    windows: tuple[str, ...] = ()  # what it sells: "1h", or a range of hours as "24h..336h"; () = `window` alone
+    discount: float | None = None  # off the list price in a batch, where a model's row does not say; 0 = none, None = unknown
     upload_purpose: str = "batch"
+    statuses: Mapping[str, str] = field(default_factory=dict)  # its own words for a batch's states, small → those of its shape
+    wrapped: str = ""  # the key under which its answer to a creation holds the batch; "" = the answer is the batch
+    bare_list: bool = False  # its list of batches is a list alone, without an object around it
+    key_header: str = ""  # the header that holds the key, where that is not its shape's own
+    deployments: bool = False  # its models are deployments: the account's owner has given their names
     requests_per_minute: int | None = None
     plans: Mapping[str, int | None] = field(default_factory=dict)  # requests per batch by the plan sold; None: no limit
     plan_variable: str = ""  # the variable that names the account's plan
@@ -95,6 +103,9 @@ class Host:
     metadata: bool = True  # batches carry metadata; where they do not, the ids that are sent end in a mark
     keeps_days: int | None = None  # how long results can be had, counted from the making of a batch; None: not known
     local: bool = False  # the embedded local batch service: nothing costs, everything is simulated
+    unverified: tuple[str, ...] = ()  # figures of the row that nobody could check: told in every plan
+    source: str = ""
+    as_of: str = ""
 
 
 class Attachment(NamedTuple):
@@ -191,6 +202,7 @@ class Shard:
     mark: str = ""  # what its ids end in behind a "-", at hosts without metadata; "" where they are sent without one
     headers: Mapping[str, str] = field(default_factory=dict)  # what the create call must send along
     endpoint: str = ""  # where its requests go if not to the usual one of its API
+    window: str = ""  # in which its batch is asked to be done; "" = as the host has it
     ids_sha256: str = ""  # of the ids file; "" where an earlier version has not noted it
     state: State = State.PLANNED
     ref: str = ""  # what `upload` returned
@@ -300,6 +312,7 @@ class Run:
     mark: str = ""  # a random value from which the marks of its shards follow; "" where ids are sent without marks
     imported: float = 0.0  # when it came out of an archive, unix seconds: a record, for which nothing is sent; 0: made here
     study: str = ""  # what it is part of, together with runs at other providers; "" = a run of its own
+    window: str = ""  # in which its batches are asked to be done, where a person has named one
 
 
 @dataclass(frozen=True, slots=True)

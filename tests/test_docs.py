@@ -174,6 +174,7 @@ def test_every_setting_is_in_the_example() -> None:
     read = {name: set(re.findall(r"environ\.get\(\"([A-Z_]+)\"", source)) for name, source in sources.items()}
     rows = catalog.hosts().values()
     hosts = {v for h in rows for v in (h.url_variable, h.key_variable, h.plan_variable, *h.header_variables.values()) if v}
+    hosts |= {name for h in rows for name in re.findall(r"{(\w+)}", h.base_url)}
     named = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
     assert read["settings.py"] | read["account.py"] | hosts <= named <= hosts.union(*read.values())
 

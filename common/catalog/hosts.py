@@ -28,7 +28,7 @@ def read_hosts(path: Path) -> dict[str, Host]:
 
 def _host(name: str, row: dict, path: Path) -> Host:
     limits = {"requests": None, "bytes": None} | {f.name: row.pop(f.name) for f in fields(Limits) if f.name in row}
-    row["key_prefixes"] = tuple(row.get("key_prefixes", ()))
+    row |= {key: tuple(row.get(key, ())) for key in ("key_prefixes", "windows", "unverified")}
     row["plans"] = {plan: None if most == NO_LIMIT else most for plan, most in row.get("plans", {}).items()}
     return build(Host, {"name": name, "limits": Limits(**limits), **row}, f"{path}: [{name}]")
 
@@ -42,3 +42,19 @@ def host_at(base_url: str, default: Host) -> Host:
 def stand_in(host: Host) -> Host:
     """What is assumed of an unknown address behind a host's variables: the row that is `like` it, else the host itself."""
     return next((h for h in hosts().values() if h.like == host.name), host)
+
+
+def sells(host: Host, window: str) -> bool:
+    """Whether a host takes batches for this long: "24h", or "7d" where it sells a range of hours."""
+    hours = _hours(window)
+    for sold in host.windows or (host.window,):
+        first, _, last = sold.partition("..")
+        if window == sold or (last and hours and _hours(first) <= hours <= _hours(last)):
+            return True
+    return False
+
+
+def _hours(window: str) -> int:
+    """The hours of a window; 0 where it is none."""
+    number, unit = window[:-1], window[-1:]
+    return int(number) * {"h": 1, "d": 24}.get(unit, 0) if number.isascii() and number.isdigit() and len(number) < 6 else 0

@@ -28,10 +28,16 @@ def read_models(path: Path) -> tuple[Model, ...]:
     tables = load(path)
     defaults = tables.get("defaults", {})
     return tuple(
-        _model(host, {**defaults.get(host, {}), **row}, f"{path}: {host}, row {n}")
+        _model(host, {**_of_host(host), **defaults.get(host, {}), **row}, f"{path}: {host}, row {n}")
         for host, rows in tables.get("model", {}).items()
         for n, row in enumerate(rows, 1)
     )
+
+
+def _of_host(name: str) -> dict:
+    """What a host's own row says of all its models."""
+    host = hosts().get(name)
+    return {"batch_discount": host.discount} if host and host.discount is not None else {}
 
 
 def _model(host: str, row: dict, where: str) -> Model:
@@ -78,6 +84,8 @@ def resolve(name: str, provider: str) -> tuple[Model, str]:
     if model := find(name, provider):
         return model, ""
     aliases = [m.alias for m in models() if m.provider == (_lender(provider) or provider)]
+    if (host := hosts().get(provider)) and host.deployments:
+        return Model(alias=name, id=name, provider=provider), f"{name}: a deployment; its model's price and abilities are not known here"
     near = ", ".join(difflib.get_close_matches(name, aliases, n=4, cutoff=0.5))
     if not _looks_like_id(name) or any(_is_slip(name, alias) for alias in aliases):
         raise InputError(f"unknown model {name!r} for {provider}; " + (f"nearest: {near}" if near else f"known: {', '.join(aliases)}"))
@@ -88,6 +96,12 @@ def resolve(name: str, provider: str) -> tuple[Model, str]:
         Model(alias=name, id=name, provider=provider),
         f"{name}: not in common/catalog/models.toml, taken as a raw model id; its price and abilities are unknown{nearest}",
     )
+
+
+def in_window(model: Model, window: str) -> Model:
+    """A model as it costs in batches of another window than its host's usual one: nobody has told us."""
+    host = hosts().get(model.provider)
+    return replace(model, input=None, output=None) if window and host and window != host.window else model
 
 
 def is_retired(model: Model, today: date) -> bool:

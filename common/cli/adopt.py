@@ -11,6 +11,7 @@ from common.cli.exits import OK, UNFINISHED
 from common.cli.scripts import script_of
 from common.cli.session import results_folder
 from common.cli.text import Voice
+from common.cli.where import host_of
 from common.errors import InputError
 from common.maintenance.adopt import Found, adopt
 from common.maintenance.rebuild import folders
@@ -44,10 +45,10 @@ def _account(run: Run, journal: Journal) -> Iterator[Account]:
     """The account that has a run's batches. Raises InputError where the environment describes another, or no key."""
     script = script_of(run.provider, run.host)
     if run.address == "local":
-        with local.account(script.host, journal.results) as account:
+        with local.account(host_of(run, script), journal.results) as account:
             yield account
         return
-    account = accounts.account(script.host)
+    account = accounts.account(host_of(run, script))
     if account.identity != run.address:
         raise InputError(f"it was made for {run.address}; set {account.host.url_variable} to that, then make adopt again")
     accounts.check_key(account, script.name)

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 
 from common import settings
 from common.cli.exits import OK, UNFINISHED
-from common.cli.scripts import Tool, script_of
-from common.cli.session import Session, opened
+from common.cli.scripts import SCRIPTS, Tool, script_of
+from common.cli.session import Session, opened, results_folder
 from common.cli.text import table
+from common.cli.where import host_of_named
 from common.errors import InputError
 from common.maintenance import cleanup
 from common.maintenance.cleanup import CANCEL, CLEAN, DONE, FAILED, HELD, LEFT, RUNNING, UNCOLLECTED, UNSEEN, Cleanup, Item, Outcome, Survey
@@ -26,7 +27,8 @@ WAIT = 900.0  # seconds; OpenAI names ten minutes for a cancellation
 def command(tool: Tool, args: argparse.Namespace) -> int:
     """Do what a clean-up's command line says; returns the exit code."""
     _check(tool, args)
-    with opened(tool.cleanup, tool.host, args) as session:
+    script = next(script for script in SCRIPTS.values() if script.host == tool.host)
+    with opened(tool.cleanup, host_of_named(script, args, args.batch_id or "", results_folder(args.results)), args) as session:
         check_open(session.account)
         session.check_key()
         return _clean(session, _cleanup(session, tool))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from common.cli import run, status
 from common.cli.scripts import Script
-from common.cli.session import ScriptSession, opened
+from common.cli.session import ScriptSession, opened, results_folder
+from common.cli.where import host_for, host_of_named
 from common.errors import InputError
 
 NAMED = {"status": status.status, "cancel": status.cancel, "retry_failed": run.retry_failed, "give_up": status.give_up}
@@ -21,7 +22,10 @@ def command(script: Script, args: argparse.Namespace, arguments: Sequence[str]) 
     if args.max_tokens and not args.retry_failed:
         raise InputError("--max-tokens goes with --retry-failed RUN; the cap of an experiment is max_tokens in its experiment.toml")
     looks = bool(named or args.list)
-    with opened(script.name, script.host, args, makes_journal=not looks, calls=looks or run.calls(script, args)) as found:
+    results = results_folder(args.results)
+    of = named[0][1] if named else args.run
+    host = host_of_named(script, args, of, results) if of else script.host if args.list and not args.host else host_for(script, args)
+    with opened(script.name, host, args, makes_journal=not looks, calls=looks or run.calls(script, args)) as found:
         session = ScriptSession(**vars(found), script=script, arguments=arguments)
         if args.list:
             return status.list_all(session)

@@ -107,6 +107,7 @@ def port(text: str) -> int:
 # ---- options that several commands have
 
 LOCAL = flag("--local", "rehearse on the local batch service: no key, no cost, simulated answers")
+HOST = option("--host", "which host answers (make hosts lists them); default: the usual one, or that whose key is set", metavar="NAME")
 RESULTS = option("--results", "where results are (RESULTS_DIR, else results/)", metavar="DIR")
 JSON = flag("--json", "print one JSON object instead of text")
 
@@ -151,6 +152,8 @@ ASK = (
 )
 HOW = (
     LOCAL,
+    HOST,
+    option("--window", "how long batches may take, such as 1h or 72h, where the host sells that (default: its usual)", metavar="TIME"),
     option("--max-cost", "spending cap of the run (MAX_COST_USD, else 10; with --local none unless given)", type=_amount, metavar="USD"),
     option("--parallel", "batches in flight at once (default 8)", type=count, default=8, metavar="N"),
     option(

@@ -15,6 +15,7 @@ from common.cli.run import code_of
 from common.cli.scripts import script_of
 from common.cli.session import ScriptSession, journal_if_any, opened, results_folder
 from common.cli.text import Voice, the_sum
+from common.cli.where import host_of
 from common.errors import InputError
 from common.nouns import Run, State
 from common.runs.desk import Options
@@ -57,7 +58,7 @@ def _looked(run: Run, args: argparse.Namespace, results: Path, facts: list[dict]
     def look() -> int:
         said = StringIO()
         try:
-            with redirect_stdout(said) if args.quiet else nullcontext(), opened(script.name, script.host, options) as found:
+            with redirect_stdout(said) if args.quiet else nullcontext(), opened(script.name, host_of(run, script), options) as found:
                 code, fact = _advanced(ScriptSession(**vars(found), script=script, arguments=()), run)
         finally:
             if error := sys.exception():

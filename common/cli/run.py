@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 
+from common import catalog
 from common.cli import capped
 from common.cli.drive import drive
 from common.cli.exits import OK, UNFINISHED
@@ -14,18 +15,19 @@ from common.cli.scripts import Script
 from common.cli.session import ScriptSession, forgetting
 from common.cli.since import since, told_since
 from common.cli.text import SIMULATED, answers_checked, failures, of_cache, runs_table, the_sum
+from common.cli.where import elsewhere, living
 from common.cli.whose import check_models
 from common.errors import InputError
 from common.experiment.experiment import Experiment, narrow
 from common.experiment.read import load
-from common.nouns import FINAL, Pause, Run
+from common.nouns import FINAL, Host, Pause, Run
 from common.outcomes import OWED, PAID, PENDING
 from common.runs.choose import check_open, check_prices, check_source, choose_models
 from common.runs.expected import Cost
 from common.runs.money import receipt_lines
 from common.runs.overview import cache_is_old, counted_line, current_summary, grid_of, plan_facts, waiting_facts
 from common.runs.plan import Planned, plan
-from common.text import size, usd
+from common.text import one_line, size, usd
 
 
 def run(session: ScriptSession) -> int:
@@ -70,21 +72,47 @@ def calls(script: Script, args: argparse.Namespace) -> bool:
 
 def may_send(session: ScriptSession) -> None:
     """Raises InputError where nothing can be sent: the host is closed, or no key is there."""
-    check_open(session.account)
+    check_open(session.account, _elsewhere(session))
     session.check_key()
+
+
+def _elsewhere(session: ScriptSession) -> str:
+    """Which hosts have the models that a command asks, and what to type."""
+    names = [name for name in session.args.model if living(session.script, [name])] or session.script.group
+    return elsewhere(session.script, session.typed, names, session.arguments)
 
 
 def planned_for(session: ScriptSession, experiment: Experiment, names: Sequence[str], sends: bool) -> Planned:
     """The run that asks an experiment of the models of those names at the session's host. Raises InputError."""
     args, script, account = session.args, session.script, session.account
+    window = _window(args.window, account.host)
     models, notices = choose_models(names, script.group, account, args.allow_retired or not sends)
+    models = [catalog.in_window(model, window) for model in models]
     if sends:
         check_prices(models, account, args.allow_unknown_price)
         check_source(experiment, account, args.allow_simulated)
-    session.say(*(f"note: {notice}" for notice in notices))
+    if account.host.closed_on and not (sends or account.host.local):
+        notices.append(f"{account.host.title} is closed, so this cannot be sent there; {_elsewhere(session)}")
+    session.say(*(f"note: {notice}" for notice in [*notices, *unverified(account.host)]))
     reuse = True if args.reuse else False if args.fresh else None
     where = (session.journal, session.provider, account, script.folder)
-    return plan(*where, experiment, models, args.run, args.skip_invalid, reuse, session.queues(models))
+    return plan(*where, experiment, models, args.run, args.skip_invalid, reuse, window, session.queues(models))
+
+
+def _window(asked: str | None, host: Host) -> str:
+    """The window that a command names; "" for the host's usual one. Raises InputError for one that the host does not sell."""
+    if not asked or asked == host.window:
+        return ""
+    if not catalog.sells(host, asked):
+        sold = ", ".join(host.windows or (host.window,)).replace("..", " to ")
+        raise InputError(f"--window {one_line(asked, 20)}: {host.title} sells {sold}")
+    return asked
+
+
+def unverified(host: Host) -> list[str]:
+    """What is said of figures of a host that nobody could check, or that are not known."""
+    told = [*host.unverified, *(["discount (none is counted)"] if host.discount is None else [])]
+    return [f"not verified for {catalog.hosts()[host.name].title}: {', '.join(told)}"] if told and host.name in catalog.hosts() else []
 
 
 def retry_failed(session: ScriptSession, name: str) -> int:
@@ -104,6 +132,7 @@ def _plan_facts(session: ScriptSession, planned: Planned, costs: Sequence[Cost])
     return {
         **plan_facts(planned.run, planned.models, planned.shards, planned.ceiling),
         "host": host.title,
+        "unverified": unverified(host),
         "simulated": host.local,
         "new": planned.is_new,
         "invalid": [{"custom_id": custom_id, "why": why} for custom_id, why in planned.invalid],

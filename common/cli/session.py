@@ -130,7 +130,8 @@ class ScriptSession(Session):
         check_own(run)
         if run.address != self.account.identity:
             here = self.account.host
-            hint = "add --local" if run.address == "local" else f"it was made for {run.address}; see {here.url_variable}"
+            made = f"it was made for {run.address}; see {here.url_variable}, or --host {run.host}"
+            hint = "add --local" if run.address == "local" else made
             raise InputError(f"run {run.name} lives elsewhere: {hint}")
         self.check_key()
         digest = self.account.key_digest(self.journal.salt)

@@ -17,6 +17,7 @@ from common.cli.scripts import Script
 from common.cli.session import ScriptSession, forgetting, opened, results_folder
 from common.cli.since import since, told_since_all
 from common.cli.text import SIMULATED, runs_table, the_sum
+from common.cli.where import check_study, host_in_study
 from common.cli.whose import script_for
 from common.errors import InputError
 from common.experiment.experiment import Experiment, narrow
@@ -38,6 +39,7 @@ CALLS = 60.0  # seconds that calls under way have to end in after Ctrl-C
 def command(args: argparse.Namespace, arguments: Sequence[str]) -> int:
     """Plan a study at all its providers; with --batch send it. Returns the worst exit code of them."""
     parts = _parts(args.model)
+    check_study(parts, args)
     if args.sample:
         raise InputError("--sample is of one provider; name its script, or --limit N for the study")
     experiment, sends = load(args.experiment, results_folder(args.results)), args.batch and not args.dry_run
@@ -98,7 +100,8 @@ def _part(experiment: Experiment, args: argparse.Namespace, limit: int | None) -
 
 @contextmanager
 def _session(script: Script, args: argparse.Namespace, arguments: Sequence[str], clock: Clock | None = None) -> Iterator[ScriptSession]:
-    with opened(TYPED, script.host, args, makes_journal=True, calls=(args.batch and not args.dry_run) or args.exact_tokens) as found:
+    calls = (args.batch and not args.dry_run) or args.exact_tokens
+    with opened(TYPED, host_in_study(script, args), args, makes_journal=True, calls=calls) as found:
         yield ScriptSession(**vars(found), script=script, arguments=arguments, clock=clock or Clock())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from common.cli.options import JSON, LOCAL, RESULTS, add, count, flag, new_parser, option, patience, port, run_name, seconds
+from common.cli.options import HOST, JSON, LOCAL, RESULTS, add, count, flag, new_parser, option, patience, port, run_name, seconds
 from common.cli.scripts import Tool
 from common.results.formats import FORMATS, TABLES
 
@@ -29,7 +29,7 @@ def cleanup(tool: Tool) -> argparse.ArgumentParser:
         flag("--cancel-running", "stop batches that still run, collect them, then delete them too"),
         flag("--dry-run", "show what would be deleted; save and delete nothing"),
         flag("--yes", "do not ask"),
-        LOCAL, RESULTS, patience(60.0), JSON,
+        LOCAL, HOST, RESULTS, patience(60.0), JSON,
     )  # fmt: skip
     return p
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from common import catalog
 from common.cli.exits import again
 from common.cli.scripts import SCRIPTS, Script
+from common.cli.where import elsewhere, living, places, without
 from common.errors import InputError
 from common.providers.account import Account
 from common.settings import is_loopback
@@ -16,7 +17,7 @@ from common.text import one_line
 
 def script_for(name: str) -> Script | None:
     """The script that asks a model by that alias or id; None for one that the catalog does not know."""
-    found = [(script, alias) for script in SCRIPTS.values() for host in _hosts(script) if (alias := _alias(host, name))]
+    found = [(script, alias) for script in SCRIPTS.values() for host in places(script) if (alias := _alias(host, name))]
     # two scripts share a host: the one whose group has it, else whose family it is of by its name
     likely = max(found, key=lambda one: (one[1] in one[0].group, one[1].startswith(one[0].folder)), default=None)
     return likely and likely[0]
@@ -30,12 +31,16 @@ def check_models(names: Sequence[str], script: Script, account: Account, argumen
     if _is_elsewhere(account):
         return
     unknown = [name for name in names if not _alias(account.host.name, name)]
+    asked = [name for name in unknown if not account.host.deployments and living(script, [name])]
+    if asked and account.host.name not in living(script, asked):
+        there = elsewhere(script, script.name, asked, arguments)
+        raise InputError(f"{account.host.title} is not known to have {' or '.join(asked)}; {there}")
     wrong = [(name, other) for name in unknown if (other := script_for(name)) and other.host != script.host]
     if not wrong:
         return
     name, other = wrong[0]
     theirs = [name for name, owner in wrong if owner is other]
-    instead = again(f"python {other.name}", [*_without_models(arguments), "--model", *theirs])
+    instead = again(f"python {other.name}", [*without(arguments, "--model"), "--model", *theirs])
     here, there = (catalog.hosts()[one.host].title for one in (script, other))
     raise InputError(f"{one_line(name, 60)} is a model of {there}, not of {here}; nothing was sent. Type: {instead}")
 
@@ -46,22 +51,7 @@ def _alias(host: str, name: str) -> str:
     return model.alias if model else ""
 
 
-def _hosts(script: Script) -> Iterator[str]:
-    """The hosts that a script may be pointed at."""
-    variable = catalog.hosts()[script.host].url_variable
-    return (host.name for host in catalog.hosts().values() if host.url_variable == variable)
-
-
 def _is_elsewhere(account: Account) -> bool:
     address = account.base_url
     return not (account.host.local or is_loopback(address)) and urlsplit(address).hostname != urlsplit(account.host.base_url).hostname
 
-
-def _without_models(arguments: Sequence[str]) -> Iterator[str]:
-    """A command's arguments without its models."""
-    skipping = False
-    for argument in arguments:
-        if argument.startswith("--"):
-            skipping = argument == "--model" or argument.startswith("--model=")
-        if not skipping:
-            yield argument

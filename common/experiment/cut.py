@@ -52,6 +52,7 @@ class Plan:
     folder: Path
     limits: Limits
     provider: Provider
+    window: str = ""  # that its batches are asked to be done in; "" = as the host has it
     secret: str = ""  # of which the marks of its shards follow; "": ids are sent without one
     invalid: list[tuple[str, str]] = field(default_factory=list)  # (custom_id, why), the first 1,000
     skipped: int = 0
@@ -199,4 +200,5 @@ class Plan:
             mark=mark_of(self.secret, writer.n, 1),
             headers=self.provider.headers(model),
             endpoint=self.provider.endpoint(model),
+            window=self.window,
         )

@@ -151,7 +151,7 @@ def retry(
     return made and Shard(
         run=shard.run, n=n, root=shard.root, attempt=attempt, **made,
         model=shard.model, max_tokens=longer or shard.max_tokens, tag=new_tag(shard.run, n), mark=mark,
-        headers=shard.headers, endpoint=shard.endpoint, not_before=not_before,
+        headers=shard.headers, endpoint=shard.endpoint, window=shard.window, not_before=not_before,
     )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def run_of(folder: Path, host: str) -> Run:
         created_at=float(created) if type(created) in (int, float) else path.stat().st_mtime,
         mark=found["mark"] if isinstance(found.get("mark"), str) else "",
         models=tuple(found["models"]), named=bool(named), longer=float(longer) if type(longer) in (int, float) else None,
-        reuses=told.get("reuses") is True, study=str(found.get("study") or ""),
+        reuses=told.get("reuses") is True, study=str(found.get("study") or ""), window=str(told.get("window") or ""),
         skipped=told["skipped"] if type(told.get("skipped")) is int else 0,
         imported=float(told["imported"]) if type(told.get("imported")) in (int, float) else 0.0,
     )  # fmt: skip
@@ -128,7 +128,7 @@ def _planned(run: Run, provider: Provider, path: Path, n: int) -> Shard:
         raise InputError(f"{path}: cannot be read as a shard ({one_line(error, 100)}); restore it from a backup") from None
     if model is None:
         raise InputError(f"{path}: no model of the catalog is asked in it ({one_line(alias, 60)!r})")
-    shard = replace(shard, model=alias, headers=provider.headers(model), endpoint=provider.endpoint(model))
+    shard = replace(shard, model=alias, headers=provider.headers(model), endpoint=provider.endpoint(model), window=run.window)
     taken = path.with_suffix(TAKEN)
     try:
         return as_taken(shard, orjson.loads(taken.read_bytes())) if taken.exists() else shard

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import SplitResult, urlsplit
@@ -39,7 +40,8 @@ def account(host_name: str) -> Account:
     Raises InputError for an address that cannot be used.
     """
     host = catalog.hosts()[host_name]
-    base_url = os.environ.get(host.url_variable, "").strip() or host.base_url
+    base_url = _said(host.url_variable) or _filled(host.base_url)
+    host = host if "{" not in host.base_url else replace(host, base_url=base_url)
     parts = _parts(base_url)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(f"{host.url_variable} is {_without_login(base_url)!r}; expected an address such as {host.base_url}")
@@ -52,18 +54,40 @@ def account(host_name: str) -> Account:
         title = f"{host.title}-shaped host {parts.netloc}"
         unknown = host if is_loopback(base_url) else catalog.stand_in(host)
         found = catalog.host_at(base_url, replace(unknown, title=title, closed_on=""))
-        host = found if found.api == host.api else host
+        # its key stays where the address came from: whoever has one variable set has the other one too
+        named = {"url_variable": host.url_variable, "key_variable": host.key_variable}
+        host = replace(found, **named) if found.api == host.api else host
     if host.plans:
         host = _planned(host)
     host = _at_own_rate(host)
-    return Account(host, base_url, os.environ.get(host.key_variable, "").strip(), _headers(host))
+    return Account(host, base_url, _said(host.key_variable), _headers(host))
+
+
+def is_set(host: Host, address: bool = False) -> bool:
+    """Whether the environment holds a host's own key; `address`: whether it names an address for it."""
+    return bool(_said(host.url_variable if address else host.key_variable))
+
+
+def _said(variable: str) -> str:
+    return os.environ.get(variable, "").strip()
+
+
+def _filled(address: str) -> str:
+    """A row's address with its variables filled in. Raises InputError for one that is not set, or cannot be part of a name."""
+    for variable in re.findall(r"{(\w+)}", address):
+        value = _said(variable)
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", value):
+            said = f"{variable} is {value!r}" if value else f"no {variable}"
+            raise InputError(f"{said}: put the name that stands in {address} into .env, without dots")
+        address = address.replace(f"{{{variable}}}", value)
+    return address
 
 
 def _headers(host: Host) -> dict[str, str]:
     """What the account wants sent along. Raises InputError for what no header may hold."""
     found = {}
     for header, variable in host.header_variables.items():
-        value = os.environ.get(variable, "").strip()
+        value = _said(variable)
         if not value.isascii() or not value.isprintable():
             raise InputError(f"{variable} holds characters that no header may have; copy it again into .env")
         if value:
@@ -82,7 +106,7 @@ def _parts(url: str) -> SplitResult | None:
 
 def _planned(host: Host) -> Host:
     """A host that sells plans limits requests per batch by them: KLUSTERAI_PLAN trial, core, scale or enterprise."""
-    plan = os.environ.get(host.plan_variable, "").strip().lower()
+    plan = _said(host.plan_variable).lower()
     if not plan:
         return host
     if plan not in host.plans:
@@ -93,7 +117,7 @@ def _planned(host: Host) -> Host:
 def _at_own_rate(host: Host) -> Host:
     """An account's own rate: ANTHROPIC_RPM, OPENAI_RPM, KLUSTERAI_RPM, in HTTP requests per minute."""
     variable = host.key_variable.replace("_API_KEY", "_RPM")
-    text = os.environ.get(variable, "").strip()
+    text = _said(variable)
     if not text:
         return host
     if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
@@ -107,7 +131,7 @@ def _without_login(url: str) -> str:
 
 def keys() -> set[str]:
     """Every key that the environment holds, for whoever must make sure that none of them stands in a file."""
-    found = (os.environ.get(host.key_variable, "").strip() for host in catalog.hosts().values())
+    found = (_said(host.key_variable) for host in catalog.hosts().values())
     return {key for key in found if key}
 
 

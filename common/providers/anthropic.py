@@ -172,6 +172,7 @@ class Anthropic(SdkProvider):
     headers = staticmethod(headers)
     to_batch = staticmethod(to_batch)
     batches, page, cursor, money = "v1/messages/batches", {"limit": 1000}, "after_id", MONEY
+    list_of_models, models_page = "v1/models", {"limit": 1000}
 
     def __init__(self, host: Host, base_url: str, key: str, headers: Mapping[str, str]) -> None:
         super().__init__(host, base_url, key, {"anthropic-version": VERSION, **headers})

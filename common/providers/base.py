@@ -152,6 +152,10 @@ class Provider(ABC):
         """All batches of the account, newest first, page by page; none where the host does not list them."""
         return ()
 
+    def models(self) -> Iterable[str]:
+        """The ids of all models that the key may use, as the host lists them. Raises Refused where it lists none."""
+        raise Refused("this host does not list its models")
+
     def holdings(self, batch: Batch) -> list[Holding]:
         """What the host keeps of an ended batch: the batch object itself, and its files; nothing where it does not tell."""
         return []

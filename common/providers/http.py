@@ -35,6 +35,7 @@ class Http:
         self, host: Host, base_url: str, key: str, headers: Mapping[str, str], make: Callable, money: Collection[str]
     ) -> None:
         self._title, self._base_url, self._key, self._headers = host.title, base_url, key, headers
+        self._key_header = host.key_header
         self._make, self._money = make, money
         self._pace = Pace(host.requests_per_minute)
         self._made, self._limits = None, Limits()
@@ -135,7 +136,7 @@ class Http:
 
         if self._made is None:
             timeout = httpx2.Timeout(READ, connect=CONNECT)
-            hooks = {"request": [self._keep_key_home]}
+            hooks = {"request": [self._put_key, self._keep_key_home]}
             beneath = httpx2.Client(timeout=timeout, verify=self._trust(), event_hooks=hooks)
             keep_steady(beneath, self._limits)
             self._made = self._make(
@@ -149,6 +150,12 @@ class Http:
         import ssl
 
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if self._base_url.startswith("http:") else True
+
+    def _put_key(self, request) -> None:
+        """A host with a header of its own for the key gets it in that one alone."""
+        if self._key_header:
+            request.headers.pop("authorization", None)
+            request.headers[self._key_header] = self._key
 
     def _keep_key_home(self, request) -> None:
         """A request that was sent on to another place goes there without the key, whatever header holds it."""

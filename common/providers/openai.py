@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from common.nouns import Batch, Model, Shard
 from common.outcomes import final_word, is_unready
@@ -17,7 +18,7 @@ from common.providers.openai_parameters import knows_parameter, parameter_proble
 from common.providers.openai_requests import ENDPOINT, encode, with_cap
 from common.providers.openai_rows import claims, decode
 from common.providers.sealed import Sealed
-from common.providers.shared import DAY, SdkProvider, alike
+from common.providers.shared import DAY, SdkProvider, alike, created_id
 
 # Why a batch fails as a whole: its queue is full, or the host has lost or misread the file.
 LATER = "token_limit_exceeded"
@@ -25,12 +26,15 @@ FILE_CODES, FILE_PARAMETERS = {"invalid_request", "file_not_found"}, {"file_id",
 MONEY = {"insufficient_quota", "billing_hard_limit_reached", "insufficient_balance"}  # codes of a 429 that no waiting ends
 
 
-def to_batch(raw: dict) -> Batch:
+def to_batch(raw: dict, words: Mapping[str, str] = MappingProxyType({})) -> Batch:
     """A batch object as this shape gives it → Batch. A status that we do not know has not ended.
+
+    `words`: a host's own for the states, in small letters → those of OpenAI.
 
     Raises ValueError when it has no id. One that failed with files, or with a count of answers, was tried.
     """
     said = word(raw.get("status"))
+    said = words.get(said.lower(), said)
     status = final_word(said)
     counts = table(raw, "request_counts")
     succeeded = natural(counts.get("completed", counts.get("succeeded")))
@@ -81,8 +85,11 @@ class OpenAIShaped(SdkProvider):
     parameter_problem = staticmethod(parameter_problem)
     attachment_problem = staticmethod(attachment_problem)
     attachment_tokens = staticmethod(attachment_tokens)
-    to_batch = staticmethod(to_batch)
     batches, page, cursor, money = "batches", {"limit": 100}, "after", MONEY
+    list_of_models, models_page = "models", {}
+
+    def to_batch(self, raw: dict) -> Batch:
+        return to_batch(raw, self.host.statuses)
 
     @staticmethod
     def make_client(**options: object):
@@ -106,10 +113,12 @@ class OpenAIShaped(SdkProvider):
         wish = {
             "input_file_id": shard.ref,
             "endpoint": shard.endpoint or ENDPOINT,
-            "completion_window": self.host.window,
-            "metadata": {"tag": shard.tag, "run": shard.run},
+            "completion_window": shard.window or self.host.window,
         }
-        return self._named(self._http.post(self.batches, body=wish))
+        if self.host.metadata:
+            wish["metadata"] = {"tag": shard.tag, "run": shard.run}
+        made = self._http.post(self.batches, body=wish)
+        return self._read(made, lambda found: created_id(table(found, self.host.wrapped) or found))
 
     def find(self, shard: Shard) -> Iterable[Batch]:
         # The whole list, because no clock can be trusted to say where to stop, and this is seldom asked.

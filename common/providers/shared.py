@@ -35,6 +35,8 @@ class SdkProvider(Provider):
     batches: str  # the path of the batches
     page: Mapping[str, object]  # the parameters that ask for the largest page of them
     cursor: str  # the parameter that names the last batch of the page before
+    list_of_models: str  # the path of the models that a key may use
+    models_page: Mapping[str, object]  # the parameters that ask for all of them at once
     money: Collection[str]  # the codes by which a 429 asks for money, not for time
 
     def __init__(self, host: Host, base_url: str, key: str, headers: Mapping[str, str]) -> None:
@@ -46,9 +48,8 @@ class SdkProvider(Provider):
     def make_client(**options: object):
         """The SDK's client with these options, which all SDKs know; imports the SDK."""
 
-    @staticmethod
     @abstractmethod
-    def to_batch(raw: dict) -> Batch:
+    def to_batch(self, raw: dict) -> Batch:
         """A batch object as the API gives it → Batch."""
 
     def close(self) -> None:
@@ -98,6 +99,11 @@ class SdkProvider(Provider):
         for batch_id, error in errors.items():
             yield Batch(batch_id, f"not seen ({error.status or 'no answer'})", False)
 
+    def models(self) -> list[str]:
+        raw = self._http.get(self.list_of_models, **self.models_page)
+        raw = b'{"data":%s}' % raw if raw.lstrip()[:1] == b"[" else raw
+        return self._read(raw, lambda found: [one for row in found["data"] if (one := name(row["id"]))])
+
     def cancel(self, batch_id: str) -> None:
         self._http.post(f"{self.batches}/{segment(batch_id)}/cancel")
 
@@ -115,6 +121,7 @@ class SdkProvider(Provider):
 
     def _page(self, raw: bytes) -> tuple[list[Batch], object]:
         """(batches, whether there are more) of a list; what is no batch in it is left out. Raises Unknown where it is no list."""
+        raw = b'{"data":%s}' % raw if self.host.bare_list and raw.lstrip()[:1] == b"[" else raw
         return self._read(raw, lambda found: (self._batches(found["data"]), found.get("has_more")))
 
     def _batches(self, data: object) -> list[Batch]:
@@ -155,7 +162,7 @@ class SdkProvider(Provider):
 
     def _named(self, raw: bytes) -> str:
         """The id in an answer to a creation."""
-        return self._read(raw, _id)
+        return self._read(raw, created_id)
 
 
 def _is_deleted(said: dict) -> bool:
@@ -168,7 +175,8 @@ def _positive(found: object) -> int:
     return said
 
 
-def _id(made: dict) -> str:
+def created_id(made: dict) -> str:
+    """The id of what was created. Raises ValueError or KeyError where there is none."""
     if not isinstance(made["id"], (str, int)) or not (found := name(made["id"])):
         raise ValueError("its id is none")
     return found

@@ -46,7 +46,7 @@ def choose_models(names: Sequence[str], group: Sequence[str], account: Account, 
 
 def models_of(run: Run) -> list[Model]:
     """The models of a run as the catalog knows them today."""
-    return [catalog.resolve(alias, run.host)[0] for alias in run.models]
+    return [catalog.in_window(catalog.resolve(alias, run.host)[0], run.window) for alias in run.models]
 
 
 def _retirement_counts(account: Account) -> bool:
@@ -54,13 +54,13 @@ def _retirement_counts(account: Account) -> bool:
     return not (account.host.local or is_loopback(account.base_url))
 
 
-def check_open(account: Account) -> None:
-    """Refuse a host that is known to be closed. Raises InputError."""
+def check_open(account: Account, instead: str = "") -> None:
+    """Refuse a host that is known to be closed; `instead`: what is to be said of others. Raises InputError."""
     host = account.host
     if host.closed_on and not host.local:
         raise InputError(
             f"{host.title} is closed ({host.closed_on}: {host.closed_why}); set {host.url_variable} to a host that "
-            f"speaks its API, or add --local to rehearse"
+            f"speaks its API, or add --local to rehearse" + (f"; {instead}" if instead else "")
         )
 
 

@@ -49,6 +49,7 @@ def new_run(
     digest: str,
     name: str | None,
     reuses: bool,
+    window: str = "",
 ) -> tuple[Run, bool]:
     """A new run, and whether its folder is new too."""
     named = name is not None
@@ -69,6 +70,7 @@ def new_run(
         longer=experiment.cut_off_factor,
         named=named,
         reuses=reuses,
+        window=window,
     )
     fresh = not run.folder.exists()
     if any((run.folder / "shards").glob(f"*{TAKEN}")):

@@ -84,18 +84,21 @@ def plan(
     run_name: str | None,
     skip_invalid: bool,
     reuse: bool | None = None,
+    window: str = "",
     queues: Queues | None = None,
 ) -> Planned:
     """The run that this command means: continued if it exists, else planned with its shards written.
 
     `reuse`: whether answers that are there are taken over; None: unless the run has a name of its own. Without it, and without a
-    name, the run is a fresh one: that of before which is not finished, else a new one. `queues`: shards are cut to fit them.
+    name, the run is a fresh one: that of before which is not finished, else a new one. `window`: another than the host's usual
+    one; it makes another run, but no other requests. `queues`: shards are cut to fit them.
 
     Raises InputError: a name that belongs to another experiment, ids that collide, requests that cannot be sent, a full disk.
     """
     typed = [[m.alias, m.id] for m in models]
     bound = {"models": sorted(typed), "address": account.identity, "host": account.host.name, "provider": folder}
     bound |= {"attached": attached} if (attached := attached_digest(experiment)) else {}
+    bound |= {"window": window} if window else {}
     if reuse is False and run_name is None:
         bound["fresh"] = fresh_number(journal, folder, experiment, bound)
     digest = experiment.digest(**bound)
@@ -107,7 +110,7 @@ def plan(
     fresh = False
     if run is None:
         reuses = run_name is None if reuse is None else reuse
-        run, fresh = new_run(journal, account, folder, experiment, models, digest, run_name, reuses)
+        run, fresh = new_run(journal, account, folder, experiment, models, digest, run_name, reuses, window)
     with journal.lock(run):
         run = journal.run(run.key)
         if not run.planned:
@@ -163,6 +166,7 @@ def _write(
         folder=run.folder / "shards",
         limits=host.limits,
         provider=provider,
+        window=run.window,
         secret=secret,
         invalid=[*askable.left_out],
         skipped=(unaskable := askable.count * ways * experiment.trials),
@@ -193,7 +197,7 @@ def _write(
     made_with = {"python": platform.python_version(), "orjson": orjson.__version__}
     told = {
         "host": run.host, "source": run.source, "created_at": run.created_at, "named": run.named, "longer": run.longer,
-        "skipped": work.skipped, "reuses": run.reuses,
+        "skipped": work.skipped, "reuses": run.reuses, "window": run.window,
     }  # fmt: skip
     write_manifest(
         run,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from common.catalog.prices import ceiling, cost, rates
 from common.errors import InputError
 from common.nouns import Usage
 from common.providers.account import Account, account
+from tools import hosts as make_hosts
 from tools import models as make_models
 
 HOST_ROW = """
@@ -327,11 +329,61 @@ def test_the_table_of_make_models(capsys: pytest.CaptureFixture) -> None:
     """One line a model, with price, end and successor."""
     assert make_models.main([]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(catalog.models()) + 4
+    assert len([line for line in lines if not line.startswith("warning: ")]) == len(catalog.models()) + 4
     opus = next(line for line in lines if "claude-opus-4-5 " in line)
-    assert opus.split() == ["anthropic", "claude-opus-4-5", "claude-opus-4-5-20251101", "5", "0.5", "25", "2027-01-22"]
+    assert opus.split()[:2] + opus.split()[3:8] == ["anthropic", "claude-opus-4-5", "5", "0.5", "25", "50", "%"]
+    assert opus.split()[8:] == ["200,000", "temperature,", "JSON", "schema,", "reasons", "2027-01-22", "claude-opus-4-5-20251101"]
     with pytest.raises(InputError, match="expected none, or --docs"):
         make_models.main(["--doc"])
+
+
+@pytest.mark.parametrize(
+    ("day", "left"), [("2026-11-14", ""), ("2026-11-15", "in 60 days"), ("2027-01-13", "in 1 days"), ("2027-01-14", "")]
+)
+def test_an_end_is_warned_of_sixty_days_ahead(day: str, left: str) -> None:
+    """With the days that are left and the successor; not of what has ended."""
+    found = [line for line in make_models._warnings(date.fromisoformat(day)) if line.startswith("warning: gpt-4.1 at openai ")]
+    assert found == ([f"warning: gpt-4.1 at openai ends on 2027-01-14, {left}; its successor is gpt-6-luna\n"] if left else [])
+
+
+def test_what_make_hosts_tells(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open or closed, the variable of the key and whether it is set, never the key; what is unknown or unverified."""
+    monkeypatch.setenv("GROQ_API_KEY", "gsk_very-secret")
+    monkeypatch.delenv("NOVITA_API_KEY", raising=False)
+    assert make_hosts.main([]) == 0
+    said = capsys.readouterr().out
+    groq, novita, kluster = (next(line for line in said.splitlines() if f" {name} " in line) for name in ("groq", "novita", "kluster"))
+    assert "secret" not in said and "GROQ_API_KEY: set" in groq and "24h to 168h" in groq and "50 %" in groq
+    assert "NOVITA_API_KEY not set" in novita and novita.endswith("window") and "closed 2026-06-09" in kluster
+    assert make_hosts.main(["--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["novita"]["discount"], told["groq"]["key_is_set"], told["kluster"]["open"]) == (None, True, False)
+
+
+@pytest.mark.parametrize(
+    ("host", "window", "sold"),
+    [("groq", "24h", True), ("groq", "7d", True), ("groq", "169h", False), ("doubleword", "1h", True), ("doubleword", "2h", False),
+     ("openai", "24h", True), ("openai", "1h", False), ("siliconflow", "14d", True), ("siliconflow", "336", False), ("groq", "²4h", False)],
+)  # fmt: skip
+def test_windows_are_sold_singly_or_as_a_range(host: str, window: str, sold: bool) -> None:
+    """A range is in hours, and days are hours."""
+    assert catalog.sells(catalog.hosts()[host], window) is sold
+
+
+def test_a_discount_is_of_a_host_or_of_a_model(tmp_path: Path) -> None:
+    """The host's where a row does not say; none where it says so, and where nobody knows."""
+    rows = '[[model.groq]]\nid = "a"\n[[model.groq]]\nid = "b"\nbatch_discount = 0.0\n[[model.together]]\nid = "c"\n'
+    (tmp_path / "models.toml").write_text(rows)
+    assert [model.batch_discount for model in read_models(tmp_path / "models.toml")] == [0.5, 0.0, 0.0]
+
+
+def test_every_host_says_where_it_was_read() -> None:
+    """Each row has its source and date, and a variable for its key that no other has; what is unverified is a figure of it."""
+    rows = [host for host in catalog.hosts().values() if not host.like]
+    assert all(host.source and date.fromisoformat(host.as_of) for host in rows)
+    assert len({host.key_variable for host in rows}) == len({host.url_variable for host in rows}) == len(rows)
+    known = {"address", "shape", "window", "windows", "requests", "bytes", "discount"}
+    assert {figure for host in rows for figure in host.unverified} <= known
 
 
 def test_a_table_without_its_place_is_said() -> None:

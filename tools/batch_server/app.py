@@ -23,9 +23,10 @@ def build(service: Service) -> ASGIApp:
     shared = [route for route in openai if route.path.startswith("/v1/models")]
     both = [Route("/v1/models", _ByHeader(models, shared[0].app), methods=["GET"]),
             Route("/v1/models/{model:path}", _ByHeader(model, shared[1].app), methods=["GET"])]
+    others = [*routes_openai.routes(service, "kluster"), *routes_openai.routes(service)]
     app = Starlette(
         routes=[page.route(service), *routes_control.routes(service), *both, *routes_anthropic.routes(service),
-                *(route for route in openai if route not in shared), *routes_openai.routes(service, "kluster")],
+                *(route for route in openai if route not in shared), *others],
         exception_handlers={404: _unknown, 405: _unknown, Exception: _bug})
     return HostCheck(app, Names(service.settings))
 

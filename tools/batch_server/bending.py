@@ -27,10 +27,10 @@ def page_of(caller: Caller, limit: int, after: Batch | None, before: Batch | Non
     return (found[::-1] if turned else found), more or bool(bend.get("circle") and found)
 
 
-def with_odd(caller: Caller, page: dict) -> dict:
+def with_odd(caller: Caller, page: dict | list) -> dict | list:
     """A list with the strange objects in front that a fault asks for."""
-    page["data"] = [*caller.fault.get("list", {}).get("odd", []), *page["data"]]
-    return page
+    odd = caller.fault.get("list", {}).get("odd", [])
+    return [*odd, *page] if isinstance(page, list) else {**page, "data": [*odd, *page["data"]]}
 
 
 def download(caller: Caller, file: File, media_type: str) -> Response:

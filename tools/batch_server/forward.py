@@ -59,7 +59,7 @@ class Forwarder:
         anthropic = batch.profile == "anthropic"
         body, custom_id = row["params"] if anthropic else row["body"], row["custom_id"]
         outcome = await self.ask(batch.endpoint, body, batch.profile, batch.version, f"{number:x}{batch.id[-8:]}")
-        line = anthropic_line(outcome, custom_id) if anthropic else openai_line(outcome, custom_id, batch.profile == "kluster")
+        line = anthropic_line(outcome, custom_id) if anthropic else openai_line(outcome, custom_id, batch.profile)
         return {"ok": outcome.status == 200, "tokens_in": outcome.tokens_in, "tokens_out": outcome.tokens_out,
                 "custom_id": custom_id, "line": line.decode()}
 

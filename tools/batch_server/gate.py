@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from .delivery import deliver, hang_up
 from .edits import edited
+from .elsewhere import HOSTS
 from .engine import Engine
 from .errors import ApiError
 from .faults import Faults, merged
@@ -75,10 +76,12 @@ def subject(caller: Caller) -> dict:
     return {}
 
 
-def account_of(request: Request, settings: Settings, profile: str) -> str:
+def account_of(request: Request, settings: Settings, asked: Profile) -> str:
     """The account behind a key. Without configured keys any key will do, and all share one account."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    key = token.strip() if scheme.lower() == "bearer" else ""
+    key, profile = token.strip() if scheme.lower() == "bearer" else "", asked.name
+    if asked.key_header:
+        key = "" if key else request.headers.get(asked.key_header, "")
     if profile == "anthropic":
         key = request.headers.get("x-api-key", "") or key
     if not key:
@@ -104,6 +107,19 @@ def version_of(request: Request) -> str:
     return version
 
 
+class HostCall:
+    """One API call at the host that its path names."""
+
+    def __init__(self, service: Service, name: str, handler: Handler):
+        self.service, self.name, self.handler = service, name, handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; a host that is not played is an address that is not there."""
+        host = scope["path_params"]["host"]
+        app = Call(self.service, host, self.name, self.handler) if host in HOSTS else error_answer(ApiError(404, "Not found"), "openai")
+        await app(scope, receive, send)
+
+
 class Call:
     """One API call as an ASGI application: the gate around a handler."""
 
@@ -118,7 +134,7 @@ class Call:
             return
         caller = Caller(request, self.service, self.profile, "", {}, request_id)
         try:
-            caller.account = account_of(request, self.service.settings, self.profile.name)
+            caller.account = account_of(request, self.service.settings, self.profile)
             if self.profile.name == "anthropic":
                 caller.version = version_of(request)
             caller.fault = self.service.faults.pick(self.name, self.profile.name, lambda: subject(caller))
@@ -153,7 +169,7 @@ class Call:
         if not self.service.faults.rules or not isinstance(response, Json) or response.status_code != 200:
             return response
         body = orjson.loads(response.body)
-        items = body["data"] if self.name.endswith(".list") else [body]
+        items = body if isinstance(body, list) else body["data"] if self.name.endswith(".list") else [body.get("job", body)]
         for item in items if isinstance(items, list) else []:
             more = self.service.faults.pick_for(self.name, self.profile.name, item) if isinstance(item, dict) else {}
             edited(item, merged([more, caller.fault]))
@@ -177,7 +193,8 @@ class Call:
         """Write creation attempts into the ledger, also those that nobody will hear the answer of."""
         if not self.name.endswith("batches.create"):
             return
-        made = orjson.loads(response.body)["id"] if response is not None and response.status_code == 200 else None
+        body = orjson.loads(response.body) if response is not None and response.status_code == 200 else {}
+        made = body.get("job", body).get("id")
         told = 200 if "body" in caller.fault else response.status_code if response else None
         status = None if "drop" in caller.fault else caller.fault.get("status", told)
         caller.service.state.attempt({"profile": self.profile.name, "batch_id": made, "status": status,

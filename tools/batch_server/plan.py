@@ -6,6 +6,7 @@ import math
 import random
 
 from .edits import FORMS
+from .elsewhere import HOSTS
 from .errors import ApiError
 from .faults import FOREVER, Rule, answered
 
@@ -45,8 +46,8 @@ def _rule(rule: object, where: str) -> Rule:
         raise ApiError(400, f"{where}.call: expected one of {', '.join(sorted(CALLS))}")
     _known(known, RULE_KEYS, where)
     _numbers(known, NUMBERS, where)
-    if known.get("profile", PROFILES[0]) not in PROFILES:
-        raise ApiError(400, f"{where}.profile: expected one of {', '.join(PROFILES)}")
+    if known.get("profile", PROFILES[0]) not in (*PROFILES, *HOSTS):
+        raise ApiError(400, f"{where}.profile: expected one of {', '.join((*PROFILES, *HOSTS))}")
     if not isinstance(known.get("each", False), bool) or not isinstance(known.get("where", {}), dict):
         raise ApiError(400, f"{where}: \"each\" is true or false, \"where\" an object of fields and values")
     _check_action(known["action"], f"{where}.action")

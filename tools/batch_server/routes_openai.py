@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from . import limits, shapes
 from .bending import download, page_of, with_odd
 from .errors import ApiError
-from .gate import Call, Caller, Service
+from .gate import Call, Caller, Handler, HostCall, Service
 from .rows import Context, answer, prompt_tokens, texts
 from .rules import check_openai
 from .speech import Json
@@ -52,20 +52,22 @@ def _accepted(form: Form, caller: Caller) -> File:
         raise ApiError(400, "'file' is a required property")
     if not purpose:
         raise ApiError(400, "'purpose' is a required property")
-    if purpose not in PURPOSES:
-        raise ApiError(400, f"'{purpose[:60]}' is not one of {list(PURPOSES)} - 'purpose'")
+    known = PURPOSES if caller.profile.purpose in PURPOSES else (caller.profile.purpose, "fine-tune", "eval")
+    if purpose not in known:
+        raise ApiError(400, f"'{purpose[:60]}' is not one of {list(known)} - 'purpose'")
+    batch = purpose == caller.profile.purpose
     # A name without any ending is what SDKs send for bare bytes; widely used clients (curator, instructor) live on that.
-    if purpose == "batch" and "." in form.filename and not form.filename.endswith(".jsonl"):
+    if batch and "." in form.filename and not form.filename.endswith(".jsonl"):
         suffix = form.filename.rpartition(".")[2][:20]
         raise ApiError(400, f"Invalid file format for Batch API. Must be .jsonl, got .{suffix}")
     if size == 0:
         raise ApiError(400, "File is empty.")
-    if purpose == "batch" and size > caller.profile.max_bytes:
+    if batch and size > caller.profile.max_bytes:
         raise ApiError(413, f"The batch input file exceeds the maximum size of {caller.profile.max_bytes} bytes.")
     limits.storage(service, caller.account, size)
     now = service.engine.clock.now()
     keep = _keep(form.fields.get("expires_after[anchor]"), form.fields.get("expires_after[seconds]"))
-    keep = keep or (BATCH_FILE_KEPT if purpose == "batch" else None)
+    keep = keep or (BATCH_FILE_KEPT if batch else None)
     name = form.filename[:255]
     return File(caller.service.state.new_id("file-"), caller.account, name, purpose, size, form.sink.digest.hexdigest(), now,
                 int(now) + keep if keep else None, service.state.new_blob())
@@ -150,11 +152,16 @@ async def create_batch(caller: Caller) -> Response:
     window = body["completion_window"]
     batch = Batch(
         caller.service.state.new_id("batch_"), caller.account, caller.profile.name, now, now - clock.jumped, clock.jumped, "validating",
-        file.blob if file else "", file.sha256 if file else "", int(window[:-1]) * 3600.0, window, body["input_file_id"],
+        file.blob if file else "", file.sha256 if file else "", _seconds(window), window, body["input_file_id"],
         body["endpoint"], body.get("metadata"), keep=keep, fate=caller.fault.get("fate", {}))
     await asyncio.to_thread(service.state.add_batch, batch)
     service.engine.start(batch)
-    return Json(shapes.batch_object(batch, caller.profile))
+    made = shapes.batch_object(batch, caller.profile)
+    return Json({"job": made, "warning": None} if "wrapped_job" in caller.profile.quirks else made)
+
+
+def _seconds(window: str) -> float:
+    return int(window[:-1]) * {"h": 3600.0, "d": 86400.0}[window[-1]]
 
 
 def _check_create(body: dict, caller: Caller) -> None:
@@ -262,7 +269,7 @@ async def count_tokens(caller: Caller) -> Response:
 
 async def list_models(caller: Caller) -> Response:
     """GET /models"""
-    names = KLUSTER_MODELS if caller.profile.name == "kluster" else MODELS
+    names = KLUSTER_MODELS if caller.profile.name == "kluster" else caller.profile.models or MODELS
     return Json({"object": "list", "data": [_model(name) for name in names]})
 
 
@@ -278,9 +285,9 @@ def _model(name: str) -> dict:
     return {"id": name, "object": "model", "created": 1735689600, "owned_by": "simulated", "shutdown_date": None}
 
 
-def routes(service: Service, profile: str) -> list[BaseRoute]:
-    """All routes of a profile of the OpenAI family."""
-    prefix = service.profiles[profile].prefix
+def routes(service: Service, profile: str = "") -> list[BaseRoute]:
+    """All routes of a profile of the OpenAI family; without its name, those of all hosts that elsewhere.py has."""
+    prefix = service.profiles[profile].prefix if profile else "/hosts/{host}/v1"
     table = [
         ("POST", "/files", "files.create", create_file), ("POST", "/files/", "files.create", create_file),
         ("GET", "/files", "files.list", list_files), ("GET", "/files/{file_id}", "files.retrieve", retrieve_file),
@@ -298,4 +305,7 @@ def routes(service: Service, profile: str) -> list[BaseRoute]:
         ("POST", "/moderations", "chat.completions", single("/v1/moderations")),
         ("GET", "/models", "models.list", list_models), ("GET", "/models/{model:path}", "models.list", retrieve_model),
     ]
-    return [Route(prefix + path, Call(service, profile, name, handler), methods=[method]) for method, path, name, handler in table]
+    def call(name: str, handler: Handler) -> Call | HostCall:
+        return Call(service, profile, name, handler) if profile else HostCall(service, name, handler)
+
+    return [Route(prefix + path, call(name, handler), methods=[method]) for method, path, name, handler in table]

@@ -12,6 +12,7 @@ from . import bodies
 from .caching import cached_usage
 from .contexts import Context, Memory
 from .counting import FRAME, turn
+from .elsewhere import NO_ERROR_KEY, NULL_RESPONSE
 from .errors import ANTHROPIC_TYPES, OPENAI_TYPES, ApiError, anthropic_body, openai_body
 from .forms import Form, form_of
 from .parameters import check_anthropic_parameters, check_openai_parameters
@@ -165,11 +166,14 @@ def _list_reply(body: dict, model: str, tokens_in: int, digest: bytes, tag: str,
     return Outcome(200, shape, tag, tokens_in)
 
 
-def openai_line(outcome: Outcome, custom_id: str, kluster: bool) -> bytes:
+def openai_line(outcome: Outcome, custom_id: str, profile: str) -> bytes:
     """One line of an output or error file."""
     line = {"id": f"batch_req_sim_{outcome.tag}", "custom_id": custom_id,
             "response": {"status_code": outcome.status, "request_id": f"req_sim_{outcome.tag}", "body": outcome.body}}
-    if not kluster:
+    if profile in NULL_RESPONSE and outcome.status != 200:
+        said = outcome.body.get("error", {})
+        line |= {"response": None, "error": {"code": said.get("code") or said.get("type"), "message": said.get("message")}}
+    elif profile not in NO_ERROR_KEY:
         line["error"] = None
     return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 

@@ -19,6 +19,7 @@ import uvicorn
 from .app import build
 from .clock import Clock
 from .delivery import CuttableProtocol
+from .elsewhere import HOSTS
 from .engine import Engine
 from .faults import Faults
 from .gate import Service
@@ -87,7 +88,7 @@ def announce(settings: Settings, port: int) -> dict:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = f"http://{'127.0.0.1' if settings.host == '0.0.0.0' else host}:{port}"
     facts = {"port": port, "pid": os.getpid(), "base_url": base, "openai_base_url": f"{base}/v1", "anthropic_base_url": base,
-             "kluster_base_url": f"{base}/kluster/v1"}
+             "kluster_base_url": f"{base}/kluster/v1", **{f"{name}_base_url": f"{base}{host.prefix}" for name, host in HOSTS.items()}}
     draft = settings.state / "tmp" / "service.json"
     draft.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
     draft.replace(settings.state / "service.json")
@@ -134,7 +135,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     state = State(settings.state)
     workers = Workers(settings.workers)
     clock = Clock(settings.speed, state.meta("jumped"))
-    table = profiles(settings)
+    table = {**profiles(settings), **HOSTS}
     engine = Engine(settings, table, state, clock, workers)
     backend_key = os.environ.pop("BATCH_BACKEND_KEY", "none")
     rules = orjson.loads(settings.faults.read_bytes()) if settings.faults else []

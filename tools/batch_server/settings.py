@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,6 +69,10 @@ class Profile:
     windows: tuple[str, ...] = ("24h",)
     endpoints: tuple[str, ...] = ()
     quirks: frozenset[str] = field(default_factory=frozenset)
+    purpose: str = "batch"  # of an upload
+    words: Mapping[str, str] = field(default_factory=dict)  # our names of states → the host's
+    key_header: str = ""  # where the key is; "" = authorization
+    models: tuple[str, ...] = ()  # what GET /models lists
 
 
 OPENAI_ENDPOINTS = (
@@ -78,7 +83,7 @@ KLUSTER_ROWS = {"trial": 1_000, "core": 100_000, "scale": 500_000}
 
 
 def profiles(settings: Settings) -> dict[str, Profile]:
-    """The three profiles; figures from the vendors' documentation (kluster.ai: its plans of July 2025)."""
+    """The three main profiles; figures from the vendors' documentation (kluster.ai: its plans of July 2025)."""
     return {
         "openai": Profile("openai", "/v1", 50_000, settings.batch_file_bytes, endpoints=OPENAI_ENDPOINTS),
         "kluster": Profile(

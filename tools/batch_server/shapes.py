@@ -15,7 +15,14 @@ RESULTS_KEPT = 29 * 86400
 def _time(profile: Profile, at: float | None) -> int | str | None:
     if at is None:
         return None
+    if "iso_times" in profile.quirks:
+        return rfc3339(at)
     return str(int(at)) if "string_times" in profile.quirks else int(at)
+
+
+def _word(profile: Profile, status: str) -> str:
+    said = profile.words.get(status, status)
+    return said.upper() if "capitals" in profile.quirks else said
 
 
 def file_object(file: File, profile: Profile) -> dict:
@@ -36,7 +43,7 @@ def batch_object(batch: Batch, profile: Profile, lie: dict | None = None) -> dic
     body = {
         "id": batch.id, "object": "batch", "endpoint": batch.endpoint, "model": batch.model,
         "errors": {"object": "list", "data": batch.errors} if batch.errors else None,
-        "input_file_id": batch.input_file, "completion_window": batch.window_name, "status": batch.status,
+        "input_file_id": batch.input_file, "completion_window": batch.window_name, "status": _word(profile, batch.status),
         "output_file_id": batch.output_file, "error_file_id": batch.error_file,
         "created_at": _time(profile, batch.created), "expires_at": _time(profile, batch.created + batch.window),
         **{f"{stage}_at": _time(profile, batch.times.get(stage)) for stage in STAGES},
@@ -46,11 +53,18 @@ def batch_object(batch: Batch, profile: Profile, lie: dict | None = None) -> dic
         body["metadata"] = batch.metadata or {}
         body["errors"] = body["errors"] or {"object": "list", "data": []}
         del body["model"], body["usage"]
+    if "job_object" in profile.quirks:
+        body = {key: body[key] for key in ("id", "input_file_id", "status", "created_at", "endpoint", "output_file_id", "error_file_id")}
+        body |= {"progress": 100.0 * (batch.ok + batch.failed) / (batch.total or 1), "model_id": batch.model, "error": _said(batch)}
     lie = lie or {}
     counts.update(lie.get("counts", {}))
     if lie.get("hide_output"):
         body["output_file_id"] = None
     return body
+
+
+def _said(batch: Batch) -> str | None:
+    return "; ".join(str(error["message"]) for error in batch.errors) if batch.errors else None
 
 
 def _usage(batch: Batch) -> dict | None:
@@ -62,8 +76,10 @@ def _usage(batch: Batch) -> dict | None:
             "total_tokens": used["tokens_in"] + used["tokens_out"]}
 
 
-def page(items: list[dict], more: bool, profile: Profile) -> dict:
+def page(items: list[dict], more: bool, profile: Profile) -> dict | list:
     """A list of the OpenAI family."""
+    if "bare_list" in profile.quirks:
+        return items
     body = {"object": "list", "data": items, "first_id": items[0]["id"] if items else None,
             "last_id": items[-1]["id"] if items else None, "has_more": more}
     if "list_pages" in profile.quirks:

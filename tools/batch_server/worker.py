@@ -66,14 +66,17 @@ def answer(job: dict) -> dict:
     """Answer a chunk: {"ok", "failed", "tokens_in", "tokens_out", "reasoning", "seen"}."""
     context, look, parts = rows.Context(**job["context"]), memory_of(job["db"]), Parts(job["base"])
     fresh: dict[str, tuple[int, int]] = {}  # what this chunk has put into the prompt cache
-    memory = lambda key: fresh.get(key) or look(key)  # noqa: E731
-    anthropic, kluster = context.profile == "anthropic", context.profile == "kluster"
+
+    def memory(key: str) -> tuple[int, int] | None:
+        return fresh.get(key) or look(key)
+
+    anthropic = context.profile == "anthropic"
     ok = failed = tokens_in = tokens_out = reasoning = 0
     seen: list = []
     for row in rows_of(job["data"], job["index"], job["first"], job["last"]):
         custom_id = row["custom_id"]
         outcome = rows.answer(row["params"] if anthropic else row["body"], custom_id, context, memory)
-        line = rows.anthropic_line(outcome, custom_id) if anthropic else rows.openai_line(outcome, custom_id, kluster)
+        line = rows.anthropic_line(outcome, custom_id) if anthropic else rows.openai_line(outcome, custom_id, context.profile)
         (parts.out if anthropic or outcome.status == 200 else parts.err).write(line)
         if outcome.seen:
             seen.append(outcome.seen)
