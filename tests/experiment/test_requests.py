@@ -19,7 +19,7 @@ from common.experiment import ids_file, shards
 from common.experiment.cut import Plan
 from common.nouns import Ask, Condition, Limits, Model, Result, Shard, Usage
 from common.outcomes import POLICY
-from common.providers import APIS, anthropic, openai
+from common.providers import APIS, anthropic, inline, openai
 from common.providers.sealed import BLOCK, Sealed
 from tests.basics import asked
 
@@ -281,7 +281,7 @@ def create_body(path: Path, block: int = BLOCK) -> bytes:
     content = path.read_bytes()
     shard = Shard("r", 1, 1, 1, path, hashlib.sha256(content).hexdigest(), 1, len(content), 1, 0.0, "m", 9, "tag")
     with Sealed(shard, block) as file:
-        body = b"".join(anthropic.body_of(file))
+        body = b"".join(inline.body_of(file, anthropic.OPEN))
     assert len(body) == len(content) - 1 + len(b'{"requests":[') + len(b"]}")
     return body
 
