@@ -197,7 +197,7 @@ def reopen(desk: Desk, shard: Shard) -> Shard:
 
 def _failed(desk: Desk, shard: Shard, batch: Batch) -> None:
     """A batch whose input was turned down as a whole: nothing was tried, nothing is billed."""
-    said = "; ".join(f"{p.get('code')}: {p.get('message')}" for p in batch.problems[:3]) or "no reason was given"
+    said = "; ".join(": ".join(filter(None, (p.get("code"), p.get("message")))) for p in batch.problems[:3]) or "no reason was given"
     match batch.refusal:
         case "later":
             wait = backoff(shard.tries + 2, desk.options.poll * 2, LONGEST_QUEUE)
