@@ -16,6 +16,7 @@ from common.errors import BatchError, Unknown
 from common.nouns import Ask, Attachment, Condition
 from common.providers import APIS, connect, elements
 from common.providers.account import Account
+from common.providers.openai import OpenAIShaped
 from common.providers.openrouter import OpenRouter
 from tests.basics import wait_for
 from tests.service import HTTP
@@ -67,7 +68,8 @@ def test_a_piece_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_request_has_no_method() -> None:
-    """A line is a custom_id and a body, and the body of the create call names endpoint and model before them."""
+    """A line is a custom_id and a body, the create call names endpoint and model before them; a result is read as OpenAI's."""
+    assert OpenRouter.decode is OpenAIShaped.decode
     model = catalog.resolve(MODEL, "openrouter")[0]
     halves = OpenRouter.encode(Condition(model, "1", "t", "Be brief.", "悲しみ", 0.5), Ask(64))
     assert json.loads(b"x".join(halves)) == {
