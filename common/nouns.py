@@ -74,7 +74,7 @@ class Host:
 
     name: str
     title: str
-    api: str  # "openai" or "anthropic": the shape that it speaks
+    api: str  # the shape that it speaks, as `providers.APIS` names it
     base_url: str
     url_variable: str
     key_variable: str

@@ -24,6 +24,7 @@ KEYS = {
     "OPENAI_API_KEY": f"sk-{SECRET}",
     "ANTHROPIC_API_KEY": f"sk-ant-{SECRET}",
     "KLUSTERAI_API_KEY": SECRET,
+    "OPENROUTER_API_KEY": f"sk-or-{SECRET}",
 }
 HEADERS = {"authorization": "Bearer k", "x-api-key": "k", "anthropic-version": "2023-06-01"}  # of a look without any client
 MARK = re.compile(r"-[0-9a-f]{8}$")  # in which ids that are sent to the Anthropic shape end
@@ -145,7 +146,7 @@ class Service:
     @property
     def addresses(self) -> dict[str, str]:
         """The environment that leads our commands here, keys apart."""
-        hosts = {"OPENAI": "openai", "ANTHROPIC": "anthropic", "KLUSTERAI": "kluster"}
+        hosts = {"OPENAI": "openai", "ANTHROPIC": "anthropic", "KLUSTERAI": "kluster", "OPENROUTER": "openrouter"}
         return {f"{name}_BASE_URL": self.facts[f"{host}_base_url"] for name, host in hosts.items()}
 
     def openai(self, key: str = "local", retries: int = 0) -> OpenAI:

@@ -16,7 +16,8 @@ from tests.torture.world import World
 
 TIMEOUT = 30  # seconds; no command here takes three
 QUICK = ("--poll", "0.02", "--grace", "0.25", "--patience", "8")
-REAL = {"OPENAI_BASE_URL": "", "ANTHROPIC_BASE_URL": "", "KLUSTERAI_BASE_URL": ""}  # the providers' own addresses
+# the providers' own addresses
+REAL = dict.fromkeys(("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "KLUSTERAI_BASE_URL", "OPENROUTER_BASE_URL"), "")
 NO_KEY = dict.fromkeys(KEYS, "")
 FINAL = {"completed", "failed", "expired", "cancelled", "ended"}  # of batches, in the words of all APIs
 STUDY = {

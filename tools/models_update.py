@@ -109,7 +109,7 @@ def genai(model: Model) -> dict[str, object]:
         return {}  # the nearest that it knows is another one
     into, cached, out, write, write_1h = _mtok(listed)
     told = {"input": into, "cached_input": cached, "output": out}
-    if into and write:
+    if into and write and write >= into:  # less than the input is storage alone, which comes on top (Google's)
         told["cache_write_factor"] = write / into
     if into and write_1h:
         told["cache_write_1h_factor"] = write_1h / into

@@ -194,7 +194,8 @@ def parser(script: Script) -> argparse.ArgumentParser:
         epilog=EXIT_CODES,
     )
     batch = flag("--batch", "submit, watch and collect" + ("" if script.needs_batch else " (the default here)"))
-    model = several("--model", "ALIAS", f"default: those alive of {', '.join(script.group)}")
+    usual = f"default: those alive of {', '.join(script.group)}" if script.group else "models by alias or id; make models lists them"
+    model = several("--model", "ALIAS", usual)
     add(p.add_argument_group("what to do"), batch, *DO)
     add(p.add_argument_group("what to ask"), model, *ASK)
     add(p.add_argument_group("how"), *HOW, tier)

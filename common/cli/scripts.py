@@ -47,9 +47,13 @@ SCRIPTS = {
         Script("claude_example.py", "claude", "anthropic", CLAUDE, needs_batch=True),
         Script("deepseek_batch_example.py", "deepseek", "kluster", ("deepseekr1", "deepseekv3", "deepseekv3-0324"), needs_batch=False),
         Script("llama_batch_example.py", "llama", "kluster", ("llama4-maveric", "llama4-scout", "llama33-70Bit"), needs_batch=False),
+        Script("tools/openrouter/run.py", "openrouter", "openrouter", (), needs_batch=True),
     )
 }
-TOOLS = {tool.folder: tool for tool in (Tool("openai", "openai"), Tool("claude", "anthropic"), Tool("kluster", "kluster"))}
+TOOLS = {
+    tool.folder: tool
+    for tool in (Tool("openai", "openai"), Tool("claude", "anthropic"), Tool("kluster", "kluster"), Tool("openrouter", "openrouter"))
+}
 
 
 def script_of(folder: str, host: str) -> Script:

@@ -170,8 +170,7 @@ def cancel(session: ScriptSession, name: str) -> int:
         if name == run.name:
             asked = life.cancel()
         elif shards[0].state == "submitted":
-            life.cancel_batch(shards[0])
-            asked = [name]
+            asked = [name] if life.cancel_batch(shards[0]) else []
         else:
             raise InputError(f"batch {name} is {shards[0].state}; only a running batch can be cancelled")
         lost = sum(shard.state == "submitting" for shard in life.shards)

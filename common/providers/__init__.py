@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from common.providers.anthropic import Anthropic
 from common.providers.base import Provider
 from common.providers.openai import OpenAIShaped
+from common.providers.openrouter import OpenRouter
 
 if TYPE_CHECKING:
     from common.providers.account import Account
 
 # A new shape is one file in this folder and one entry here; a host of a known shape is a row of hosts.toml.
-APIS: dict[str, type[Provider]] = {"openai": OpenAIShaped, "anthropic": Anthropic}
+APIS: dict[str, type[Provider]] = {"openai": OpenAIShaped, "anthropic": Anthropic, "openrouter": OpenRouter}
 
 
 def connect(account: Account) -> Provider:

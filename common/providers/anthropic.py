@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from common.errors import Refused, Unknown
+from common.errors import Unknown
 from common.nouns import Batch, Host, Model, Result, Shard, Usage
 from common.outcomes import SUCCEEDED, UNREADABLE, final_word, finish_class, row_class
 from common.providers.anthropic_attachments import attachment_problem, attachment_tokens
 from common.providers.anthropic_parameters import knows_parameter, parameter_problem, temperature_problem
 from common.providers.anthropic_requests import encode, to_count, with_cap
-from common.providers.base import UNLISTED, Holding
+from common.providers.base import Holding
 from common.providers.caching import marked
 from common.providers.foreign import REASON, as_text, complaint, count, identity, natural, parsed, request_id, table, unix, word
 from common.providers.http import segment
-from common.providers.sealed import Sealed
-from common.providers.shared import SdkProvider, alike
+from common.providers.inline import InlineProvider
 from common.text import one_line
 
 VERSION = "2026-10-21"
 TEMPERATURE_VERSION = "2023-06-01"  # the last API version that accepts sampling parameters
-NONE_YET = "(no batch yet)"
 MONEY = {"enforced_spend_limit_reached"}  # codes of a 429 that no waiting ends
-OPEN, CLOSE = b'{"requests":[', b"]}"  # what stands around a create call's requests
+OPEN = b'{"requests":['  # what stands before a create call's requests
 
 
 def line_of(message: str) -> int:
@@ -132,30 +130,7 @@ def to_batch(raw: dict) -> Batch:
     )
 
 
-def body_of(file: Sealed) -> Iterator[bytes]:
-    """The create call's JSON body from a shard's file, in blocks: its lines joined by commas.
-
-    The body's end is withheld until every byte of the file is known to be what was planned.
-    """
-    held = OPEN
-    for part in iter(file.read, b""):
-        yield held
-        held = part.replace(b"\n", b",")  # JSON text holds no raw newline, so each one ends a request
-    yield held[:-1] + CLOSE  # the last newline ends no request but the file
-
-
-def _newer(batches: list[Batch], ref: str) -> list[Batch]:
-    """Those made after the batch `ref`: what stands before it, in a list that clearly is the newest first; else by their times."""
-    at = next((n for n, batch in enumerate(batches) if batch.id == ref), None)
-    if at is None:
-        return batches
-    times = [batch.created_at for batch in batches]
-    if times == sorted(times, reverse=True) and (times[0] > times[-1] or not times[0]):
-        return batches[:at]
-    return [batch for batch in batches if batch.id != ref and batch.created_at >= times[at]]
-
-
-class Anthropic(SdkProvider):
+class Anthropic(InlineProvider):
     """One Anthropic workspace."""
 
     encode = staticmethod(encode)
@@ -183,25 +158,9 @@ class Anthropic(SdkProvider):
 
         return anthropic.Anthropic(open_telemetry=False, **options)
 
-    def upload(self, shard: Shard) -> str:
-        """Nothing to upload: the requests travel inside the create call. What is noted instead is the account's newest
-        batch, because a lost one can be known only as newer than that, whatever the clocks say."""
-        try:
-            newest, _ = self._page(self._http.get(self.batches, limit=1))
-        except (Refused, Unknown) as error:
-            if error.status not in UNLISTED:
-                raise
-            newest = []
-        return next((batch.id for batch in newest), NONE_YET)
-
-    def submit(self, shard: Shard, model_id: str) -> str:
-        size = len(OPEN) + shard.bytes - 1 + len(CLOSE)
-        headers = {"Content-Type": "application/json", "Content-Length": str(size), **shard.headers}
-        with Sealed(shard) as file:
-            return self._named(self._http.post(self.batches, headers, content=body_of(file)))
-
-    def find(self, shard: Shard) -> Iterable[Batch]:
-        return alike(_newer([*self.listing()], shard.ref)[::-1], shard)
+    @staticmethod
+    def opening(shard: Shard, model_id: str) -> bytes:
+        return OPEN
 
     def download(self, batch: Batch, output: Path, errors: Path) -> dict[Path, str]:
         if not batch.output:

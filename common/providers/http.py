@@ -73,12 +73,23 @@ class Http:
                 raise
             return None
 
-    def fetch(self, path: str, to: Path) -> str:
-        """Stream what a GET answers into a file, whole or not at all; its sha256 as received.
+    def fetch(self, path: str, to: Path, lines: Callable[[Iterable[bytes]], Iterable[bytes]] = iter) -> str:
+        """Stream what a GET answers into a file, whole or not at all; its sha256. As received, or what `lines` makes of it.
 
         Raises Unknown when it is cut or only drips, and when there is no result file to be had now: what a host has
         written may be late at any of its doors.
         """
+        try:
+            with self.streamed(path) as blocks:
+                return self._save(lines(blocks), to)
+        except Refused as error:
+            if error.status not in LATE:
+                raise
+            raise Unknown(str(error), status=error.status) from None
+
+    @contextmanager
+    def streamed(self, path: str) -> Iterator[Iterable[bytes]]:
+        """What a GET answers in blocks, however large it is. Raises Unknown where its status is another than 200."""
         import httpx2
 
         options = {"follow_redirects": True, "headers": {"Accept": "application/binary"}}
@@ -87,11 +98,7 @@ class Http:
                 if response.status_code != 200:
                     raise Unknown(f"{self._title} answered {response.status_code} instead of results", status=response.status_code)
                 self._limits.largest = None
-                return self._save(response.iter_bytes(), to)
-        except Refused as error:
-            if error.status not in LATE:
-                raise
-            raise Unknown(str(error), status=error.status) from None
+                yield response.iter_bytes()
         finally:
             self._limits.largest = LARGEST
 

@@ -52,6 +52,11 @@ class SdkProvider(Provider):
     def to_batch(self, raw: dict) -> Batch:
         """A batch object as the API gives it → Batch."""
 
+    @staticmethod
+    def is_deleted(said: dict) -> bool:
+        """Whether the answer to a deletion says that something is deleted."""
+        return said.get("deleted") is True or ("deleted" not in said and str(said.get("type", "")).endswith("_deleted"))
+
     def close(self) -> None:
         self._http.close()
 
@@ -144,7 +149,7 @@ class SdkProvider(Provider):
 
     def _delete(self, path: str) -> None:
         """Delete. Raises Unknown unless the host says that it did: in words, or with an answer without content."""
-        if (said := self._http.delete(path)) and not self._read(said, _is_deleted):
+        if (said := self._http.delete(path)) and not self._read(said, self.is_deleted):
             shown = one_line(said.decode(errors="replace"), 200)
             raise Unknown(f"{path}: the host answered the deletion, but does not say that it is deleted: {shown}")
 
@@ -163,10 +168,6 @@ class SdkProvider(Provider):
     def _named(self, raw: bytes) -> str:
         """The id in an answer to a creation."""
         return self._read(raw, created_id)
-
-
-def _is_deleted(said: dict) -> bool:
-    return said.get("deleted") is True or ("deleted" not in said and str(said.get("type", "")).endswith("_deleted"))
 
 
 def _positive(found: object) -> int:

@@ -23,7 +23,8 @@ def choose_models(names: Sequence[str], group: Sequence[str], account: Account, 
     members = [m for name in group if (m := catalog.find(name, host.name))]
     alive = [m for m in members if not catalog.is_retired(m, today)]
     if not names and not members:
-        raise InputError(f"{host.title} is not known to have any of {', '.join(group)}; name models with --model")
+        known = f"{host.title} is not known to have any of {', '.join(group)}" if group else f"{host.title} has no usual models"
+        raise InputError(f"{known}; name models with --model (make models lists them)")
     if not names and alive:
         return alive, []
     names = names or [m.alias for m in members]

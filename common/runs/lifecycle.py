@@ -159,15 +159,12 @@ class Lifecycle:
         desk.save_run("cancel", stopped=True)
         for shard in desk.of(State.SUBMITTING):
             desk.ask(lambda shard=shard: lost.recover(desk, shard))
-        flying = desk.of(State.SUBMITTED)
-        for shard in flying:
-            self.cancel_batch(shard)
-        return [shard.batch_id for shard in flying]
+        return [shard.batch_id for shard in desk.of(State.SUBMITTED) if self.cancel_batch(shard)]
 
-    def cancel_batch(self, shard: Shard) -> None:
-        """Ask the host to stop one batch; its unfinished rows are not sent again unless a person asks for it."""
+    def cancel_batch(self, shard: Shard) -> bool:
+        """Ask the host to stop one batch; whether it was asked. Unfinished rows are not sent again unless a person asks for it."""
         self._desk.record(shard, "cancel", stopped=True)
-        lost.cancel_batch(self._desk, shard.batch_id)
+        return lost.cancel_batch(self._desk, shard.batch_id)
 
     def retry_failed(self, cap: int | None = None) -> int:
         """Plan new shards for every request without a clean answer; returns how many requests.

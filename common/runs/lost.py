@@ -164,14 +164,17 @@ def _take(desk: Desk, shard: Shard, first: Batch, rest: Iterable[Batch]) -> None
             cancel_batch(desk, other.id)
 
 
-def cancel_batch(desk: Desk, batch_id: str) -> None:
-    """Ask the host to stop a batch; one that has ended meanwhile is no error."""
+def cancel_batch(desk: Desk, batch_id: str) -> bool:
+    """Ask the host to stop a batch; whether it was asked. One that has ended meanwhile is no error, nor is a host that stops none."""
     try:
         desk.ask(lambda: desk.provider.cancel(batch_id))
     except Refused as error:
-        if error.status not in (400, 404, 409):
+        if error.status not in (400, 404, 405, 409):
             raise
-        desk.tell("late", text=f"batch {batch_id} has ended before it could be cancelled")
+        has_ended = f"batch {batch_id} has ended before it could be cancelled"
+        desk.tell("late", text=str(error) if error.status == 405 else has_ended)
+        return error.status != 405
+    return True
 
 
 def turned_down(desk: Desk, shard: Shard, state: State, wait: float, note: str) -> Shard:

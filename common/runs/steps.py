@@ -243,7 +243,7 @@ def _queue_line(desk: Desk, shard: Shard, wait: float) -> str:
 
 def _failed(desk: Desk, shard: Shard, batch: Batch) -> None:
     """A batch whose input was turned down as a whole: nothing was tried, nothing is billed."""
-    said = "; ".join(f"{p.get('code')}: {p.get('message')}" for p in batch.problems[:3]) or "no reason was given"
+    said = "; ".join(": ".join(filter(None, (p.get("code"), p.get("message")))) for p in batch.problems[:3]) or "no reason was given"
     match batch.refusal:
         case "later":
             shard = turned_down(desk, shard, State.UPLOADED, 0.0, said)

@@ -168,7 +168,7 @@ def test_greeting(tmp_path):
     """Without --quiet it says how to point both SDKs and curl at it."""
     command = [sys.executable, "-m", "tools.batch_server", "--port", "0", "--state", str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        words = "".join(process.stdout.readline() for _ in range(6))
+        words = "".join(process.stdout.readline() for _ in range(7))
         process.terminate()
         assert process.wait(10) == 0
     assert "OPENAI_BASE_URL=http://127.0.0.1:" in words and "ANTHROPIC_BASE_URL=" in words and "curl " in words

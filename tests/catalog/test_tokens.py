@@ -100,9 +100,10 @@ def ours_exact(text: str) -> int:
 
 
 def test_models_of_the_catalog_have_a_family() -> None:
-    """Every model has one; those of OpenAI up to 5.6 count exactly, gpt-6 is an assumption, and Claude changes with 4.7."""
+    """Every model has one, but OpenRouter's, at the widest band; those of OpenAI up to 5.6 count exactly, gpt-6 is an assumption,
+    and Claude changes with 4.7."""
     for one in catalog.models():
-        assert family_of(one.id) in FAMILIES, one.id
+        assert (family_of(one.id) in FAMILIES) == (one.provider != "openrouter"), one.id
         assert family_of(one.id).is_exact == (one.provider == "openai" and not one.id.startswith("gpt-6")), one.id
     old = ("claude-3-7-sonnet-20250219", "claude-sonnet-4-20250514", "claude-opus-4-5-20251101", "claude-sonnet-4-6")
     assert len({family_of(name) for name in old}) == 1

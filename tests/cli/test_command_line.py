@@ -43,9 +43,10 @@ def raw(tmp_path: Path) -> Path:
 
 def test_each_entry_file_is_a_row() -> None:
     """The table names the files that there are; a script's own SCRIPT is its row."""
-    assert {script.name for script in cli.SCRIPTS.values()} == {path.name for path in ROOT.glob("*_example.py")}
+    entries = [*ROOT.glob("*_example.py"), *ROOT.glob("tools/*/run.py")]
+    assert {script.name for script in cli.SCRIPTS.values()} == {path.relative_to(ROOT).as_posix() for path in entries}
     for script in cli.SCRIPTS.values():
-        assert import_module(script.name.removesuffix(".py")).SCRIPT is script
+        assert import_module(script.name.removesuffix(".py").replace("/", ".")).SCRIPT is script
     files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tools").glob("*/batch_*.py")}
     assert {name for tool in cli.TOOLS.values() for name in (tool.converter, tool.cleanup)} == files
     assert [folder for tool in cli.TOOLS.values() for folder in tool.runs] == list(cli.SCRIPTS)

@@ -19,7 +19,7 @@ from common.experiment import ids_file, shards
 from common.experiment.cut import Plan
 from common.nouns import Ask, Condition, Limits, Model, Result, Shard, Usage
 from common.outcomes import POLICY
-from common.providers import APIS, anthropic, openai
+from common.providers import APIS, anthropic, inline, openai
 from common.providers.sealed import BLOCK, Sealed
 from tests.basics import asked
 
@@ -281,7 +281,7 @@ def create_body(path: Path, block: int = BLOCK) -> bytes:
     content = path.read_bytes()
     shard = Shard("r", 1, 1, 1, path, hashlib.sha256(content).hexdigest(), 1, len(content), 1, 0.0, "m", 9, "tag")
     with Sealed(shard, block) as file:
-        body = b"".join(anthropic.body_of(file))
+        body = b"".join(inline.body_of(file, anthropic.OPEN))
     assert len(body) == len(content) - 1 + len(b'{"requests":[') + len(b"]}")
     return body
 
@@ -440,7 +440,7 @@ def spoiled(row: object, value: object) -> Iterator[object]:
 
 LATE = {"custom_id": "a", "response": None, "error": {"code": "batch_expired"}}
 EXPIRED = {"custom_id": "a", "result": {"type": "expired"}}
-EXAMPLES = {
+EXAMPLES = {  # of each shape of lines; OpenRouter's are OpenAI's
     "openai": [chat(), failed(429, message="m", type="t", code="c"), LATE],
     "anthropic": [message(), errored("api_error", details={"error_code": "x"}), EXPIRED],
 }
@@ -459,7 +459,7 @@ def survives(api: str, row: dict) -> None:
     assert isinstance(found.created, float)
 
 
-@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("api", EXAMPLES)
 @given(value=anything)
 @settings(max_examples=60, deadline=None)
 def test_any_part_of_a_line_may_be_anything(api: str, value: object) -> None:
@@ -469,14 +469,14 @@ def test_any_part_of_a_line_may_be_anything(api: str, value: object) -> None:
             survives(api, row)
 
 
-@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("api", EXAMPLES)
 @given(row=st.dictionaries(st.sampled_from(["custom_id", "response", "error", "result"]) | st.text(max_size=5), anything, max_size=4))
 def test_any_object_is_read_or_refused(api: str, row: dict) -> None:
     """Any JSON object is a result or a ValueError."""
     survives(api, row)
 
 
-@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("api", EXAMPLES)
 def test_the_other_apis_lines_are_refused(api: str) -> None:
     """A line of the other shape is not taken for one's own."""
     other = message() if api == "openai" else chat()

@@ -27,7 +27,7 @@ from common.runs.journal import Journal
 from tests.basics import ROOT, python, wait_for
 from tests.service import KEYS, SECRET, Service
 
-OPENAI, CLAUDE, KLUSTER = cli.TOOLS
+OPENAI, CLAUDE, KLUSTER, _ = cli.TOOLS
 STUCK = {"fate": {"stuck": True}}
 
 

@@ -113,7 +113,7 @@ def table(results: Path) -> list[dict]:
 
 
 def test_one_file_and_one_entry(mine: Callable[..., int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A third shape goes the whole way: dry run, shards, submit, collect, rows; the converter's reader knows its lines too."""
+    """A further shape goes the whole way: dry run, shards, submit, collect, rows; the converter's reader knows its lines too."""
     monkeypatch.setattr(Folder, "HOME", tmp_path, raising=False)
     monkeypatch.setitem(APIS, "folder", Folder)
     monkeypatch.setitem(catalog.hosts(), "mine", row(api="folder"))

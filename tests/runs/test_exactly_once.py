@@ -33,7 +33,7 @@ def reference(world: World, profile: str, kept: dict) -> dict[str, str]:
     return kept[key]
 
 
-@pytest.mark.parametrize("profile", ALL)
+@pytest.mark.parametrize("profile", [*ALL, "openrouter"])
 def test_killed_anywhere(world: World, profile: str) -> None:
     """Killed at points spread over the whole run, the same command ends with every row, each paid once."""
     answers, total = world.reference(profile, *SMALL)

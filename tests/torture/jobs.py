@@ -19,7 +19,7 @@ from tests.torture.trials import Play, Trial
 from tests.torture.world import World, Zygote
 
 SHAPES = ("openai", "anthropic")  # one of each shape of API
-PROFILES = ("openai", "anthropic", "kluster")
+PROFILES = ("openai", "anthropic", "kluster", "openrouter")
 JUMPS = [(after, sign * seconds) for after in (3, 25, 40, 50) for seconds in (3600.0, 3 * 86400.0) for sign in (1, -1)]
 SPENDERS = 1000  # random trials of caps in memory
 LOST_AND_WAIT = [

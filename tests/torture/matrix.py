@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 
 from tests.torture.world import World
 
-ALL = ("openai", "anthropic", "kluster")
+ALL = ("openai", "anthropic", "kluster", "openrouter")
 FILES = ("openai", "kluster")
-CREATE = {"openai": "batches.create", "kluster": "batches.create", "anthropic": "messages.batches.create"}
-LIST = {"openai": "batches.list", "kluster": "batches.list", "anthropic": "messages.batches.list"}
-LOOK = {"openai": "batches.retrieve", "kluster": "batches.retrieve", "anthropic": "messages.batches.retrieve"}
-FETCH = {"openai": "files.content", "kluster": "files.content", "anthropic": "messages.batches.results"}
+
+
+def _calls(name: str) -> dict[str, str]:
+    """The service's name of a call, by profile."""
+    return {profile: f"{'messages.' * (profile == 'anthropic')}batches.{name}" for profile in ALL}
+
+
+CREATE, LIST, LOOK = _calls("create"), _calls("list"), _calls("retrieve")
+FETCH = {"openai": "files.content", "kluster": "files.content", "anthropic": "messages.batches.results", "openrouter": "batches.retrieve"}
 CALLS = {"create": CREATE, "list": LIST, "look": LOOK, "fetch": FETCH}
 
 

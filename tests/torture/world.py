@@ -21,6 +21,7 @@ PROFILES = {
     "openai": ("openai", ["--batch", "--model", "gpt-4.1", "gpt-4.1-mini", "gpt-4o"]),
     "anthropic": ("claude", ["--batch", "--model", "claude-haiku-4-5", "claude-sonnet-4-6"]),
     "kluster": ("deepseek", ["--model", "deepseekv3", "deepseekv3-0324", "deepseekr1"]),
+    "openrouter": ("openrouter", ["--batch", "--model", "gemini-3.8-flash", "mistral-small-2603"]),
 }
 QUICK = ["--poll", "0.02", "--grace", "0.25", "--patience", "8", "--no-texts"]
 NOT_SABOTAGED = 98  # the exit code of a command whose safeguard could not be taken away; that would prove nothing
@@ -88,7 +89,7 @@ class World:
         script, argv = PROFILES[profile]
         env = {**self.environment(), **job.pop("env", {})}
         argv = job.pop("argv", None) or [*argv, *QUICK, *more]
-        return (by or self.zygote).run(script=SCRIPTS[script], argv=argv, env=env, **job)
+        return (by or self.zygote).run(script=SCRIPTS.get(script, f"tools.{script}.run"), argv=argv, env=env, **job)
 
     def tool(self, module: str, *argv: str) -> dict:
         """Run a tool as `python -m module`; {"code", "out", "err"}."""

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from . import page, routes_anthropic, routes_control, routes_openai
+from . import page, routes_anthropic, routes_control, routes_openai, routes_openrouter
 from .errors import ApiError
 from .gate import Service
 from .hosts import HostCheck, Names
@@ -26,7 +26,7 @@ def build(service: Service) -> ASGIApp:
     others = [*routes_openai.routes(service, "kluster"), *routes_openai.routes(service)]
     app = Starlette(
         routes=[page.route(service), *routes_control.routes(service), *both, *routes_anthropic.routes(service),
-                *(route for route in openai if route not in shared), *others],
+                *(route for route in openai if route not in shared), *others, *routes_openrouter.routes(service)],
         exception_handlers={404: _unknown, 405: _unknown, Exception: _bug})
     return HostCheck(app, Names(service.settings))
 

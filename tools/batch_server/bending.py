@@ -36,11 +36,11 @@ def with_odd(caller: Caller, page: dict | list) -> dict | list:
 def download(caller: Caller, file: File, media_type: str) -> Response:
     """The bytes of a file, or what a fault makes of them."""
     if "rows_of" in caller.fault:
-        file = _another(caller, file)
+        file = another(caller, file)
     return file_answer(caller.service.state.blob(file.blob), caller.fault, media_type)
 
 
-def _another(caller: Caller, file: File) -> File:
+def another(caller: Caller, file: File) -> File:
     """The output of the batch that a fault names, or of the newest one that has another; the file itself when there is none."""
     state, wanted = caller.service.state, caller.fault["rows_of"]
     for batch in state.batches(caller.account, "", (), "desc", -1):

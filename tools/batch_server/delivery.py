@@ -48,7 +48,12 @@ def file_answer(path: Path, fault: dict, media_type: str) -> Response:
     """A download, whole or with the lines that a fault asks for; see `_bent` and `_edited`."""
     if fault.keys().isdisjoint(("lines", "object", "without")):
         return FileStream(path, media_type)
-    return StreamingResponse(_in_thread(_edited(_bent(path, fault.get("lines", {})), fault)), media_type=media_type)
+    return StreamingResponse(_in_thread(lines_of(path, fault)), media_type=media_type)
+
+
+def lines_of(path: Path, fault: dict) -> Iterable[bytes]:
+    """The lines of a file, those that a fault asks for."""
+    return _edited(_bent(path, fault.get("lines", {})), fault)
 
 
 def _edited(lines: Iterable[bytes], fault: dict) -> Iterable[bytes]:

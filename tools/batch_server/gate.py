@@ -21,7 +21,7 @@ from .engine import Engine
 from .errors import ApiError
 from .faults import Faults, merged
 from .settings import Profile, Settings
-from .shapes import batch_object, file_object, message_batch
+from .shapes import batch_object, file_object, inline_batch, message_batch
 from .speech import Json, error_answer, error_response, means_anthropic, new_request_id
 from .state import State
 from .uploads import BodyEnd, drain
@@ -72,6 +72,8 @@ def subject(caller: Caller) -> dict:
     if "file_id" in ids and (file := state.file(caller.account, ids["file_id"], now)):
         return file_object(file, caller.profile)
     if "batch_id" in ids and (batch := state.batch(caller.account, ids["batch_id"])):
+        if caller.profile.name == "openrouter":
+            return inline_batch(batch)
         return message_batch(batch, "", now) if caller.profile.name == "anthropic" else batch_object(batch, caller.profile)
     return {}
 
@@ -193,7 +195,7 @@ class Call:
         """Write creation attempts into the ledger, also those that nobody will hear the answer of."""
         if not self.name.endswith("batches.create"):
             return
-        body = orjson.loads(response.body) if response is not None and response.status_code == 200 else {}
+        body = orjson.loads(response.body) if response is not None and response.status_code in (200, 202) else {}
         made = body.get("job", body).get("id")
         told = 200 if "body" in caller.fault else response.status_code if response else None
         status = None if "drop" in caller.fault else caller.fault.get("status", told)

@@ -12,11 +12,11 @@ from .faults import FOREVER, Rule, answered
 
 CALLS = frozenset((
     "files.create", "files.retrieve", "files.list", "files.content", "files.delete",
-    "batches.create", "batches.retrieve", "batches.list", "batches.cancel",
+    "batches.create", "batches.retrieve", "batches.list", "batches.cancel", "batches.delete",
     "messages.batches.create", "messages.batches.retrieve", "messages.batches.list", "messages.batches.cancel",
     "messages.batches.delete", "messages.batches.results", "chat.completions", "messages", "models.list", "*",
 ))
-PROFILES = ("openai", "anthropic", "kluster")
+PROFILES = ("openai", "anthropic", "kluster", "openrouter")
 EDITS = frozenset(("object", "without"))
 ACTIONS = EDITS | frozenset((
     "status", "headers", "body", "when", "drop", "truncate", "delay", "slow", "counts", "lines", "lag", "hide_output", "fate",

@@ -88,7 +88,8 @@ def announce(settings: Settings, port: int) -> dict:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = f"http://{'127.0.0.1' if settings.host == '0.0.0.0' else host}:{port}"
     facts = {"port": port, "pid": os.getpid(), "base_url": base, "openai_base_url": f"{base}/v1", "anthropic_base_url": base,
-             "kluster_base_url": f"{base}/kluster/v1", **{f"{name}_base_url": f"{base}{host.prefix}" for name, host in HOSTS.items()}}
+             "kluster_base_url": f"{base}/kluster/v1", "openrouter_base_url": f"{base}/openrouter/v1",
+             **{f"{name}_base_url": f"{base}{host.prefix}" for name, host in HOSTS.items()}}
     draft = settings.state / "tmp" / "service.json"
     draft.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
     draft.replace(settings.state / "service.json")
@@ -102,6 +103,7 @@ def greeting(facts: dict) -> str:
   OpenAI SDK      export OPENAI_BASE_URL={facts['openai_base_url']} OPENAI_API_KEY=local
   Anthropic SDK   export ANTHROPIC_BASE_URL={facts['anthropic_base_url']} ANTHROPIC_API_KEY=local
   kluster.ai      export KLUSTERAI_BASE_URL={facts['kluster_base_url']} KLUSTERAI_API_KEY=local
+  OpenRouter      export OPENROUTER_BASE_URL={facts['openrouter_base_url']} OPENROUTER_API_KEY=local
   curl            curl {facts['openai_base_url']}/models -H 'Authorization: Bearer local'
   status page     {facts['base_url']}/
 """

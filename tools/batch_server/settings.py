@@ -83,7 +83,7 @@ KLUSTER_ROWS = {"trial": 1_000, "core": 100_000, "scale": 500_000}
 
 
 def profiles(settings: Settings) -> dict[str, Profile]:
-    """The three main profiles; figures from the vendors' documentation (kluster.ai: its plans of July 2025)."""
+    """The profiles; figures from the vendors' documentation (kluster.ai: its plans of July 2025)."""
     return {
         "openai": Profile("openai", "/v1", 50_000, settings.batch_file_bytes, endpoints=OPENAI_ENDPOINTS),
         "kluster": Profile(
@@ -91,5 +91,6 @@ def profiles(settings: Settings) -> dict[str, Profile]:
             windows=("24h", "48h", "72h"), endpoints=("/v1/chat/completions",),
             quirks=frozenset({"string_times", "list_pages", "empty_metadata", "no_error_key", "no_file_status"}),
         ),
+        "openrouter": Profile("openrouter", "/openrouter/v1", 5_000, 200 * MB, endpoints=("/v1/chat/completions",)),
         "anthropic": Profile("anthropic", "/v1", 100_000, settings.message_batch_bytes, one_model=False),
     }

@@ -87,6 +87,21 @@ def page(items: list[dict], more: bool, profile: Profile) -> dict | list:
     return body
 
 
+def inline_batch(batch: Batch, lie: dict | None = None) -> dict:
+    """OpenRouter's batch object, without its results: how many requests it has is told once it is validated."""
+    used = batch.usage if batch.status in FINAL else {}
+    counts = {"total": batch.total, "completed": batch.ok, "failed": batch.failed} | (lie or {}).get("counts", {})
+    return {
+        "id": batch.id, "object": "batch", "endpoint": batch.endpoint, "model": batch.metadata["model"], "provider": None,
+        "completion_window": batch.window_name, "status": batch.status, "created_at": int(batch.created),
+        "expires_at": None, "finalized_at": int(batch.times[batch.status]) if batch.status in FINAL else None,
+        "request_counts": counts, "error": {"message": batch.errors[0]["message"]} if batch.errors else None,
+        "usage": {"prompt_tokens": used["tokens_in"], "completion_tokens": used["tokens_out"],
+                  "total_tokens": used["tokens_in"] + used["tokens_out"], "cost": 0.0, "is_byok": False} if used else None,
+        "results": None,
+    }
+
+
 def rfc3339(at: float | None) -> str | None:
     """2024-08-20T18:37:24.100435Z"""
     if at is None:

@@ -19,7 +19,7 @@ SPACE = re.compile(r"[ \t\n\r]*")
 STEP = 1 << 18
 
 
-class _Text:
+class Text:
     """A sliding window of text over a file of UTF-8 bytes."""
 
     def __init__(self, path: Path):
@@ -69,7 +69,7 @@ def _no_constant(name: str) -> None:
 
 def requests_of(path: Path) -> Iterator[object]:
     """Yield the members of `requests`; raises ApiError 400 where the body is not what the API takes."""
-    text = _Text(path)
+    text = Text(path)
     try:
         yield from _members(text)
     except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
@@ -79,7 +79,7 @@ def requests_of(path: Path) -> Iterator[object]:
         text.file.close()
 
 
-def _members(text: _Text) -> Iterator[object]:
+def _members(text: Text) -> Iterator[object]:
     if text.peek() != "{":
         raise ApiError(400, "The request body must be a JSON object.")
     text.take("{")
@@ -89,7 +89,7 @@ def _members(text: _Text) -> Iterator[object]:
         text.take(":")
         if key == "requests":
             seen = True
-            yield from _array(text)
+            yield from array_of(text)
         elif isinstance(key, str):
             text.value()
             raise ApiError(400, f"{key[:60]}: Extra inputs are not permitted")
@@ -105,7 +105,7 @@ def _members(text: _Text) -> Iterator[object]:
         raise ApiError(400, "requests: Field required")
 
 
-def _array(text: _Text) -> Iterator[object]:
+def array_of(text: Text) -> Iterator[object]:
     if text.peek() != "[":
         raise ApiError(400, "requests: Input should be a valid list")
     text.take("[")
