@@ -46,6 +46,8 @@ def batch_object(batch: Batch, profile: Profile, lie: dict | None = None) -> dic
         body["metadata"] = batch.metadata or {}
         body["errors"] = body["errors"] or {"object": "list", "data": []}
         del body["model"], body["usage"]
+    if batch.asked_again:
+        body["asked_again"] = batch.asked_again
     lie = lie or {}
     counts.update(lie.get("counts", {}))
     if lie.get("hide_output"):
@@ -96,4 +98,5 @@ def message_batch(batch: Batch, base_url: str, now: float, lie: dict | None = No
         "ended_at": rfc3339(batch.times.get(batch.status)) if ended else None,
         "cancel_initiated_at": rfc3339(batch.times.get("cancelling")), "archived_at": rfc3339(archived),
         "results_url": f"{base_url}/v1/messages/batches/{batch.id}/results" if shown else None,
+        **({"asked_again": batch.asked_again} if batch.asked_again else {}),
     }
