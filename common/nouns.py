@@ -78,6 +78,7 @@ class Host:
     plan_variable: str = ""  # the variable that names the account's plan
     like: str = ""  # the host whose address variable leads here, whose facts hold and whose models run here at unknown prices
     metadata: bool = True  # batches carry metadata; where they do not, the ids that are sent end in a mark
+    own: bool = False  # a person's own model server: no batch API, no key, any model
     local: bool = False  # the embedded local batch service: nothing costs, everything is simulated
 
 
@@ -190,6 +191,7 @@ class Shard:
     simulated: bool = False  # its rows say that they are a rehearsal's
     note: str = ""
     problems: tuple[Mapping[str, object], ...] = ()  # why the provider refused it, with line numbers
+    asked_again: int = 0  # of standard processing: how often one of its requests may have been paid without an answer that came
     taken_from: str = ""  # the run that had asked all of it before: its answers were taken over, nothing was sent
 
 
@@ -212,6 +214,7 @@ class Batch:
     tag: str = ""  # our tag in its metadata, where the API has metadata
     endpoint: str = ""  # what its requests call, where the API says so
     problems: tuple[Mapping[str, object], ...] = ()  # validation errors: code, message, param, line
+    asked_again: int = 0  # see `Shard.asked_again`
     refusal: str = ""  # of a `failed` one: "later" (queue full), "not ready" or "upload again" (its file), or "give up"
 
 
@@ -274,6 +277,7 @@ class Run:
     reuses: bool = False  # answers that the results folder has already are taken over
     mark: str = ""  # a random value from which the marks of its shards follow; "" where ids are sent without marks
     imported: float = 0.0  # when it came out of an archive, unix seconds: a record, for which nothing is sent; 0: made here
+    way: str = ""  # how it is sent and priced: "" as batches, "standard" row by row at the full price, "own" likewise at own models
     study: str = ""  # what it is part of, together with runs at other providers; "" = a run of its own
 
 

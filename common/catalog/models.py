@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from common.catalog.hosts import hosts
+from common.catalog.prices import as_sent
 from common.catalog.rows import build, load
 from common.errors import InputError
 from common.nouns import Model
@@ -77,6 +78,8 @@ def resolve(name: str, provider: str) -> tuple[Model, str]:
     """What a person typed → (Model, notice or ""). Raises InputError with the nearest aliases for an unknown name."""
     if model := find(name, provider):
         return model, ""
+    if hosts()[provider].own:
+        return Model(alias=name, id=name, provider=provider), ""
     aliases = [m.alias for m in models() if m.provider == (_lender(provider) or provider)]
     near = ", ".join(difflib.get_close_matches(name, aliases, n=4, cutoff=0.5))
     if not _looks_like_id(name) or any(_is_slip(name, alias) for alias in aliases):
@@ -88,6 +91,12 @@ def resolve(name: str, provider: str) -> tuple[Model, str]:
         Model(alias=name, id=name, provider=provider),
         f"{name}: not in common/catalog/models.toml, taken as a raw model id; its price and abilities are unknown{nearest}",
     )
+
+
+def of_run(name: str, provider: str, way: str) -> Model | None:
+    """The model that an alias of a run, else an id that the API reported, means at the run's host; at the prices of its way."""
+    model = resolve(name, provider)[0] if hosts()[provider].own else find(name, provider) or find_id(name)
+    return model and as_sent(model, way)
 
 
 def is_retired(model: Model, today: date) -> bool:

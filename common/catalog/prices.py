@@ -48,9 +48,21 @@ def pricing(model: Model) -> Callable[[Usage | None], float | None]:
     return price
 
 
+def standard(model: Model) -> Model:
+    """A model at the synchronous list price."""
+    return replace(model, batch_discount=0.0, batch_cached_discount=True, batch_cached_input=None)
+
+
+def as_sent(model: Model, way: str) -> Model:
+    """A model at the prices of the way in which a run is sent; see `Run.way`. Own models cost nothing for each token."""
+    if way == "own":
+        return replace(standard(model), input=0.0, cached_input=0.0, output=0.0)
+    return standard(model) if way else model
+
+
 def list_pricing(model: Model) -> Callable[[Usage | None], float | None]:
     """The same at the synchronous list price: what the answer would have cost outside a batch."""
-    return pricing(replace(model, batch_discount=0.0, batch_cached_discount=True, batch_cached_input=None))
+    return pricing(standard(model))
 
 
 def cost(model: Model, usage: Usage | None) -> float | None:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from common import catalog
 from common.cli.exits import OK, UNFINISHED
 from common.cli.scripts import script_of
 from common.cli.session import results_folder
@@ -16,7 +17,7 @@ from common.maintenance.adopt import Found, adopt
 from common.maintenance.rebuild import folders
 from common.nouns import Run
 from common.providers import account as accounts
-from common.providers import local
+from common.providers import local, standard
 from common.providers.account import Account
 from common.runs.journal import Journal
 
@@ -47,10 +48,15 @@ def _account(run: Run, journal: Journal) -> Iterator[Account]:
         with local.account(script.host, journal.results) as account:
             yield account
         return
-    account = accounts.account(script.host)
+    own = catalog.hosts()[run.host].own
+    account = accounts.account(run.host if own else script.host, run.address if own else None)
     if account.identity != run.address:
         raise InputError(f"it was made for {run.address}; set {account.host.url_variable} to that, then make adopt again")
     accounts.check_key(account, script.name)
+    if run.way:
+        with standard.served(account, journal.results, standard.SLOTS) as account:
+            yield account
+        return
     yield account
 
 

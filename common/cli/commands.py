@@ -20,6 +20,10 @@ def command(script: Script, args: argparse.Namespace, arguments: Sequence[str]) 
         raise InputError("--status, --cancel, --list, --retry-failed and --give-up are commands of their own; give one of them")
     if args.max_tokens and not args.retry_failed:
         raise InputError("--max-tokens goes with --retry-failed RUN; the cap of an experiment is max_tokens in its experiment.toml")
+    if args.live and args.batch:
+        raise InputError("--live and --batch say opposite things; name one of them")
+    if args.base_url and not args.host:
+        raise InputError("--base-url goes with --host local; a host's own address stands in its variable, such as KLUSTERAI_BASE_URL")
     looks = bool(named or args.list)
     with opened(script.name, script.host, args, makes_journal=not looks, calls=looks or run.sends(script, args)) as found:
         session = ScriptSession(**vars(found), script=script, arguments=arguments)

@@ -167,6 +167,14 @@ HOW = (
 )
 
 
+LIVE = (
+    flag("--live", "ask row by row, now, at the full price instead of in batches (standard processing); goes on where it stopped"),
+    option("--slots", "with --live: at most N questions in the air at once; adapts below that (default 32)", type=count, metavar="N"),
+    option("--host", "another host of hosts.toml: local = your own model server, always asked row by row", choices=("local",)),
+    option("--base-url", "with --host local: its address, such as http://127.0.0.1:8000/v1 (LOCAL_BASE_URL)", metavar="URL"),
+)
+
+
 EXIT_CODES = (
     "Exit codes: 0 every request has an answer (with --no-wait: is sent); 1 not finished, or rows failed for good; 2 your input; "
     "3 the provider refused (key, quota); 130 detached."
@@ -182,9 +190,9 @@ def parser(script: Script) -> argparse.ArgumentParser:
     )
     batch = flag("--batch", "submit, watch and collect" + ("" if script.needs_batch else " (the default here)"))
     model = several("--model", "ALIAS", f"default: those alive of {', '.join(script.group)}")
-    add(p.add_argument_group("what to do"), batch, *DO)
+    add(p.add_argument_group("what to do"), batch, LIVE[0], *DO)
     add(p.add_argument_group("what to ask"), model, *ASK)
-    add(p.add_argument_group("how"), *HOW)
+    add(p.add_argument_group("how"), *LIVE[1:], *HOW)
     p.set_defaults(model=[])
     return p
 

@@ -11,14 +11,15 @@ from common.cli.exits import OK, UNFINISHED
 from common.cli.scripts import Script
 from common.cli.session import ScriptSession, forgetting
 from common.cli.since import since, told_since
-from common.cli.text import SIMULATED, answers_checked, failures, runs_table, the_sum
+from common.cli.text import SIMULATED, answers_checked, asked_again, failures, runs_table, the_sum
 from common.cli.whose import check_models
 from common.errors import InputError
 from common.experiment.experiment import Experiment, narrow
 from common.experiment.read import load
 from common.nouns import FINAL, Pause, Run
 from common.outcomes import OWED, PAID, PENDING
-from common.runs.choose import check_open, check_prices, check_source, choose_models
+from common.providers import standard
+from common.runs.choose import as_batches, check_open, check_prices, check_source, choose_models
 from common.runs.money import receipt_lines
 from common.runs.overview import counted_line, current_summary, grid_of, plan_facts, waiting_facts
 from common.runs.plan import Planned, plan
@@ -28,6 +29,8 @@ from common.text import size, usd
 def run(session: ScriptSession) -> int:
     """Plan the run that the command means; send it unless the command only asks for the plan. Returns the exit code."""
     args, script = session.args, session.script
+    if args.no_wait and session.account.way and not session.account.host.local:
+        raise InputError("asking row by row goes on only while this command lasts; leave out --no-wait")
     if is_sent := sends(script, args):
         may_send(session)
     experiment = asked(session)
@@ -57,7 +60,7 @@ def asked(session: ScriptSession) -> Experiment:
 
 def sends(script: Script, args: argparse.Namespace) -> bool:
     """Whether a command that means a run sends it; else it only plans."""
-    return (args.batch or not script.needs_batch) and not args.dry_run
+    return (args.batch or args.live or not script.needs_batch) and not args.dry_run
 
 
 def may_send(session: ScriptSession) -> None:
@@ -106,6 +109,8 @@ def _plan_facts(session: ScriptSession, planned: Planned) -> dict:
         "invalid": [{"custom_id": custom_id, "why": why} for custom_id, why in planned.invalid],
         **grid_of(planned.run),
         "taken_over": planned.taken,
+        "processing": session.account.way or "batch",
+        "as_batches_max_cost_usd": as_batches(planned.run, planned.shards) if session.account.way == "standard" else None,
         "taken_over_cost_usd": planned.saved,
         "asked_elsewhere": dict(planned.waits),
         "changed": since(session, planned),
@@ -143,15 +148,26 @@ def _price(session: ScriptSession, planned: Planned) -> list[str]:
     exact = {*grid_of(planned.run)["prompt_tokens_counted"].values()} <= {"exact"}
     prompts = "prompts as counted" if exact else "as many prompt tokens as bytes can make where they are not counted exactly"
     of = f"at most: answers as long as their cap, nothing from a cache, {prompts}"
+    of, way = [of, *_live(session, planned)], "row by row at the full price: " * (session.account.way == "standard")
     if not taken:
-        return [f"costs at most {usd(most)}{as_if}", of]
+        return [f"{way}costs at most {usd(most)}{as_if}", *of]
     whole = None if most is None or saved is None else most + saved
     left = planned.run.planned - taken
-    return [f"{taken:,} answered already, {left:,} to send: costs at most {usd(most)} instead of {usd(whole)}{as_if}", of]
+    return [f"{taken:,} answered already, {left:,} to send: {way}costs at most {usd(most)} instead of {usd(whole)}{as_if}", *of]
+
+
+def _live(session: ScriptSession, planned: Planned) -> list[str]:
+    """What is different where nothing is sent in batches."""
+    way, slots = session.account.way, session.args.slots or standard.SLOTS
+    lines = [f"the same in batches: at most {usd(as_batches(planned.run, planned.shards))}"] if way == "standard" else []
+    lines += ["own models: a token costs nothing here"] if way == "own" else []
+    risk = f"at most {slots} questions in the air at once: so many may be paid twice each time that this is killed (told at the end)"
+    return [*lines, *[risk] * bool(way and not session.account.host.local)]
 
 
 def _show_plan(session: ScriptSession, planned: Planned) -> int:
-    add = "--batch" if session.script.needs_batch and not session.args.batch else ""
+    args, own = session.args, session.account.host.own
+    add = ("--live" if own else "--batch") if session.script.needs_batch and not (args.batch or args.live) else ""
     if session.args.json:
         session.json({**_plan_facts(session, planned), "sent": False, "to_send_add": add})
         return OK
@@ -189,7 +205,7 @@ def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
     if summary["simulated"]:
         session.say(SIMULATED)
     session.say(*answers_checked(summary))
-    session.say(the_sum(summary), *receipt_lines(summary.get("receipt", {})))
+    session.say(the_sum(summary), *receipt_lines(summary.get("receipt", {})), *asked_again(summary))
     session.say(f"table: {found.folder / 'results.csv'}")
     if session.wants_texts(found):
         session.say(f"texts: {found.folder / 'texts'}")

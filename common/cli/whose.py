@@ -27,7 +27,7 @@ def check_models(names: Sequence[str], script: Script, account: Account, argumen
 
     At an address that is not the host's own, any id may be right: a gateway may have them all.
     """
-    if _is_elsewhere(account):
+    if _is_elsewhere(account) or account.host.own:
         return
     unknown = [name for name in names if not _alias(account.host.name, name)]
     wrong = [(name, other) for name in unknown if (other := script_for(name)) and other.host != script.host]
@@ -53,7 +53,7 @@ def _hosts(script: Script) -> Iterator[str]:
 
 
 def _is_elsewhere(account: Account) -> bool:
-    address = account.base_url
+    address = account.address
     return not (account.host.local or is_loopback(address)) and urlsplit(address).hostname != urlsplit(account.host.base_url).hostname
 
 

@@ -53,6 +53,7 @@ def to_batch(raw: dict) -> Batch:
         endpoint=word(raw.get("endpoint")),
         problems=why,
         refusal=_refusal(why) if failed else "",
+        asked_again=natural(raw.get("asked_again")),
     )
 
 

@@ -96,7 +96,7 @@ def _close(desk: Desk, shard: Shard, batch: Batch, found: BatchScan, files: dict
     outcomes = verdicts.outcomes(found, absent)
     more = _followers(desk, shard, outcomes)
     note = verdicts.complaints(shard, batch, found)
-    changes = _changes(found, absent, files)
+    changes = {**_changes(found, absent, files), **_asked_twice(shard, batch, found)}
     shard = desk.record(
         shard, "collected", [new for new, _ in more], state=State.COLLECTED, collected_at=desk.clock.now(), note=note, **changes
     )
@@ -162,6 +162,15 @@ def _changes(found: BatchScan, absent: str, files: dict[Path, str]) -> dict:
     received = {path.name: sha256 for path, sha256 in files.items()}
     money = {"spent": found.spent, "most": found.most, "known": found.known, "listed": found.listed, "wasted": found.wasted}
     return {"tally": tally, "absent": absent, **money, "simulated": found.tally.simulated > 0, "files": received}
+
+
+def _asked_twice(shard: Shard, batch: Batch, found: BatchScan) -> dict:
+    """What is to be noted where requests may have been paid more than once: each counts at the most that one can cost."""
+    if not batch.asked_again:
+        return {}
+    each = ids_file.dearest(shard)
+    most = None if each is None or found.most is None else found.most + batch.asked_again * each
+    return {"asked_again": batch.asked_again, "spent": None, "most": most}
 
 
 def _followers(desk: Desk, shard: Shard, outcomes: dict[str, str]) -> list[tuple[Shard, float]]:

@@ -91,6 +91,7 @@ def plan(
     """
     typed = [[m.alias, m.id] for m in models]
     bound = {"models": sorted(typed), "address": account.identity, "host": account.host.name, "provider": folder}
+    bound |= {"way": "standard"} if account.way else {}
     bound |= {"attached": attached} if (attached := attached_digest(experiment)) else {}
     if reuse is False and run_name is None:
         bound["fresh"] = fresh_number(journal, folder, experiment, bound)
@@ -181,7 +182,7 @@ def _write(
     made_with = {"python": platform.python_version(), "orjson": orjson.__version__}
     told = {
         "host": run.host, "source": run.source, "created_at": run.created_at, "named": run.named, "longer": run.longer,
-        "skipped": work.skipped, "reuses": run.reuses,
+        "skipped": work.skipped, "reuses": run.reuses, "way": run.way,
     }  # fmt: skip
     write_manifest(
         run,

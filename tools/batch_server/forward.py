@@ -43,6 +43,7 @@ class Forwarder:
         self.concurrency, self.drain = settings.backend_concurrency, settings.backend_drain
         self.pace = Pace(self.concurrency, self.longest_wait)
         self._closing = asyncio.Event()
+        state.kind = "std"
         state.write(("update asked set lost = lost + air, air = 0 where air", ()))  # what the service that was killed had in the air
 
     def stop_sending(self) -> None:

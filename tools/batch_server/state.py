@@ -105,6 +105,7 @@ class State:
         self.db.execute("pragma journal_mode=wal")
         self.db.execute("pragma synchronous=full")
         self.db.executescript(SCHEMA)
+        self.kind = "sim"  # "std" where a model server answers
         self.again: list[str] = []  # ids of the time before a reset that are to be given once more
         self.live: dict[str, Batch] = {b.id: b for b in self._batches("final = 0 and gone = 0 order by seq", ())}
         self._sweep()
@@ -149,9 +150,9 @@ class State:
         return self.folder / "blobs" / name
 
     def new_id(self, prefix: str) -> str:
-        """An id that nobody can mistake for a real provider's; after a reset that asked for it, one that was given before."""
+        """An id that nobody can mistake for a real provider's, and that says whether answers are simulated; after a reset that asked for it, one that was given before."""
         known = next((place for place, old in enumerate(self.again) if old.startswith(prefix)), None)
-        return f"{prefix}sim{secrets.token_hex(13)}" if known is None else self.again.pop(known)
+        return f"{prefix}{self.kind}{secrets.token_hex(13)}" if known is None else self.again.pop(known)
 
     def new_blob(self) -> str:
         """A fresh blob name."""
