@@ -13,6 +13,7 @@ from common.errors import InputError
 from common.nouns import Host
 from common.settings import is_loopback, is_private
 
+OWN_SERVER = "http://127.0.0.1:8000/v1"
 NO_KEY = "none"  # what is sent to own servers as a key: they need none
 
 
@@ -52,10 +53,11 @@ def account(host_name: str, base_url: str | None = None) -> Account:
     base_url = base_url or os.environ.get(host.url_variable, "").strip() or host.base_url
     parts = _parts(base_url)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InputError(f"{host.url_variable} is {_without_login(base_url)!r}; expected an address such as {host.base_url}")
+        raise InputError(f"{host.url_variable} is {_without_login(base_url)!r}; expected an address such as {host.base_url or OWN_SERVER}")
     if parts.username or parts.password:
         raise InputError(f"{host.url_variable} holds a user name or password; put the key into {host.key_variable} instead")
-    if parts.scheme == "http" and not is_loopback(base_url):
+    is_near = is_private(base_url) if host.own and not os.environ.get(host.key_variable) else is_loopback(base_url)
+    if parts.scheme == "http" and not is_near:
         raise InputError(f"{host.url_variable} is plain http to {parts.hostname}: the key would travel in clear; use https")
     if host.own:
         return Account(host, base_url, os.environ.get(host.key_variable, "").strip() or NO_KEY, way=_own_way(base_url))

@@ -66,16 +66,17 @@ def _urls(state: Path, options: Sequence[str], secrets: Mapping[str, str], patie
     deadline = time.monotonic() + patience
     child = None
     while time.monotonic() < deadline:
-        if (found := _running(state)) is not None:
+        if (found := running(state)) is not None:
             return found
         if child is None or child.poll() is not None:  # a service that is just stopping may have been in the way
-            child = _start(state, options, secrets)
+            child = start(state, options, secrets)
         time.sleep(0.03)
     log = state / "service.log"
     raise InputError(f"the local batch service did not start within {patience:.0f} s; see {log}")
 
 
-def _start(state: Path, options: Sequence[str], secrets: Mapping[str, str]) -> subprocess.Popen:
+def start(state: Path, options: Sequence[str], secrets: Mapping[str, str]) -> subprocess.Popen:
+    """Start a service; where one runs on this state already, the new one ends at once."""
     command = [sys.executable, "-m", "tools.batch_server", "--quiet", "--port", "0", "--state", str(state)]
     command += [*options, "--lease", str(state / "lease")]
     keys = [name for name in os.environ if name.endswith(("_API_KEY", "_TOKEN"))]
@@ -87,7 +88,7 @@ def _start(state: Path, options: Sequence[str], secrets: Mapping[str, str]) -> s
         )
 
 
-def _running(state: Path) -> dict | None:
+def running(state: Path) -> dict | None:
     """The addresses of a service that holds this state's lock, None if there is none yet."""
     try:
         with open(state / "service.lock") as lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -13,11 +14,12 @@ from pathlib import Path
 import orjson
 
 from common.providers.account import Account
-from common.providers.local import START, service
+from common.providers.local import START, running, service, start
 
 FOLDER = "standard_service"  # in the results folder: holds answers that are paid for, until their run has collected them
 SLOTS = 32  # questions in the air at once, at most
 ROWS, BYTES = 1_000, 100_000_000  # of one batch of ours: small, so that answers are collected, and money is reserved, bit by bit
+LOOK = 0.5  # seconds between two looks at whether the service lives
 DRAIN = 60.0  # seconds that a service which stops waits for what is in the air
 
 
@@ -44,8 +46,28 @@ def served(account: Account, results: Path, slots: int) -> Iterator[Account]:
     options = ["--backend", "http", "--backend-url", address, "--backend-concurrency", str(slots), "--backend-drain", str(DRAIN)]
     headers = orjson.dumps({**account.headers}).decode()
     told = {"BATCH_SERVER_KEYS": token, "BATCH_BACKEND_KEY": account.key, "BATCH_BACKEND_HEADERS": headers}
-    with service(state, options, told, START + DRAIN) as urls:
+    with service(state, options, told, START + DRAIN) as urls, _kept_alive(state, [*options, "--port", str(urls["port"])], told):
         yield replace(account, base_url=urls[f"{account.host.api}_base_url"], behind=address, token=token)
+
+
+@contextmanager
+def _kept_alive(state: Path, options: list[str], told: dict[str, str]) -> Iterator[None]:
+    """Start the service again at the same port when it dies: the command waits for it as for any host that is away."""
+    over = threading.Event()
+
+    def watch() -> None:
+        child = None
+        while not over.wait(LOOK):
+            if (child is None or child.poll() is not None) and running(state) is None:
+                child = start(state, options, told)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
 
 
 def _token(state: Path) -> str:

@@ -150,7 +150,7 @@ class State:
         return self.folder / "blobs" / name
 
     def new_id(self, prefix: str) -> str:
-        """An id that nobody can mistake for a real provider's, and that says whether answers are simulated; after a reset that asked for it, one that was given before."""
+        """An id that nobody can mistake for a real provider's; after a reset that asked for it, one that was given before."""
         known = next((place for place, old in enumerate(self.again) if old.startswith(prefix)), None)
         return f"{prefix}{self.kind}{secrets.token_hex(13)}" if known is None else self.again.pop(known)
 
