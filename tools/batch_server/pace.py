@@ -50,11 +50,11 @@ class Pace:
         self._free.set()
 
     def well(self, headers: Mapping[str, str]) -> None:
-        """An answer came, while its slot is still held: grow if the slots were all in use, and heed what its headers say is left."""
+        """An answer came, while its slot is still held: grow if the slots are needed, and heed what its headers say is left."""
         left, wait = allowance(headers)
         if left is not None and left <= 0:
             self.hold(wait)
-        elif self.out >= int(self.limit) and (left is None or left > self.out):
+        elif (self.out * 2 > self.limit or self._turn.locked()) and (left is None or left > self.out):
             self.limit = min(float(self.most), self.limit + (1 / self.limit if self._settled else 1.0))
             self._free.set()
 
