@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from common import catalog
 from common.cli import run, status
 from common.cli.scripts import Script
 from common.cli.session import ScriptSession, opened
@@ -24,6 +25,8 @@ def command(script: Script, args: argparse.Namespace, arguments: Sequence[str]) 
         raise InputError("--live and --batch say opposite things; name one of them")
     if args.base_url and not args.host:
         raise InputError("--base-url goes with --host local; a host's own address stands in its variable, such as KLUSTERAI_BASE_URL")
+    if args.answers and not (args.host and catalog.hosts()[args.host].own):
+        raise InputError("--answers goes with --host local; what a paid host has answered is collected from its batches")
     looks = bool(named or args.list)
     with opened(script.name, script.host, args, makes_journal=not looks, calls=looks or run.sends(script, args)) as found:
         session = ScriptSession(**vars(found), script=script, arguments=arguments)

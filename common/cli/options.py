@@ -171,6 +171,10 @@ LIVE = (
     flag("--live", "ask row by row, now, at the full price instead of in batches (standard processing); goes on where it stopped"),
     option("--slots", "with --live: at most N questions in the air at once; adapts below that (default 32)", type=count, metavar="N"),
     option("--host", "another host of hosts.toml: local = your own model server, always asked row by row", choices=("local",)),
+    Option(
+        "--answers", "with --host local: take answers from files that vllm run-batch has made of the run's shards; asks nothing",
+        {"nargs": "+", "type": Path, "metavar": "FILE"},
+    ),
     option("--base-url", "with --host local: its address, such as http://127.0.0.1:8000/v1 (LOCAL_BASE_URL)", metavar="URL"),
 )
 

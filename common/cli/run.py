@@ -36,6 +36,8 @@ def run(session: ScriptSession) -> int:
     experiment = asked(session)
     check_models(args.model, script, session.account, session.arguments)
     planned = planned_for(session, experiment, args.model, is_sent)
+    if args.answers:
+        return _take(session, planned.run)
     if not is_sent:
         return _show_plan(session, planned)
     if planned.run.imported and all(shard.state in FINAL for shard in planned.shards):
@@ -60,7 +62,7 @@ def asked(session: ScriptSession) -> Experiment:
 
 def sends(script: Script, args: argparse.Namespace) -> bool:
     """Whether a command that means a run sends it; else it only plans."""
-    return (args.batch or args.live or not script.needs_batch) and not args.dry_run
+    return (args.batch or args.live or not script.needs_batch) and not (args.dry_run or args.answers)
 
 
 def may_send(session: ScriptSession) -> None:
@@ -192,6 +194,17 @@ def code_of(summary: dict, no_wait: bool) -> int:
     """The exit code of a command that has driven a run; with `no_wait` it was told to submit, not to wait."""
     told = summary["outcomes"].get(PENDING, 0) if no_wait else 0
     return OK if summary["adds_up"] and unclean(summary) == told else UNFINISHED
+
+
+def _take(session: ScriptSession, found: Run) -> int:
+    """Take answers from the files that the command names."""
+    with session.journal.lock(found):
+        life = session.lifecycle(found)
+        for path in session.args.answers:
+            taken, rest = life.take(path)
+            session.say(f"{path}: {taken:,} answers taken; {rest:,} are not of this run, or are here already")
+        summary = session.derive(found)
+    return _finish(session, session.journal.run(found.key), summary)
 
 
 def _finish(session: ScriptSession, found: Run, summary: dict) -> int:

@@ -51,7 +51,7 @@ def collect(desk: Desk, shard: Shard, patient: bool = True) -> None:
     elif found.absent and (why or absent == OWED):
         owe(desk, shard, why or f"{len(found.absent)} of its requests have no line yet, and may have been answered", found, files)
     else:
-        _close(desk, shard, batch, found, files)
+        close(desk, shard, batch, found, files)
 
 
 def _download(desk: Desk, shard: Shard, batch: Batch) -> dict[Path, str]:
@@ -90,7 +90,7 @@ def _disown(desk: Desk, shard: Shard) -> None:
     desk.record(shard, "disowned", state=State.SUBMITTING, batch_id="", adopted=False, unproven=False, note="")
 
 
-def _close(desk: Desk, shard: Shard, batch: Batch, found: BatchScan, files: dict[Path, str]) -> None:
+def close(desk: Desk, shard: Shard, batch: Batch, found: BatchScan, files: dict[Path, str]) -> None:
     """Commit what an ended batch brought, together with the new shards for what is to be tried again."""
     absent = verdicts.absent_outcome(shard, batch, found)
     outcomes = verdicts.outcomes(found, absent)

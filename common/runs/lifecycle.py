@@ -10,12 +10,13 @@ Each step does one outside thing and then commits one event. Killed anywhere, th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from common.errors import Broke, Busy, Denied, InputError, Unknown, Unreached
 from common.nouns import FINAL, IN_FLIGHT, RESTING, TO_SUBMIT, Event, Model, Pause, Run, Shard, State
 from common.providers.base import Provider
 from common.retry import Clock
-from common.runs import collect, lost, steps, witness
+from common.runs import collect, handed, lost, steps, witness
 from common.runs.desk import Desk, Options
 from common.runs.gates import closed
 from common.runs.journal import Journal
@@ -132,6 +133,10 @@ class Lifecycle:
                 collect.collect_now(desk, desk.shards[n])
         if desk.worst:
             raise desk.worst
+
+    def take(self, path: Path) -> tuple[int, int]:
+        """Collect what a file answers of what was not sent yet: (rows taken, rows that no such shard asks). Raises InputError."""
+        return handed.take(self._desk, path)
 
     def give_up(self, batch_ids: Iterable[str]) -> list[str]:
         """Close owed batches as a person wishes; returns the ids of those that were owed.

@@ -12,7 +12,7 @@ import pytest
 
 from tests.basics import wait_for
 from tests.cli.scripts import INPUT, OK, only_run, table
-from tests.endpoint import Endpoint
+from tests.endpoint import ANSWER, Endpoint
 from tests.service import KEYS
 from tests.support import Commands
 
@@ -109,3 +109,35 @@ def test_what_does_not_go_together(live: Commands, words: tuple[str, ...], said:
     """Said in one line; nothing is asked."""
     end = live("openai", *words, env={"LOCAL_BASE_URL": ""})
     assert end.code == INPUT and said in end.error
+
+
+def vllm(shard: Path, out: Path, most: int) -> None:
+    """What `vllm run-batch -i shard -o out` writes (0.11): answers, then one that was too long, for the first `most` requests."""
+    lines = []
+    for n, line in enumerate(shard.read_text().splitlines()[:most], 1):
+        asked = orjson.loads(line)
+        message = {"role": "assistant", "content": ANSWER, "refusal": None, "tool_calls": [], "reasoning": None}
+        usage = {"prompt_tokens": 31, "total_tokens": 40, "completion_tokens": 9, "prompt_tokens_details": None}
+        body = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1790000000, "model": "my-llama", "usage": usage,
+                "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop", "token_ids": None}],
+                "prompt_logprobs": None, "kv_transfer_params": None}  # fmt: skip
+        too_long = {"error": {"message": "maximum context length is 2048", "type": "BadRequestError", "param": None, "code": 400}}
+        response, error = {"status_code": 200, "request_id": f"vllm-batch-{n}", "body": body}, None
+        if n == most:
+            response, error = {"status_code": 400, "request_id": f"vllm-batch-{n}", "body": None}, too_long
+        lines.append(orjson.dumps({"id": f"vllm-{n}", "custom_id": asked["custom_id"], "response": response, "error": error}))
+    out.write_bytes(b"\n".join(lines) + b"\n")
+
+
+def test_answers_of_vllm_run_batch_go_into_the_run(live: Commands, endpoint: Endpoint, study, tmp_path: Path) -> None:
+    """A shard is what vLLM reads, its output what we read: what it lacks is asked at the endpoint, and nothing else."""
+    own = ("--host", "local", "--base-url", endpoint.url, "--model", "my-llama", "--no-texts", "--experiment", study(trials="9"))
+    assert live("llama", *own, "--dry-run").code == OK
+    folder, out = only_run(live.results, "llama"), tmp_path / "out.jsonl"
+    vllm(folder / "shards/shard-00001.jsonl", out, 6)
+    done = live("llama", *own, "--answers", out)
+    assert "6 answers taken; 0 are not of this run" in done.out and "5 succeeded" in done.out and endpoint.calls == 0, done.said
+    again = live("llama", *own, "--answers", out)
+    assert "0 answers taken; 6 are not of this run, or are here already" in again.out
+    done = live("llama", *own)
+    assert "9 planned = 8 succeeded + 1 invalid_request" in done.out and endpoint.answered.total() == 3, done.said
