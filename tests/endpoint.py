@@ -110,6 +110,10 @@ class _Handler(BaseHTTPRequestHandler):
                                 "choices": [{"index": 0, "message": {"role": "assistant", "content": ANSWER}, "finish_reason": "stop"}],
                                 "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}})  # fmt: skip
 
+    def do_GET(self) -> None:
+        wrong = self.headers.get("authorization", "").endswith("wrong")
+        self._send(401 if wrong else 404, {"error": {"message": "no such key" if wrong else "no such path", "code": None}})
+
     def _send(self, status: int, body: dict, retry_after: str = "") -> None:
         data = orjson.dumps(body)
         self.send_response(status)

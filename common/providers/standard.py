@@ -6,13 +6,15 @@ import os
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
 import orjson
 
+from common.errors import BatchError, Denied
+from common.providers import connect
 from common.providers.account import Account
 from common.providers.local import START, running, service, start
 
@@ -37,8 +39,10 @@ def served(account: Account, results: Path, slots: int) -> Iterator[Account]:
     """The same account, spoken to through a service of its own for the length of a block.
 
     Commands on one results folder share the service of an address. It sends only while a command lasts, and lets what is in the
-    air come back before it ends. The key goes to it by its environment. Raises InputError when it cannot be started.
+    air come back before it ends. The key goes to it by its environment. Raises InputError when it cannot be started, Denied for
+    a key that the host does not know.
     """
+    _check_key(account)
     account = planned(account)
     address = account.address.rstrip("/")
     state = results / FOLDER / f"{account.host.name}-{blake2b(address.encode(), digest_size=6).hexdigest()}"
@@ -48,6 +52,16 @@ def served(account: Account, results: Path, slots: int) -> Iterator[Account]:
     told = {"BATCH_SERVER_KEYS": token, "BATCH_BACKEND_KEY": account.key, "BATCH_BACKEND_HEADERS": headers}
     with service(state, options, told, START + DRAIN) as urls, _kept_alive(state, [*options, "--port", str(urls["port"])], told):
         yield replace(account, base_url=urls[f"{account.host.api}_base_url"], behind=address, token=token)
+
+
+def _check_key(account: Account) -> None:
+    """Turn a wrong key away before every row is refused because of it; a host that cannot be asked says nothing. Raises Denied."""
+    try:
+        with closing(connect(account)) as provider:
+            next(iter(provider.listing()), None)
+    except BatchError as error:
+        if isinstance(error, Denied) and error.status == 401:
+            raise
 
 
 @contextmanager

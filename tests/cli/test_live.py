@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from tests.basics import wait_for
-from tests.cli.scripts import INPUT, OK, only_run, table
+from tests.cli.scripts import INPUT, OK, REFUSED, only_run, table
 from tests.endpoint import ANSWER, Endpoint
 from tests.service import KEYS
 from tests.support import Commands
@@ -94,6 +94,12 @@ def test_claude_and_own_models(live: Commands, endpoint: Endpoint, study) -> Non
     assert done.code == OK and "3 succeeded" in done.out and "paid: $0.0000" in done.out, done.said
     refused = live("llama", "--experiment", folder, *own, "--base-url", "https://models.example.com/v1")
     assert refused.code == INPUT and "price of my-llama is unknown" in refused.error
+
+
+def test_a_wrong_key_is_turned_away_before_any_row(live: Commands, endpoint: Endpoint) -> None:
+    """Once, and not by each row."""
+    end = live("openai", "--live", *ASK, env={"OPENAI_API_KEY": "sk-wrong"})
+    assert end.code == REFUSED and "no such key" in end.error and endpoint.calls == 0
 
 
 @pytest.mark.parametrize(
