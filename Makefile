@@ -10,7 +10,7 @@ AS =
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock
+.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test dashboard
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -59,14 +59,20 @@ torture: .venv/tested ## kill, cut and lie everywhere, and count what was lost (
 serve: setup ## run the local batch service alone (make serve PORT=8790 SPEED=3600)
 	$(PY) -m tools.batch_server --port $(PORT) --speed $(SPEED) --state results/local_service
 
-status: setup ## where a batch or run stands (make status ID=batch_abc123)
-	$(PY) -m tools.status $(ID)
+status: setup ## where all runs stand, their hosts asked (make status [ID=batch_abc123] [WATCH=30] [OFFLINE=1] [ALL=1])
+	$(PY) -m tools.status $(if $(WATCH),--watch=$(WATCH)) $(if $(OFFLINE),--offline) $(if $(ALL),--all) $(ID)
+
+dashboard: setup ## a page that shows all runs and keeps itself fresh (make dashboard [PORT=8791] [HOST=ADDRESS])
+	$(PY) -m tools.dashboard $(if $(filter command,$(firstword $(origin PORT))),--port $(PORT)) $(if $(HOST),--host "$(HOST)")
 
 report: setup ## all runs in one table, or their answers as a page (make report RUN="a b" or RUN=all [OUT=FILE.html])
 	$(PY) -m tools.report $(RUN) $(if $(OUT),--out "$(OUT)")
 
 costs: setup ## what was paid, wasted, saved and is in flight (make costs BY="month model" [CSV=FILE] [JSON=1] [SIMULATED=1])
 	@$(PY) -m tools.cost_report $(if $(BY),--by $(BY)) $(if $(SIMULATED),--simulated) $(if $(CSV),--csv "$(CSV)") $(if $(JSON),--json)
+
+browse: setup ## all answers as a local page: search, filter, sort, side by side (make browse RUN="a b" or RUN=all [PORT=8800])
+	$(PY) -m tools.browse $(RUN) $(if $(filter file,$(origin PORT)),,--port "$(PORT)")
 
 models: setup ## what models cost and until when (make models DOCS=1 writes docs/providers.md)
 	$(PY) -m tools.models $(if $(DOCS),--docs)
@@ -79,6 +85,12 @@ study: setup ## one experiment at several providers: plan, or ARGS=--batch (make
 
 collect: setup ## one look at every open run: collect what has ended, send what waits; quiet when nothing is open
 	@$(PY) tools/collect.py $(ARGS)
+
+metrics: setup ## time, success, errors, tokens and money of runs (make metrics [RUN="a b"] [OUT=FILE.prom] [ARGS=--json])
+	@$(PY) -m tools.metrics $(RUN) $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+notify-test: setup ## send a test message to each channel in NOTIFY_URLS, and say which took it
+	@$(PY) -m tools.notify_test
 
 audit: setup ## verify every run on disk against journal and checksums
 	$(PY) -m tools.audit

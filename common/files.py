@@ -13,6 +13,8 @@ from typing import BinaryIO
 
 BUFFER = 1 << 18  # bytes; so that many rows of a table are one write
 
+LOG = "run.log"  # in a run's folder: what went wrong, for people; rotated ones begin with the same name
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:

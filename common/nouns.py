@@ -28,6 +28,7 @@ class Model:
     batch_cached_input: float | None = None  # its price inside a batch, where that is not `cached_input` less the discount
     cache_write_factor: float = 1.0  # what is written into a cache costs so many times the input, kept for five minutes
     cache_write_1h_factor: float = 1.0  # and for an hour
+    cache_minimum: int | None = None  # tokens from which on what a request marks is written into a cache; None: unknown
     caches_unasked: bool = False  # prompts are written into a cache whether or not the request asks for it
     reasoning: bool = False
     thinks_only_when_asked: bool = False  # a reasoning model that answers straight away unless the request asks it to think
@@ -52,8 +53,18 @@ class Limits:
 
     requests: int | None
     bytes: int | None
+    tokens: int | None = None  # prompt tokens, so that several batches fit into the host's queue
+    request_tokens: int | None = None  # prompt tokens of one request: the whole queue
     custom_id: str = r".{1,512}"  # a pattern that each request id must match whole
     temperature_max: float = 2.0
+
+
+class Quota(NamedTuple):
+    """What may stand in a host's queue at once, per model or for all of an account's; None: nobody has told us of such a limit."""
+
+    tokens: int | None = None  # prompt tokens
+    requests: int | None = None
+    source: str = ""  # who says so, for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +87,14 @@ class Host:
     requests_per_minute: int | None = None
     plans: Mapping[str, int | None] = field(default_factory=dict)  # requests per batch by the plan sold; None: no limit
     plan_variable: str = ""  # the variable that names the account's plan
+    queue_tokens: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # prompt tokens enqueued at once: tier → model id → most
+    queue_requests: Mapping[str, int] = field(default_factory=dict)  # requests enqueued at once, all models together: tier → most
+    queue_as_of: str = ""  # when those figures were read
     like: str = ""  # the host whose address variable leads here, whose facts hold and whose models run here at unknown prices
+    counts_tokens: bool = False  # it counts the prompt tokens of a request that is not sent, for nothing
     metadata: bool = True  # batches carry metadata; where they do not, the ids that are sent end in a mark
     own: bool = False  # a person's own model server: no batch API, no key, any model
+    keeps_days: int | None = None  # how long results can be had, counted from the making of a batch; None: not known
     local: bool = False  # the embedded local batch service: nothing costs, everything is simulated
 
 
@@ -110,6 +126,13 @@ class Condition(NamedTuple):
     levels: tuple[str, ...] = ()  # ids of the levels of further factors, in the experiment's order
     turns: tuple[tuple[str, str], ...] = ()  # ("user" or "assistant", text)
     attachments: tuple[Attachment, ...] = ()
+
+
+class Marks(NamedTuple):
+    """What of a request is marked so that the host keeps it in its prompt cache: up to the end of the system prompt, or of all of it."""
+
+    system: bool
+    whole: bool
 
 
 class State(StrEnum):
@@ -189,9 +212,11 @@ class Shard:
     listed: float | None = None  # of the same rows, at the synchronous list price
     wasted: float | None = None  # of `known`, what rows without a clean answer cost
     simulated: bool = False  # its rows say that they are a rehearsal's
+    used: Mapping[str, object] = field(default_factory=dict)  # what its answers used, once collected: `Used.of`; {}: not noted
     note: str = ""
     problems: tuple[Mapping[str, object], ...] = ()  # why the provider refused it, with line numbers
     asked_again: int = 0  # of standard processing: how often one of its requests may have been paid without an answer that came
+    primes: bool = False  # its requests fill the prompt cache: the others of its model wait until it has ended
     taken_from: str = ""  # the run that had asked all of it before: its answers were taken over, nothing was sent
 
 

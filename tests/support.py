@@ -74,6 +74,12 @@ class Commands:
         done = self.world.zygote.run(**job, timeout=TIMEOUT)
         return self._seen(End(done["code"], done["out"], done["err"]))
 
+    def make(self, target: str, *argv: object, env: dict[str, str] | None = None) -> End:
+        """Run what stands behind a make target in the same way."""
+        job = {"make": target, "argv": [*map(str, argv)], "env": {**self.env, **(env or {})}}
+        done = self.world.zygote.run(**job, timeout=TIMEOUT)
+        return self._seen(End(done["code"], done["out"], done["err"]))
+
     def typed(self, line: str, env: dict[str, str] | None = None) -> End:
         """Run a line `python <script> …` exactly as it stands, without the start of a Python of its own."""
         python, file, *argv = shlex.split(line)
@@ -126,6 +132,10 @@ class Started:
         """Send a signal and wait for the end."""
         self._process.send_signal(number)
         return self.ended()
+
+    def line(self) -> str:
+        """Wait for the next line that it prints."""
+        return self._process.stdout.readline()
 
     def ended(self) -> End:
         """Wait for the end."""

@@ -136,10 +136,13 @@ def litellm(model: Model) -> dict[str, object]:
     row = rows.get(model.id if model.provider in ("openai", "anthropic") else f"{model.provider}/{model.id}", {})
     per_token = {"input": "input_cost_per_token", "cached_input": "cache_read_input_token_cost", "output": "output_cost_per_token"}
     told = {key: round(row[name] * MILLION, 9) for key, name in per_token.items() if row.get(name)}
-    told |= {key: row[name] for key, name in (("retired_on", "deprecation_date"), ("replacement", "successor_model")) if row.get(name)}
+    told |= {key: row[name] for key, name in _ALIKE if row.get(name)}
     if "input" in told and row.get("input_cost_per_token_batches"):
         told["batch_discount"] = 1 - row["input_cost_per_token_batches"] / row["input_cost_per_token"]
     return told
+
+
+_ALIKE = (("retired_on", "deprecation_date"), ("replacement", "successor_model"), ("cache_minimum", "prompt_cache_min_tokens"))
 
 
 def _map(kept: dict = {}) -> dict:  # noqa: B006 read once

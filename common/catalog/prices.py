@@ -48,21 +48,11 @@ def pricing(model: Model) -> Callable[[Usage | None], float | None]:
     return price
 
 
-def standard(model: Model) -> Model:
-    """A model at the synchronous list price."""
-    return replace(model, batch_discount=0.0, batch_cached_discount=True, batch_cached_input=None)
-
-
 def as_sent(model: Model, way: str) -> Model:
     """A model at the prices of the way in which a run is sent; see `Run.way`. Own models cost nothing for each token."""
     if way == "own":
-        return replace(standard(model), input=0.0, cached_input=0.0, output=0.0)
-    return standard(model) if way else model
-
-
-def list_pricing(model: Model) -> Callable[[Usage | None], float | None]:
-    """The same at the synchronous list price: what the answer would have cost outside a batch."""
-    return pricing(standard(model))
+        return replace(at_list(model), input=0.0, cached_input=0.0, output=0.0)
+    return at_list(model) if way else model
 
 
 def cost(model: Model, usage: Usage | None) -> float | None:
@@ -70,7 +60,22 @@ def cost(model: Model, usage: Usage | None) -> float | None:
     return pricing(model)(usage)
 
 
-def ceiling(model: Model, prompt_tokens: int, max_tokens: int) -> float | None:
-    """The most that one request can cost in USD: no cache hit, all written into a cache where that is done unasked, and an
-    answer as long as its cap."""
-    return cost(model, Usage(input=prompt_tokens, output=max_tokens, written=prompt_tokens if model.caches_unasked else 0))
+def at_list(model: Model) -> Model:
+    """The model as it costs without batch: nothing off, and cached input at its own price."""
+    return replace(model, batch_discount=0.0, batch_cached_discount=True, batch_cached_input=None)
+
+
+def ceiling(model: Model, prompt_tokens: int, max_tokens: int, kept: int = 0) -> float | None:
+    """The most that one request can cost in USD: no cache hit, all written into a cache where that is done unasked, else the
+    `kept` tokens that it marks for an hour, and an answer as long as its cap."""
+    written = prompt_tokens if model.caches_unasked else 0
+    return cost(model, Usage(input=prompt_tokens, output=max_tokens, written=written, written_1h=kept))
+
+
+def caching(model: Model) -> tuple[float, float] | None:
+    """What one token costs that is written into a cache for an hour, and one that is read from it, as multiples of plain input in
+    a batch; None where that or the least that is cached is unknown."""
+    into, cached, _ = rates(model)
+    if not into or model.cached_input is None or model.cache_minimum is None:
+        return None
+    return model.cache_write_1h_factor, cached / into

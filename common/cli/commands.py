@@ -27,8 +27,10 @@ def command(script: Script, args: argparse.Namespace, arguments: Sequence[str]) 
         raise InputError("--base-url goes with --host local; a host's own address stands in its variable, such as KLUSTERAI_BASE_URL")
     if args.answers and not (args.host and catalog.hosts()[args.host].own):
         raise InputError("--answers goes with --host local; what a paid host has answered is collected from its batches")
+    if args.exact_tokens and args.live:
+        raise InputError("--exact-tokens asks the host itself: leave out --live, the prompts are the same")
     looks = bool(named or args.list)
-    with opened(script.name, script.host, args, makes_journal=not looks, calls=looks or run.sends(script, args)) as found:
+    with opened(script.name, script.host, args, makes_journal=not looks, calls=looks or run.calls(script, args)) as found:
         session = ScriptSession(**vars(found), script=script, arguments=arguments)
         if args.list:
             return status.list_all(session)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
+from common.cli.announce import announce
 from common.cli.progress import Progress
 from common.cli.session import ScriptSession
-from common.cli.text import the_sum
-from common.errors import BatchError, Busy, InputError
+from common.errors import Busy, InputError
 from common.nouns import IN_FLIGHT, Run, State
-from common.reports.notify import notify
 from common.runs.journal import Overtaken
 from common.runs.lock import InWork
 from common.runs.overview import current_summary
@@ -20,28 +21,30 @@ def drive(session: ScriptSession, found: Run, fresh: bool = False, prefix: str =
     What happens on the way is told with the `prefix`. `as_of`: the moment at which all that is answered was taken over.
     Raises BatchError; what has come is in its table all the same.
     """
-    journal, args = session.journal, session.args
-    with journal.lock(found):
-        found = journal.run(found.key)
-        session.own_account(found, is_locked=True)
-        events = journal.event_count(found)
-        ending = "is finished"
-        try:
-            _go(session, found, fresh, prefix, as_of)
-        except BatchError as error:
-            ending = f"has stopped: {error}"
-            raise
-        except KeyboardInterrupt:
-            ending = ""
-            raise
-        finally:
-            # Whatever ended it: what has been collected is there to be read.
-            summary = None if journal.event_count(found) != events else current_summary(found, journal.shards(found))
-            if summary is None or (summary["tokens"] and session.lacks_files(found)):
-                summary = session.derive(found)
-            if ending and not args.no_wait:
-                announce(session, found, ending, summary)
+    journal, summary = session.journal, None
+    try:
+        with journal.lock(found):
+            found = journal.run(found.key)
+            session.own_account(found, is_locked=True)
+            summary = _driven(session, found, fresh, prefix, as_of)
+    finally:
+        announce(journal, found, session.posts, summary, sys.exception())
     return journal.run(found.key), summary
+
+
+def _driven(session: ScriptSession, found: Run, fresh: bool, prefix: str, as_of: int | None) -> dict:
+    """Drive a run whose lock is held; returns its summary."""
+    journal = session.journal
+    events = journal.event_count(found)
+    try:
+        with session.log(found).ending():
+            _go(session, found, fresh, prefix, as_of)
+    finally:
+        # Whatever ended it: what has been collected is there to be read.
+        summary = None if journal.event_count(found) != events else current_summary(found, journal.shards(found))
+        if summary is None or (summary["tokens"] and session.lacks_files(found)):
+            summary = session.derive(found)
+    return summary
 
 
 def _go(session: ScriptSession, run: Run, fresh: bool, prefix: str, as_of: int | None) -> None:
@@ -50,7 +53,7 @@ def _go(session: ScriptSession, run: Run, fresh: bool, prefix: str, as_of: int |
     while True:
         as_of = _taken_over(session, run, prefix, as_of) if run.reuses else None  # what others send is nothing to a run that takes none
         life = session.lifecycle(run, fresh, as_of)
-        life.listen(show := Progress(run, life.shards, session.args.json, prefix))
+        life.listen(show := Progress(run, life.shards, session.args.json, prefix, session.journal))
         try:
             life.go(until_submitted=session.args.no_wait)
         except Overtaken:
@@ -109,11 +112,3 @@ def _collect(session: ScriptSession, run: Run, prefix: str) -> None:
             raise
     finally:
         show.close()
-
-
-def announce(session: ScriptSession, found: Run, ending: str, summary: dict) -> None:
-    """Tell NOTIFY_URL, if one is set, how a run has ended."""
-    text = f"{found.provider} run {found.name} {ending}. {the_sum(summary)}"
-    told = {key: summary[key] for key in ("run", "provider", "simulated", "outcomes", "cost_usd")}
-    if warning := notify(text, told):
-        session.warn(warning)

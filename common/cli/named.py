@@ -58,6 +58,15 @@ def runs_named(journal: Journal, names: Sequence[str], every: str = "all") -> li
     return list(found.values())
 
 
+def runs_meant(journal: Journal, names: Sequence[str]) -> list[Run]:
+    """The runs of these names; a study's name stands for all of its runs. Raises InputError."""
+    studies: dict[str, list[str]] = {}
+    for run in journal.runs():
+        if run.study and run.planned:
+            studies.setdefault(run.study, []).append(run.key)
+    return runs_named(journal, [key for name in names for key in studies.get(name, [name])])
+
+
 def only_run(journal: Journal, name: str) -> Run:
     """The run of that name, or of provider/name. Raises InputError when it is none, not the only one, or garbled."""
     fit = [run for run in journal.runs() if name in (run.name, run.key)]

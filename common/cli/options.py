@@ -97,6 +97,13 @@ def run_name(text: str) -> str:
     return text
 
 
+def port(text: str) -> int:
+    """A port that a person may take; 0: any that is free."""
+    if text != "0" and (not text.isascii() or not text.isdigit() or not 1024 <= int(text[:9]) <= 65_535):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a port, 1024 to 65535, or 0 for any that is free")
+    return int(text)
+
+
 # ---- options that several commands have
 
 LOCAL = flag("--local", "rehearse on the local batch service: no key, no cost, simulated answers")
@@ -114,6 +121,7 @@ def patience(default: float) -> Option:
 
 DO = (
     flag("--dry-run", "check, write the shards, show counts and price; send nothing"),
+    flag("--exact-tokens", "let the provider count the prompt tokens first: costs nothing, but sends it the prompts"),
     flag("--no-wait", "submit and return; the same command collects later"),
     option("--status", "a batch id or a run: where it stands; collects what has ended", metavar="ID"),
     option("--cancel", "a batch id or a run: stop it; finished rows are kept", metavar="ID"),
@@ -136,13 +144,14 @@ ASK = (
     option("--seed", "with --sample: another choice (default 1)", metavar="S"),
     several("--persona", "ID", "only these personas"),
     several("--text", "ID", "only these texts"),
+    flag("--prime-cache", "Claude: of requests that share a long beginning, ask one first; the others then read it from the prompt cache"),
     flag("--fresh", "ask everything anew, also what the results folder has answers to already"),
     flag("--reuse", "with --run: take over answers that are there already, as runs without a name of their own do"),
     option("--run", "a name of your own; a new one repeats the experiment afresh", type=run_name, metavar="NAME"),
 )
 HOW = (
     LOCAL,
-    option("--max-cost", "spending cap of the run (MAX_COST_USD, else 10)", type=_amount, metavar="USD"),
+    option("--max-cost", "spending cap of the run (MAX_COST_USD, else 10; with --local none unless given)", type=_amount, metavar="USD"),
     option("--parallel", "batches in flight at once (default 8)", type=count, default=8, metavar="N"),
     option(
         "--poll",
@@ -187,6 +196,7 @@ EXIT_CODES = (
 
 def parser(script: Script) -> argparse.ArgumentParser:
     """All options of a script."""
+    tier = option("--tier", "the account's usage tier, which says how much its queue holds (OPENAI_TIER, ANTHROPIC_TIER)", metavar="NAME")
     p = new_parser(
         prog=f"python {script.name}",
         description="Run an experiment through a batch API at batch price; the same command again goes on where it stopped.",
@@ -196,7 +206,7 @@ def parser(script: Script) -> argparse.ArgumentParser:
     model = several("--model", "ALIAS", f"default: those alive of {', '.join(script.group)}")
     add(p.add_argument_group("what to do"), batch, LIVE[0], *DO)
     add(p.add_argument_group("what to ask"), model, *ASK)
-    add(p.add_argument_group("how"), *LIVE[1:], *HOW)
+    add(p.add_argument_group("how"), *LIVE[1:], *HOW, tier)
     p.set_defaults(model=[])
     return p
 
@@ -211,7 +221,7 @@ def study() -> argparse.ArgumentParser:
     )
     add(
         p.add_argument_group("what to do"), flag("--batch", "submit, watch and collect (without it: the plan only)"),
-        *(one for one in DO if one.name in ("--dry-run", "--no-wait")),
+        *(one for one in DO if one.name in ("--dry-run", "--exact-tokens", "--no-wait")),
     )  # fmt: skip
     add(
         p.add_argument_group("what to ask"),
@@ -236,6 +246,7 @@ def collect() -> argparse.ArgumentParser:
     kept = ("--poll", "--grace", "--skip-invalid", "--texts", "--speed")
     add(
         p, option("--max-cost", "spending cap of each run or study (else the one that it was sent with)", type=_amount, metavar="USD"),
+        flag("--quiet", "say nothing of a run to which nothing has happened: for cron, which mails whatever is said"),
         patience(60.0), RESULTS, JSON, *(one for one in HOW if one.name in kept),
     )  # fmt: skip
     return p

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from common.cli.exits import OK
 from common.cli.export import source_of
-from common.cli.named import looked_at, runs_named
+from common.cli.named import looked_at, runs_meant
 from common.cli.session import results_folder
 from common.cli.text import SIMULATED, Voice, all_runs
 from common.errors import InputError
 from common.files import write_whole
-from common.nouns import Run
 from common.reports.facts import Facts, gather
 from common.reports.means import write_means
 from common.reports.page import page
@@ -40,21 +38,12 @@ def _page(args: argparse.Namespace, journal: Journal, results: Path) -> int:
     if not target.parent.is_dir():
         raise InputError(f"{target.parent}: no such folder; make it first, or choose another place with --out FILE")
     with ExitStack() as stack:
-        facts = gather([source_of(journal, run, stack) for run in _meant(journal, args.runs)])
+        facts = gather([source_of(journal, run, stack) for run in runs_meant(journal, args.runs)])
     write_whole(target, page(facts))
     table = target.with_suffix(".csv")
     rows = write_means(facts, table)
     _say(args, facts, target, table, rows)
     return OK
-
-
-def _meant(journal: Journal, names: Sequence[str]) -> list[Run]:
-    """The runs of these names; a study's name stands for all of its runs. Raises InputError."""
-    studies: dict[str, list[str]] = {}
-    for run in journal.runs():
-        if run.study and run.planned:
-            studies.setdefault(run.study, []).append(run.key)
-    return runs_named(journal, [key for name in names for key in studies.get(name, [name])])
 
 
 def _say(args: argparse.Namespace, facts: Facts, target: Path, table: Path, rows: int) -> None:

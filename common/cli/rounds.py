@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import suppress
+import sys
+from contextlib import nullcontext, redirect_stdout, suppress
+from io import StringIO
+from pathlib import Path
 
-from common.cli.drive import announce
+from common.cli.announce import announce, announce_error
 from common.cli.exits import OK, UNFINISHED, fail, tried
 from common.cli.progress import Progress
 from common.cli.run import code_of
 from common.cli.scripts import script_of
 from common.cli.session import ScriptSession, journal_if_any, opened, results_folder
 from common.cli.text import Voice, the_sum
+from common.errors import InputError
 from common.nouns import Run, State
 from common.runs.desk import Options
 from common.runs.journal import Overtaken
@@ -24,7 +28,12 @@ TYPED = "make collect"
 
 
 def command(args: argparse.Namespace) -> int:
-    """Look once at all open runs; returns the worst exit code of them. Says nothing where nothing is open."""
+    """Look once at all open runs; returns the worst exit code of them. Says nothing where nothing is open.
+
+    With --quiet also nothing of runs to which nothing has happened. Raises InputError.
+    """
+    if args.quiet and args.json:
+        raise InputError("--quiet would leave out what --json promises; give one of them")
     results, voice = results_folder(args.results), Voice(args.json)
     with journal_if_any(results) as journal:
         runs = [run for run in journal.runs() if is_open(journal, run)] if journal else []
@@ -36,22 +45,30 @@ def command(args: argparse.Namespace) -> int:
         voice.say(f"{key}: is sent row by row, so it goes on only by its own command")
     facts: list[dict] = []
     codes = [fail(said, UNFINISHED) for said in garbled]
-    codes += [_looked(run, args, facts) for run in runs]
+    codes += [_looked(run, args, results, facts) for run in runs]
     if args.json:
         voice.json({"runs": facts})
-    elif runs:
+    elif runs and (not args.quiet or any(fact["changed"] for fact in facts)):
         _say_left(voice, len(runs), sum(not fact["open"] for fact in facts), plans)
     return max(codes, default=OK)
 
 
-def _looked(run: Run, args: argparse.Namespace, facts: list[dict]) -> int:
+def _looked(run: Run, args: argparse.Namespace, results: Path, facts: list[dict]) -> int:
     """One look at a run; its exit code. What goes wrong is told, and is its own: the next one is looked at."""
     script = script_of(run.provider, run.host)
+    options = _options(args, run)
 
     def look() -> int:
-        with opened(script.name, script.host, _options(args, run)) as found:
-            code, fact = _advanced(ScriptSession(**vars(found), script=script, arguments=()), run)
+        said = StringIO()
+        try:
+            with redirect_stdout(said) if args.quiet else nullcontext(), opened(script.name, script.host, options) as found:
+                code, fact = _advanced(ScriptSession(**vars(found), script=script, arguments=()), run)
+        finally:
+            if error := sys.exception():
+                announce_error(results, run, error)
         facts.append(fact)
+        if fact["changed"]:
+            print(said.getvalue(), end="", flush=True)
         return code
 
     code, said = tried(look, TYPED)
@@ -67,7 +84,7 @@ def _options(args: argparse.Namespace, run: Run) -> argparse.Namespace:
 
 def _advanced(session: ScriptSession, run: Run) -> tuple[int, dict]:
     """Take a run as far as it goes without waiting for a batch; (exit code, where it stands then)."""
-    journal, summary = session.journal, None
+    journal, summary, before = session.journal, None, _standing(session, run)
     try:
         with journal.lock(run):
             summary = _advance(session, run)
@@ -75,13 +92,21 @@ def _advanced(session: ScriptSession, run: Run) -> tuple[int, dict]:
         session.say(f"{error}; left to it")
     run = journal.run(run.key)
     fact = {**run_facts(journal, run), "waiting": waiting_facts(journal, run), "open": is_open(journal, run)}
+    fact["changed"] = _standing(session, run) != before
     session.say(f"{run.provider}/{run.name}: {_stands(fact)}")
-    if summary and not fact["open"]:
+    is_done = summary is not None and not fact["open"]
+    if is_done:
         receipt = [f"  {line}" for line in receipt_lines(summary["receipt"])]
         session.say(f"  {the_sum(summary)}", *receipt, f"  table: {run.folder / 'results.csv'}")
-        announce(session, run, "is finished", summary)
+    announce(journal, run, session.posts, summary)
+    if is_done:
         return code_of(summary, no_wait=False), fact
     return (UNFINISHED if run.paused or State.OWED in fact["states"] else OK), fact
+
+
+def _standing(session: ScriptSession, run: Run) -> tuple:
+    """What differs once something has happened that a person may want to hear of; that it was looked at in vain is nothing."""
+    return session.journal.run(run.key), session.journal.states(run)
 
 
 def _advance(session: ScriptSession, run: Run) -> dict | None:
@@ -91,7 +116,8 @@ def _advance(session: ScriptSession, run: Run) -> dict | None:
     _as_told(session.args, journal.told(run))
     before = journal.event_count(run)
     try:
-        _look_and_send(session, run)
+        with session.log(run).ending():
+            _look_and_send(session, run)
     finally:
         summary = session.derive(run) if journal.event_count(run) != before else None
     return summary
@@ -105,7 +131,7 @@ def _look_and_send(session: ScriptSession, run: Run) -> None:
         for other, count in waits.items():
             session.say(f"{run.key}: {count:,} of its requests are being asked by {other}: its answers come first")
         life = session.lifecycle(run, as_of=as_of if run.reuses else None)
-        life.listen(Progress(run, life.shards, session.as_json, f"{run.key}: "))
+        life.listen(Progress(run, life.shards, session.as_json or session.args.quiet, f"{run.key}: "))
         with suppress(Overtaken):
             life.advance(submits=not waits)
             is_done = True

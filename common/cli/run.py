@@ -6,22 +6,24 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 
+from common.cli import capped
 from common.cli.drive import drive
 from common.cli.exits import OK, UNFINISHED
+from common.cli.price import price_facts, price_lines, price_table, priced
 from common.cli.scripts import Script
 from common.cli.session import ScriptSession, forgetting
 from common.cli.since import since, told_since
-from common.cli.text import SIMULATED, answers_checked, asked_again, failures, runs_table, the_sum
+from common.cli.text import SIMULATED, answers_checked, asked_again, failures, of_cache, runs_table, the_sum
 from common.cli.whose import check_models
 from common.errors import InputError
 from common.experiment.experiment import Experiment, narrow
 from common.experiment.read import load
 from common.nouns import FINAL, Pause, Run
 from common.outcomes import OWED, PAID, PENDING
-from common.providers import standard
 from common.runs.choose import as_batches, check_open, check_prices, check_source, choose_models
+from common.runs.expected import Cost
 from common.runs.money import receipt_lines
-from common.runs.overview import counted_line, current_summary, grid_of, plan_facts, waiting_facts
+from common.runs.overview import cache_is_old, counted_line, current_summary, grid_of, plan_facts, waiting_facts
 from common.runs.plan import Planned, plan
 from common.text import size, usd
 
@@ -42,8 +44,8 @@ def run(session: ScriptSession) -> int:
         return _show_plan(session, planned)
     if planned.run.imported and all(shard.state in FINAL for shard in planned.shards):
         return _finish(session, planned.run, current_summary(planned.run, planned.shards) or session.derive(planned.run))
-    _check_cap(session, planned)
-    _print_plan(session, planned)
+    capped.check(session, [planned], "this")
+    _print_plan(session, planned, priced(session, planned))
     return _finish(session, *drive(session, planned.run, planned.is_new, as_of=planned.as_of))
 
 
@@ -57,12 +59,17 @@ def asked(session: ScriptSession) -> Experiment:
     if args.fresh and args.reuse:
         raise InputError("--fresh and --reuse say opposite things; name one of them")
     whole = load(args.experiment, session.results)
-    return narrow(whole, args.trials, args.limit, args.persona, args.text, args.sample, args.seed or "1")
+    return narrow(whole, args.trials, args.limit, args.persona, args.text, args.sample, args.seed or "1", args.prime_cache)
 
 
 def sends(script: Script, args: argparse.Namespace) -> bool:
     """Whether a command that means a run sends it; else it only plans."""
     return (args.batch or args.live or not script.needs_batch) and not (args.dry_run or args.answers)
+
+
+def calls(script: Script, args: argparse.Namespace) -> bool:
+    """Whether a command that means a run speaks to its host."""
+    return sends(script, args) or args.exact_tokens
 
 
 def may_send(session: ScriptSession) -> None:
@@ -80,7 +87,8 @@ def planned_for(session: ScriptSession, experiment: Experiment, names: Sequence[
         check_source(experiment, account, args.allow_simulated)
     session.say(*(f"note: {notice}" for notice in notices))
     reuse = True if args.reuse else False if args.fresh else None
-    return plan(session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid, reuse)
+    where = (session.journal, session.provider, account, script.folder)
+    return plan(*where, experiment, models, args.run, args.skip_invalid, reuse, session.queues(models))
 
 
 def retry_failed(session: ScriptSession, name: str) -> int:
@@ -95,13 +103,7 @@ def retry_failed(session: ScriptSession, name: str) -> int:
     return _finish(session, *drive(session, found))
 
 
-def _check_cap(session: ScriptSession, planned: Planned) -> None:
-    cap, most = session.cap(), planned.ceiling
-    if most is not None and most > cap:
-        raise InputError(f"this could cost up to {usd(most)}, above the cap of {usd(cap)}; --max-cost USD raises it. Nothing was sent")
-
-
-def _plan_facts(session: ScriptSession, planned: Planned) -> dict:
+def _plan_facts(session: ScriptSession, planned: Planned, costs: Sequence[Cost]) -> dict:
     host = session.account.host
     return {
         **plan_facts(planned.run, planned.models, planned.shards, planned.ceiling),
@@ -115,12 +117,15 @@ def _plan_facts(session: ScriptSession, planned: Planned) -> dict:
         "as_batches_max_cost_usd": as_batches(planned.run, planned.shards) if session.account.way == "standard" else None,
         "taken_over_cost_usd": planned.saved,
         "asked_elsewhere": dict(planned.waits),
+        "queue": session.queues(planned.models).plan(planned.shards),
         "changed": since(session, planned),
+        **price_facts(costs),
+        "caps_that_stop_it": [stop.facts() for stop in capped.stops_of(session, [planned])],
     }
 
 
-def _print_plan(session: ScriptSession, planned: Planned) -> None:
-    found = _plan_facts(session, planned)
+def _print_plan(session: ScriptSession, planned: Planned, costs: Sequence[Cost]) -> None:
+    found = _plan_facts(session, planned, costs)
     session.say(
         f"run {found['run']} at {found['host']}: {found['requests']:,} requests in {len(found['shards'])} batches, "
         f"{size(found['bytes'])}, about {found['estimated_prompt_tokens']:,} prompt tokens{counted_line(found['prompt_tokens_counted'])}",
@@ -138,42 +143,22 @@ def _print_plan(session: ScriptSession, planned: Planned) -> None:
     for other, count in planned.waits.items():
         session.say(f"{count:,} of them are being asked by {other}: its answers are waited for, and taken over")
     if planned.is_new or not waiting_facts(session.journal, planned.run)["started"]:
-        session.say(*_price(session, planned))
+        session.say(*price_lines(session, planned, costs), *found["queue"].values())
     else:
         session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
-
-
-def _price(session: ScriptSession, planned: Planned) -> list[str]:
-    """What is sent, and what that costs at most."""
-    as_if = " (as if: nothing is paid on the local batch service)" if session.account.host.local else ""
-    most, saved, taken = planned.ceiling, planned.saved, planned.taken
-    exact = {*grid_of(planned.run)["prompt_tokens_counted"].values()} <= {"exact"}
-    prompts = "prompts as counted" if exact else "as many prompt tokens as bytes can make where they are not counted exactly"
-    of = f"at most: answers as long as their cap, nothing from a cache, {prompts}"
-    of, way = [of, *_live(session, planned)], "row by row at the full price: " * (session.account.way == "standard")
-    if not taken:
-        return [f"{way}costs at most {usd(most)}{as_if}", *of]
-    whole = None if most is None or saved is None else most + saved
-    left = planned.run.planned - taken
-    return [f"{taken:,} answered already, {left:,} to send: {way}costs at most {usd(most)} instead of {usd(whole)}{as_if}", *of]
-
-
-def _live(session: ScriptSession, planned: Planned) -> list[str]:
-    """What is different where nothing is sent in batches."""
-    way, slots = session.account.way, session.args.slots or standard.SLOTS
-    lines = [f"the same in batches: at most {usd(as_batches(planned.run, planned.shards))}"] if way == "standard" else []
-    lines += ["own models: a token costs nothing here"] if way == "own" else []
-    risk = f"at most {slots} questions in the air at once: so many may be paid twice each time that this is killed (told at the end)"
-    return [*lines, *[risk] * bool(way and not session.account.host.local)]
+        session.say(*cache_is_old(planned.shards))
+    session.say(*capped.told(session, [planned], "this"))
 
 
 def _show_plan(session: ScriptSession, planned: Planned) -> int:
     args, own = session.args, session.account.host.own
     add = ("--live" if own else "--batch") if session.script.needs_batch and not (args.batch or args.live) else ""
+    costs = priced(session, planned)
     if session.args.json:
-        session.json({**_plan_facts(session, planned), "sent": False, "to_send_add": add})
+        session.json({**_plan_facts(session, planned, costs), "sent": False, "to_send_add": add})
         return OK
-    _print_plan(session, planned)
+    _print_plan(session, planned, costs)
+    print(price_table(costs), end="\n\n")
     shown = planned.shards[:20]
     rows = [(s.path.name, s.model, f"{s.count:,}", size(s.bytes), f"{s.tokens:,}", usd(s.reserve), s.state) for s in shown]
     session.print_table(("shard", "model", "requests", "bytes", "tokens", "at most", "state"), rows)
@@ -218,7 +203,7 @@ def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
     if summary["simulated"]:
         session.say(SIMULATED)
     session.say(*answers_checked(summary))
-    session.say(the_sum(summary), *receipt_lines(summary.get("receipt", {})), *asked_again(summary))
+    session.say(the_sum(summary), *receipt_lines(summary.get("receipt", {})), *of_cache(summary), *asked_again(summary))
     session.say(f"table: {found.folder / 'results.csv'}")
     if session.wants_texts(found):
         session.say(f"texts: {found.folder / 'texts'}")

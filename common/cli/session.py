@@ -5,20 +5,23 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from common import catalog, mounts, settings
+from common.cli.announce import Teller
 from common.cli.exits import again
 from common.cli.scripts import Script
 from common.cli.text import Voice
 from common.errors import Broke, InputError, Refused
-from common.nouns import Run, Shard
+from common.nouns import Model, Run, Shard
 from common.providers import account as accounts
 from common.providers import connect, local, standard
 from common.providers.base import Provider
+from common.reports.notify import Post
+from common.reports.runlog import RunLog
 from common.results.formats import MOST_TEXTS
 from common.retry import Clock
 from common.runs.choose import models_of
@@ -28,6 +31,8 @@ from common.runs.journal import Journal
 from common.runs.lifecycle import Lifecycle
 from common.runs.lock import check_own
 from common.runs.overview import waiting_facts
+from common.runs.queue import Queues, queues
+from common.runs.spending import Caps
 
 _told: set[str] = set()  # once per command, though make status goes on as another
 LOOKS = 2  # how many of a run's newest batches a new key is tried on
@@ -118,10 +123,13 @@ class ScriptSession(Session):
     script: Script
     arguments: Sequence[str]
     clock: Clock = field(default_factory=Clock)
+    posts: list[Post] = field(default_factory=list)  # messages on their way
+    logs: dict[str, RunLog] = field(default_factory=dict)  # by run
 
-    def cap(self) -> float:
-        """The spending cap in USD; none on the local service, where nothing is paid."""
-        return float("inf") if self.account.host.local else settings.max_cost(self.args.max_cost)
+    def caps(self) -> Caps:
+        """The spending caps. On the local service, where nothing is paid, they hold if --max-cost is typed; else there are none."""
+        typed = self.args.max_cost
+        return Caps() if self.account.host.local and typed is None else Caps(settings.max_cost(typed), settings.monthly_cap())
 
     def own_account(self, run: Run, is_locked: bool = False) -> None:
         """Make sure that a run's batches are this account's; a new key of the same account takes it over.
@@ -201,12 +209,26 @@ class ScriptSession(Session):
             grace=args.grace or (2.0 if self.account.host.local or self.account.behind else 60.0),
             patience=args.patience,
             skip_invalid=args.skip_invalid,
-            max_cost=self.cap(),
+            caps=self.caps(),
         )
         models = {m.alias: m for m in models_of(run)}
         account = self.account.key_digest(self.journal.salt)
-        how = {"account": account, "fresh": fresh, "as_of": as_of, "clock": self.clock}
-        return Lifecycle(run, self.provider, self.journal, models, options, **how)
+        how = {"account": account, "fresh": fresh, "as_of": as_of, "clock": self.clock, "queues": self.queues(models.values(), run.key)}
+        life = Lifecycle(run, self.provider, self.journal, models, options, **how)
+        life.listen(self.log(run))
+        life.listen(Teller(self.journal, life, self.posts))
+        return life
+
+    def log(self, run: Run) -> RunLog:
+        """The log of a run, whose lock the caller holds."""
+        return self.logs.setdefault(run.key, RunLog(run))
+
+    def queues(self, models: Iterable[Model], run: str = "") -> Queues:
+        """What the account may have in its host's queues. Raises InputError for a limit or a tier that cannot be."""
+        account, tier = self.account.key_digest(self.journal.salt), getattr(self.args, "tier", None) or ""
+        if self.account.way:  # what is asked row by row waits in no queue of the host's
+            return Queues(self.journal, account, run, clock=self.clock)
+        return queues(self.journal, account, self.account.host, models, tier, run, self.clock)
 
     def derive(self, run: Run) -> dict:
         """Make table, texts and summary anew from what has been collected; returns the summary."""

@@ -8,21 +8,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
+from common.cli import capped
 from common.cli.drive import drive
 from common.cli.exits import INTERRUPTED, OK, UNFINISHED, fail, tried
+from common.cli.price import ENOUGH, expected_lines, price_facts, price_table, priced
 from common.cli.run import code_of, may_send, planned_for
 from common.cli.scripts import Script
 from common.cli.session import ScriptSession, forgetting, opened, results_folder
 from common.cli.since import since, told_since_all
-from common.cli.text import SIMULATED, runs_table, table, the_sum
+from common.cli.text import SIMULATED, runs_table, the_sum
 from common.cli.whose import script_for
 from common.errors import InputError
 from common.experiment.experiment import Experiment, narrow
 from common.experiment.read import load
-from common.nouns import TO_SUBMIT, Run
+from common.nouns import Run
 from common.outcomes import PENDING
 from common.retry import Clock
 from common.runs import studies
+from common.runs.expected import Cost, total
 from common.runs.money import receipt_lines
 from common.runs.overview import plan_facts, summary_of
 from common.runs.plan import Planned
@@ -54,7 +57,7 @@ def command(args: argparse.Namespace, arguments: Sequence[str]) -> int:
             return _show(first, name, sessions, planned, args)
         for script, plan in planned.items():
             planned[script] = replace(plan, run=studies.join(sessions[script].journal, plan.run, name))
-        _check_cap(first, name, planned.values())
+        capped.check(first, planned.values(), f"study {name}")
         _show(first, name, sessions, planned, args)
         return _finish(first, name, _driven(planned, args, arguments), planned)
 
@@ -90,12 +93,12 @@ def _shares(limit: int | None, parts: dict[Script, list[str]]) -> dict[Script, i
 
 
 def _part(experiment: Experiment, args: argparse.Namespace, limit: int | None) -> Experiment:
-    return narrow(experiment, args.trials, limit, args.persona, args.text)
+    return narrow(experiment, args.trials, limit, args.persona, args.text, primed=args.prime_cache)
 
 
 @contextmanager
 def _session(script: Script, args: argparse.Namespace, arguments: Sequence[str], clock: Clock | None = None) -> Iterator[ScriptSession]:
-    with opened(TYPED, script.host, args, makes_journal=True, calls=args.batch and not args.dry_run) as found:
+    with opened(TYPED, script.host, args, makes_journal=True, calls=(args.batch and not args.dry_run) or args.exact_tokens) as found:
         yield ScriptSession(**vars(found), script=script, arguments=arguments, clock=clock or Clock())
 
 
@@ -111,58 +114,55 @@ def _check_may_send(sessions: Iterable[ScriptSession]) -> None:
         raise InputError("; ".join(dict.fromkeys(wrong)))
 
 
-def _check_cap(session: ScriptSession, name: str, planned: Iterable[Planned]) -> None:
-    cap, most = session.cap(), studies.most(session.journal, planned)
-    if most is not None and most > cap:
-        raise InputError(
-            f"study {name} could cost up to {usd(most)} in all, above the cap of {usd(cap)}; --max-cost USD raises it. Nothing was sent"
-        )
-
-
 def _show(
     voice: ScriptSession, name: str, sessions: dict[Script, ScriptSession], planned: dict[Script, Planned], args: argparse.Namespace
 ) -> int:  # fmt: skip
     """The one plan, and what it may cost."""
-    local, sends = args.local, args.batch and not args.dry_run
-    ceilings = [plan.ceiling for plan in planned.values()]
-    most = None if None in ceilings else sum(ceilings)
-    changed = {script.folder: since(sessions[script], plan) for script, plan in planned.items()}
-    if args.json:
-        if not sends:
-            runs = [
-                {"provider": script.folder, **plan_facts(plan.run, plan.models, plan.shards, plan.ceiling), "taken_over": plan.taken,
-                 "changed": changed[script.folder]}
-                for script, plan in planned.items()
-            ]  # fmt: skip
-            voice.json({"study": name, "simulated": local, "max_cost_usd": most, "runs": runs, "sent": False})
+    sends = args.batch and not args.dry_run
+    if sends and args.json:
         return OK
-    rows = [row for script, plan in planned.items() for row in _plan_rows(script, plan, sessions[script].account.host.title)]
-    print(table(("provider", "host", "run", "model", "requests", "at most"), rows))
-    as_if = " (as if: nothing is paid on the local batch service)" if local else ""
-    requests, taken = sum(plan.run.planned for plan in planned.values()), sum(plan.taken for plan in planned.values())
-    there = f"{taken:,} of them answered already; " if taken else ""
+    costs = {script: priced(sessions[script], plan) for script, plan in planned.items()}
+    changed = {script.folder: since(sessions[script], plan) for script, plan in planned.items()}
+    every = [cost for of_one in costs.values() for cost in of_one]
+    if args.json:
+        runs = [
+            {"provider": script.folder, **plan_facts(plan.run, plan.models, plan.shards, plan.ceiling), "taken_over": plan.taken,
+             "changed": changed[script.folder], **price_facts(costs[script])}
+            for script, plan in planned.items()
+        ]  # fmt: skip
+        whole = {"max_cost_usd": total(cost.max_usd for cost in every), **price_facts(every)}
+        stops = [stop.facts() for stop in capped.stops_of(voice, planned.values())]
+        voice.json({"study": name, "simulated": args.local, **whole, "caps_that_stop_it": stops, "runs": runs, "sent": False})
+        return OK
+    print(price_table(every))
     voice.say(
-        f"study {name}: {requests:,} requests at {len(planned)} providers; {there}what is not sent yet costs at most {usd(most)}{as_if}",
+        *(f"{script.folder}: run {plan.run.name} at {sessions[script].account.host.title}" for script, plan in planned.items()),
+        _sum(name, planned, every, args.local),
+        *expected_lines(every, f"the script of its provider with --sample {ENOUGH} tells"),
         *told_since_all(changed),
+        *capped.told(voice, planned.values(), f"study {name}"),
     )
-    for plan in planned.values():
-        voice.say(*(f"{count:,} of them are being asked by {key}: its answers are waited for" for key, count in plan.waits.items()))
-    for script, plan in planned.items():
-        example = f", e.g. {plan.invalid[0][0]}: {plan.invalid[0][1]}" if plan.invalid else ""
-        voice.say(*[f"left out at {script.folder}: {plan.run.skipped:,} requests that cannot be sent{example}"] * bool(plan.run.skipped))
+    _say_left_out(voice, planned)
     if not sends:
         steps = ["add --batch"] * (not args.batch) + ["leave out --dry-run"] * args.dry_run
         voice.say(*forgetting(voice, [plan.run for plan in planned.values()]), f"nothing was sent; {' and '.join(steps)} to submit")
     return OK
 
 
-def _plan_rows(script: Script, plan: Planned, host: str) -> Iterator[tuple]:
-    for model in plan.models:
-        shards = [shard for shard in plan.shards if shard.model == model.alias]
-        waiting = [shard.reserve for shard in shards if shard.state in TO_SUBMIT]
-        asked = sum(shard.count for shard in shards if shard.attempt == 1)
-        most = usd(None if None in waiting else sum(waiting)) if waiting else "sent before"
-        yield script.folder, host, plan.run.name, model.alias, f"{asked:,}", most
+def _sum(name: str, planned: dict[Script, Planned], every: Iterable[Cost], local: bool) -> str:
+    as_if = " (as if: nothing is paid on the local batch service)" if local else ""
+    requests, taken = sum(plan.run.planned for plan in planned.values()), sum(plan.taken for plan in planned.values())
+    there = f"{taken:,} of them answered already; " if taken else ""
+    most = usd(total(cost.max_usd for cost in every))
+    return f"study {name}: {requests:,} requests at {len(planned)} providers; {there}what is not sent yet costs at most {most}{as_if}"
+
+
+def _say_left_out(voice: ScriptSession, planned: dict[Script, Planned]) -> None:
+    for plan in planned.values():
+        voice.say(*(f"{count:,} of them are being asked by {key}: its answers are waited for" for key, count in plan.waits.items()))
+    for script, plan in planned.items():
+        example = f", e.g. {plan.invalid[0][0]}: {plan.invalid[0][1]}" if plan.invalid else ""
+        voice.say(*[f"left out at {script.folder}: {plan.run.skipped:,} requests that cannot be sent{example}"] * bool(plan.run.skipped))
 
 
 # ---- driving

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
 
+from common.cli.announce import announce
 from common.cli.exits import OK, UNFINISHED
 from common.cli.session import ScriptSession
 from common.cli.text import SIMULATED, the_sum
@@ -31,6 +32,7 @@ def status(session: ScriptSession, name: str) -> int:
         session.own_account(run)
         looks, shards = _collect(session, run, shards)
     summary = summary_of(run)
+    announce(session.journal, run, session.posts, None)
     rows = [shard_facts(s, looks.get(s.n), time.time()) for s in shards]
     if session.args.json:
         states = session.journal.states(run)

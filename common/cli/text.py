@@ -130,6 +130,16 @@ def asked_again(summary: dict) -> list[str]:
     return [f"up to {count:,} questions may have been paid twice: in the air when a service or connection died, they were asked again"]
 
 
+def of_cache(summary: dict) -> list[str]:
+    """How many of a run's prompt tokens were read from a prompt cache, and written into one; nothing where none were."""
+    tokens = summary["tokens"]
+    if not (tokens.get("cached") or tokens.get("cache_written")):
+        return []
+    read, written, whole = tokens.get("cached", 0), tokens.get("cache_written", 0), tokens["input"]
+    share = f"{100 * read / whole:.0f} %"
+    return [f"prompt cache: of {whole:,} prompt tokens {read:,} were read from it ({share}), {written:,} written into it"]
+
+
 def all_runs(journal: Journal) -> str:
     """The table of every run in a results folder that has a summary."""
     runs = journal.runs()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from common.cli.options import JSON, LOCAL, RESULTS, add, count, flag, new_parser, option, patience, run_name
+from common.cli.options import JSON, LOCAL, RESULTS, add, count, flag, new_parser, option, patience, port, run_name, seconds
 from common.cli.scripts import Tool
 from common.results.formats import FORMATS, TABLES
 
@@ -54,8 +54,11 @@ def converter(tool: Tool) -> argparse.ArgumentParser:
 
 
 TARGETS = {
-    "status": "Where a batch or a run stands, whichever script made it; without an ID, all runs.",
+    "status": "Where a batch or a run stands, whichever script made it; without an ID, all runs, after each host was asked. "
+    "Without an ID nothing is collected, sent or noted.",
     "report": "All runs of the results folder in one table; with names, their answers as one page to open in a browser.",
+    "browse": "All answers of runs as a page of this machine's browser: filter, search, sort, side by side; nothing is sent or changed.",
+    "dashboard": "A page on this machine that shows where all runs stand and keeps itself fresh; it only reads the journal.",
     "audit": "Verify every run of the results folder against journal and checksums; exit code 1 when something is wrong.",
     "adopt": "Rebuild what the journal does not know from run folders and the host's list; sends nothing, keeps what is newer.",
     "rescore": "Score the answers of runs again by changed questions, from their raw files; nothing is sent, the old tables stay.",
@@ -65,10 +68,13 @@ TARGETS = {
     "costs": "What was paid, wasted and saved, and what is in flight, by day, run, model, persona or any factor; checked with the journal.",
     "share": "Pack one run with its raw files into one archive to give away, without keys or account, read again before it counts.",
     "new": "Write a commented starter experiment into a folder of its own, and say what to type next.",
+    "metrics": "Time, success and error rates, tokens and money of runs: a table, JSON, or a text file for Prometheus.",
+    "notify-test": "Send a test message to each channel in NOTIFY_URLS and NOTIFY_URL, and say which took it; 1 when one did not.",
     "import": "Take an archive of make share into the results folder, as a record for which nothing is sent.",
 }
 WITH_WORDS = ("rescore", "export")  # those that are typed with words behind them
-MODULES = {"import": "import_run", "costs": "cost_report"}  # where a target's file is called otherwise
+# where a target's file is called otherwise
+MODULES = {"import": "import_run", "costs": "cost_report", "notify-test": "notify_test"}
 FILES = (*WITH_WORDS, "costs")  # those that are typed as files
 
 
@@ -87,6 +93,10 @@ def target(name: str) -> argparse.ArgumentParser:
     if name == "status":
         add(
             p,
+            option("--watch", "show all runs anew every S seconds (default 10), until nothing is open or Ctrl-C",
+                   type=seconds, nargs="?", const=10.0, metavar="S"),
+            flag("--offline", "ask no host: all runs as the journal has them"),
+            flag("--all", "also the runs that ended long ago"),
             option("id", "a batch id or a run", nargs="?", metavar="ID"),
             option("more", "options of the script that made it", nargs=argparse.REMAINDER, metavar="…"),
         )
@@ -95,6 +105,20 @@ def target(name: str) -> argparse.ArgumentParser:
             p,
             option("runs", "runs, as name or provider/name, a study's name, or all; none: a table of all runs", nargs="*", metavar="RUN"),
             option("--out", "the page's file (default: report.html in the results folder)", type=Path, metavar="FILE"),
+            RESULTS, JSON,
+        )  # fmt: skip
+    elif name == "browse":
+        add(
+            p,
+            option("runs", "runs, as name or provider/name, a study's name, or all", nargs="+", metavar="RUN"),
+            option("--port", "the page's port, for links that stay (default: a free one)", type=port, default=0, metavar="N"),
+            RESULTS,
+        )
+    elif name == "metrics":
+        add(
+            p,
+            option("runs", "runs, as name or provider/name; none: all that have begun", nargs="*", metavar="RUN"),
+            option("--out", "write a text file for Prometheus, which ends in .prom", type=Path, metavar="FILE"),
             RESULTS, JSON,
         )  # fmt: skip
     elif name in WITH_WORDS:
@@ -111,6 +135,13 @@ def target(name: str) -> argparse.ArgumentParser:
             option("--csv", "write the table as CSV to FILE, or without FILE to the screen", nargs="?", const="-", metavar="FILE"),
             RESULTS, JSON,
         )  # fmt: skip
+    elif name == "dashboard":
+        add(
+            p,
+            option("--port", "where it listens (default 8791; 0: any that is free)", type=port, metavar="N"),
+            option("--host", "an address of this machine that others can reach; needs DASHBOARD_PASSWORD", metavar="ADDRESS"),
+            RESULTS,
+        )
     elif name == "share":
         add(
             p,

@@ -22,6 +22,7 @@ from common.experiment.marks import mark_of, suffix
 from common.experiment.shards import BLOCK, Request, Writer, new_tag, with_mark
 from common.nouns import Ask, Condition, Limits, Model, Shard
 from common.providers.base import Provider
+from common.providers.caching import OWN
 
 GROUP = 64  # requests that are packed at a time
 
@@ -87,10 +88,11 @@ class Plan:
         """The requests of one model's conditions that fit into a batch at all, at most GROUP and about BLOCK bytes at a time."""
         left = math.inf if at_most is None else at_most
         most_bytes = math.inf if self.limits.bytes is None else self.limits.bytes
+        most_tokens = math.inf if self.limits.request_tokens is None else self.limits.request_tokens
         legal, encode, escaped = _legal(self.limits.custom_id), self.provider.encode, orjson.dumps
         rest_of = lru_cache(4096)(ids_rest)
         model, group, size, end = None, [], 0, suffix(self._mark)
-        for condition, ask, trials, place, problem, again in conditions:
+        for condition, ask, trials, place, problem, again, _, marks, _ in conditions:
             if left <= 0:
                 break
             of_model, persona, text, system, user, temperature, levels, turns, attachments = condition
@@ -118,7 +120,16 @@ class Plan:
             if turns or attachments or ask.parameters:
                 further = self._further_tokens(condition, ask, count)
                 tokens, at_most = tokens + further.expected, at_most + further.most
-            most = most_of(at_most)
+            if tokens > most_tokens:
+                self._reject(f"{before}{trials[0]:02d}{after}", f"{tokens:,} tokens; the host's queue holds {most_tokens:,}", len(trials))
+                continue
+            kept = 0
+            if marks:
+                tail = self.provider.marked(tail, marks)
+                kept = at_most if marks.whole else at_most - second[1]
+            elif ask.parameters and OWN in tail:  # a person has written marks
+                kept = at_most
+            most = most_of(at_most, kept=kept) if kept else most_of(at_most)
             rest = rest_of(temperature, tokens, most) + ("\n" if place is None else f"\t{place}\n")
             for trial in trials:
                 custom_id = f"{before}{trial:02d}{after}"

@@ -62,6 +62,7 @@ class Experiment:
     parameters: Parameters = Parameters()
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    prompt_caching: str = "off"  # one of caching.WAYS
     columns: tuple[str, ...] | None = None  # names whose values become columns of the results; None: the usual ones
     only_texts: frozenset[str] | None = None
     limit: int | None = None
@@ -130,6 +131,7 @@ class Experiment:
             "rules": self.rules.identity if self.only or self.skip else None,
             "columns": self.columns,
             "sample": [self.sample, self.seed] if self.sample else None,
+            "prompt_caching": self.prompt_caching if self.prompt_caching != "off" else None,
         }
         return {key: value for key, value in found.items() if value}
 
@@ -142,6 +144,7 @@ def narrow(
     texts: Sequence[str] | None,
     sample: int | None = None,
     seed: str = "",
+    primed: bool = False,
 ) -> Experiment:
     """The part of an experiment that the command asks for. Raises InputError for a persona that it does not have."""
     chosen = experiment.personas
@@ -159,4 +162,5 @@ def narrow(
         seed=seed,
         personas=chosen,
         only_texts=frozenset(texts) if texts else None,
+        prompt_caching="primed" if primed else experiment.prompt_caching,
     )

@@ -16,7 +16,7 @@ from common.experiment.factors import Level, Persona
 from common.experiment.prompt import Prompt
 from common.experiment.rules import Keeps, none_left
 from common.experiment.sample import Chosen
-from common.nouns import Ask, Attachment, Condition, Host, Model
+from common.nouns import Ask, Attachment, Condition, Host, Marks, Model
 
 
 class Asked(NamedTuple):
@@ -28,6 +28,9 @@ class Asked(NamedTuple):
     place: int | None = None
     problem: str = ""
     again: bool = False  # word for word what the same model is asked of this text already
+    shared: bool = False  # its system prompt is the same for all texts
+    marks: Marks | None = None  # what of it the host is to keep in its prompt cache …
+    opens_system: bool = False  # … and whether it is the first with its system prompt
 
 
 class _Way(NamedTuple):
@@ -126,14 +129,16 @@ class Grid:
                 if self._twins:
                     again = (way.same, heat) in done
                     done.add((way.same, heat))
-                system = way.constant if way.constant is not None else way.system(row)
+                shared = way.constant is not None
+                system = way.constant if shared else way.system(row)
                 if way.turns or way.files or way.levels:
                     turns = tuple((role, prompt(row)) for role, prompt in way.turns)
                     files, problem = self._files(way.files, row) if way.files else ((), "")
                     condition = Condition(model, way.persona, text_id, system, way.user(row), heat, way.levels, turns, files)
-                    yield Asked(condition, way.ask, trials, place, problem, again)
+                    yield Asked(condition, way.ask, trials, place, problem, again, shared)
                 else:
-                    yield Asked(Condition(model, way.persona, text_id, system, way.user(row), heat), way.ask, trials, place, again=again)
+                    condition = Condition(model, way.persona, text_id, system, way.user(row), heat)
+                    yield Asked(condition, way.ask, trials, place, "", again, shared)
 
     def _files(self, prompts: Sequence[Prompt], row: Sequence[str]) -> tuple[tuple[Attachment, ...], str]:
         """What goes with the prompt, and why it cannot; a name that is empty in a row is no file."""

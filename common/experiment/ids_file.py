@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container
 from pathlib import Path
 
@@ -52,6 +53,21 @@ def dearest(shard: Shard) -> float | None:
         each = [bounds(row, shard)[1] or 0.0 for row in rows]
     total = sum(each)
     return shard.reserve * max(each) / total if total else shard.reserve
+
+
+def groups(shard: Shard, tokens: int | None, requests: int | None) -> list[set[str]]:
+    """A shard's request ids in groups of at most so many prompt tokens and requests; what is larger by itself is a group of its own."""
+    found: list[set[str]] = []
+    there = 0
+    with open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows:
+        for row in rows:
+            more = bounds(row, shard)[0]
+            if not found or there + more > (tokens or math.inf) or len(found[-1]) >= (requests or math.inf):
+                found.append(set())
+                there = 0
+            found[-1].add(row.partition("\t")[0])
+            there += more
+    return found
 
 
 def ids(shard: Shard) -> dict[str, str]:

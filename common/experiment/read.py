@@ -12,6 +12,7 @@ from pathlib import Path
 import orjson
 
 from common.errors import InputError
+from common.experiment.caching import WAYS
 from common.experiment.checks import check
 from common.experiment.data.chained import Chained, of_run
 from common.experiment.data.opened import reader_of
@@ -54,6 +55,7 @@ def load(path: Path, results: Path | None = None) -> Experiment:
         # hidden reasoning is paid from the same cap and often takes a thousand tokens alone
         reasoning_max_tokens=table.count("reasoning_max_tokens", min(8 * max_tokens, MOST)),
         reasoning_effort=table.text("reasoning_effort", "none, minimal, low, medium, high", default=""),
+        prompt_caching=_caching(table),
         **prompts,
         personas=read_personas(table, needed=any("{persona." in text for text in sources)),
         factors=read_factors(table),
@@ -92,6 +94,13 @@ def _factor(table: Table) -> float | None:
     if factor is not None and not 1 < factor <= MOST_LONGER:
         raise table.fail("cut_off_factor", f"is {factor:g}; expected a number above 1, at most {MOST_LONGER}")
     return factor
+
+
+def _caching(table: Table) -> str:
+    way = table.text("prompt_caching", "off, on or primed", default="off")
+    if way not in WAYS:
+        raise table.fail("prompt_caching", f"is {way!r}; expected off, on or primed")
+    return way
 
 
 def _prompts(table: Table) -> dict[str, object]:

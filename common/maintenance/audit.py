@@ -7,6 +7,7 @@ import hashlib
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +23,7 @@ from common.runs.journal import Journal
 
 T = TypeVar("T")
 OFTEN = 4096  # rows between two words
+HASHING = 2  # files whose checksums are taken at once
 csv.field_size_limit(sys.maxsize >> 32)
 
 
@@ -36,13 +38,15 @@ def audit(journal: Journal, run: Run, provider: Provider, told: Callable[[str], 
         yield f"{run.folder}: is gone; restore it from a backup, or type: make forget RUN={run.key} YES=1"
         return
     shards = journal.shards(run)
-    for n, shard in enumerate(shards, 1):
-        told(f"checksums of batch {n:,} of {len(shards):,}")
-        yield from _files_of(run, shard)
+    with ThreadPoolExecutor(HASHING) as pool:  # hashing lets other threads run
+        looks = [pool.submit(list, _files_of(run, shard)) for shard in shards]
+        answers = run_results(run, shards, provider.decode)
+        outcomes = Counter(result.outcome for result in _counted(answers, f"of {run.planned:,} answers are read", told))
+        for n, look in enumerate(looks, 1):
+            told(f"checksums of batch {n:,} of {len(shards):,}")
+            yield from look.result()
     if kept_sha256 := manifest_of(run.folder / "run.json").get("kept_sha256"):
         yield from _differs(run.folder / NAME, str(kept_sha256))
-    answers = run_results(run, shards, provider.decode)
-    outcomes = Counter(result.outcome for result in _counted(answers, f"of {run.planned:,} answers are read", told))
     if outcomes.total() != run.planned:
         yield f"the sum does not add up: {run.planned:,} planned, {outcomes.total():,} rows, {dict(outcomes)}"
     if any(shard.state in RESTING and not shard.taken_from for shard in shards) or (run.folder / "results.csv").exists():

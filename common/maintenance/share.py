@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 
 from common.errors import InputError
+from common.files import LOG
 from common.maintenance import extract
 from common.maintenance.archive import JOURNAL, README, Sums, pack
 from common.nouns import FINAL, Run, Shard
@@ -77,7 +78,8 @@ def _members(journal: Journal, run: Run, shards: list[Shard], with_texts: bool) 
     yield JOURNAL, _without(places, b"".join(extract.lines(journal, run)))
     for path in sorted(run.folder.rglob("*")):
         name = path.relative_to(run.folder)
-        if path.is_symlink() or not path.is_file() or path.name in _OWN or any(part.endswith((".part", SUFFIX)) for part in name.parts):
+        is_own = path.name in _OWN or path.name.startswith(LOG) or any(part.endswith((".part", SUFFIX)) for part in name.parts)
+        if path.is_symlink() or not path.is_file() or is_own:
             continue
         if with_texts or name.parts[0] != "texts":
             yield f"run/{name.as_posix()}", _without(places, path.read_bytes()) if path.name in _TELLING else path

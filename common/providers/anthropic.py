@@ -11,8 +11,9 @@ from common.nouns import Batch, Host, Model, Result, Shard, Usage
 from common.outcomes import SUCCEEDED, UNREADABLE, final_word, finish_class, row_class
 from common.providers.anthropic_attachments import attachment_problem, attachment_tokens
 from common.providers.anthropic_parameters import knows_parameter, parameter_problem, temperature_problem
-from common.providers.anthropic_requests import encode, with_cap
+from common.providers.anthropic_requests import encode, to_count, with_cap
 from common.providers.base import UNLISTED, Holding
+from common.providers.caching import marked
 from common.providers.foreign import REASON, as_text, complaint, count, identity, natural, parsed, request_id, table, unix, word
 from common.providers.http import segment
 from common.providers.sealed import Sealed
@@ -162,6 +163,7 @@ class Anthropic(SdkProvider):
     decode = staticmethod(decode)
     claims = staticmethod(claims)
     with_cap = staticmethod(with_cap)
+    takes_marks, marked = True, staticmethod(marked)
     knows_parameter = staticmethod(knows_parameter)
     parameter_problem = staticmethod(parameter_problem)
     temperature_problem = staticmethod(temperature_problem)
@@ -206,6 +208,9 @@ class Anthropic(SdkProvider):
             raise Unknown(f"batch {batch.id} has ended but offers no results yet (they are kept for 29 days)", status=404)
         # not the address that the answer names: a key goes nowhere but to the address that the user has set
         return {output: self._http.fetch(f"{self.batches}/{segment(batch.id)}/results", output)}
+
+    def count_tokens(self, line: bytes, model: Model) -> int:
+        return self._counted(self._http.post("v1/messages/count_tokens", headers(model), body=to_count(line)))
 
     def holdings(self, batch: Batch) -> list[Holding]:
         raw = self._http.get(f"{self.batches}/{segment(batch.id)}")

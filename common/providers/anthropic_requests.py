@@ -8,6 +8,7 @@ from common.nouns import Ask, Attachment, Condition
 from common.providers.asking import for_claude, in_words, merged
 
 PDF = "application/pdf"
+COUNTED = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config")  # what /v1/messages/count_tokens takes
 
 
 def encode(condition: Condition, ask: Ask) -> tuple[bytes, bytes]:
@@ -53,3 +54,9 @@ def with_cap(line: bytes, cap: int) -> bytes:
     row = orjson.loads(line)
     row["params"]["max_tokens"] = cap
     return orjson.dumps(row) + b"\n"
+
+
+def to_count(line: bytes) -> dict:
+    """As much of a request as has prompt tokens, for the endpoint that counts them."""
+    params = orjson.loads(line)["params"]
+    return {key: params[key] for key in COUNTED if key in params}

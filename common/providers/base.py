@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.errors import Refused
-from common.nouns import Ask, Attachment, Batch, Condition, Model, Result, Shard
+from common.nouns import Ask, Attachment, Batch, Condition, Marks, Model, Result, Shard
 from common.providers.checks import costs_unknown
 
 SLACK = 300.0  # seconds that a host's clock may be behind ours
@@ -56,6 +56,13 @@ class Provider(ABC):
     @abstractmethod
     def with_cap(line: bytes, cap: int) -> bytes:
         """An input line of `encode`, id and all, that asks the same with another max_tokens."""
+
+    takes_marks = False  # whether a request can mark what the host is to keep in its prompt cache
+
+    @staticmethod
+    def marked(tail: bytes, marks: Marks) -> bytes:
+        """What `encode` puts behind the id, with marks; where the host takes none, as it is."""
+        return tail
 
     @staticmethod
     def line_of(message: str) -> int:
@@ -136,6 +143,10 @@ class Provider(ABC):
         """Stream the ended batch's raw rows into the given files; returns those that exist, with their sha256 as received."""
 
     # ---- what is done seldom
+
+    def count_tokens(self, line: bytes, model: Model) -> int:
+        """How many prompt tokens an input line has, as a host with `counts_tokens` says; nothing is answered or paid."""
+        raise Refused("this host counts no tokens")
 
     def listing(self) -> Iterable[Batch]:
         """All batches of the account, newest first, page by page; none where the host does not list them."""

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from common.nouns import Batch, Model, Shard
 from common.outcomes import final_word, is_unready
+from common.providers import quota
 from common.providers.base import Holding
 from common.providers.foreign import identity, name, natural, problems, table, unix, word
 from common.providers.http import segment
 from common.providers.openai_attachments import attachment_problem, attachment_tokens
+from common.providers.openai_counting import to_count
 from common.providers.openai_parameters import knows_parameter, parameter_problem
 from common.providers.openai_requests import ENDPOINT, encode, with_cap
 from common.providers.openai_rows import claims, decode
@@ -60,7 +62,7 @@ def to_batch(raw: dict) -> Batch:
 def _refusal(problems: Sequence[Mapping[str, object]]) -> str:
     """What is to be done about a batch that failed as a whole; see `Batch.refusal`."""
     codes = {str(problem.get("code") or "") for problem in problems}
-    if LATER in codes:
+    if LATER in codes or any(quota.said(str(problem.get("message"))) for problem in problems):
         return "later"
     if problems and all(is_unready(f"{problem.get('code')}: {problem.get('message')}") for problem in problems):
         return "not ready"
@@ -126,6 +128,9 @@ class OpenAIShaped(SdkProvider):
     def download(self, batch: Batch, output: Path, errors: Path) -> dict[Path, str]:
         files = ((batch.output, output), (batch.errors_file, errors))
         return {path: self._http.fetch(f"files/{segment(file_id)}/content", path) for file_id, path in files if file_id}
+
+    def count_tokens(self, line: bytes, model: Model) -> int:
+        return self._counted(self._http.post("responses/input_tokens", body=to_count(line)))
 
     def holdings(self, batch: Batch) -> list[Holding]:
         raw = self._http.get(f"{self.batches}/{segment(batch.id)}")

@@ -11,7 +11,7 @@ import orjson
 from common.errors import Broke, Refused, Unknown
 from common.nouns import Batch, Host, Shard
 from common.providers.base import SLACK, UNLISTED, Provider
-from common.providers.foreign import name
+from common.providers.foreign import count, name
 from common.providers.http import MISSHAPEN, Http, segment
 from common.text import one_line
 
@@ -149,6 +149,10 @@ class SdkProvider(Provider):
                 raise ValueError("not a JSON object")
             return take(found)
 
+    def _counted(self, raw: bytes) -> int:
+        """The prompt tokens that an answer tells. Raises Unknown where it tells none."""
+        return self._read(raw, lambda found: _positive(found["input_tokens"]))
+
     def _named(self, raw: bytes) -> str:
         """The id in an answer to a creation."""
         return self._read(raw, _id)
@@ -156,6 +160,12 @@ class SdkProvider(Provider):
 
 def _is_deleted(said: dict) -> bool:
     return said.get("deleted") is True or ("deleted" not in said and str(said.get("type", "")).endswith("_deleted"))
+
+
+def _positive(found: object) -> int:
+    if not (said := count(found)):
+        raise ValueError("no number of tokens")
+    return said
 
 
 def _id(made: dict) -> str:

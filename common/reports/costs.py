@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from common.catalog.prices import list_pricing, pricing
+from common.catalog.prices import at_list, pricing
 from common.errors import InputError
 from common.experiment.ids_file import ceiling_of
 from common.nouns import Run, State
@@ -82,7 +82,7 @@ def _has_no_rows(batch: Batch, origin: RunOrigin | None) -> str:
 def _add_rows(found: Sums, batch: Batch, origin: RunOrigin, by: Sequence[str], decode: Decode) -> None:
     """Add each answer of a batch; what it cost is unknown where its usage was not told, or for a row that was given up."""
     shard, model = batch.shard, origin.model(batch.shard.model)
-    price_of, list_price_of = (pricing(model), list_pricing(model)) if model else (lambda usage: None,) * 2
+    price_of, list_price_of = (pricing(model), pricing(at_list(model))) if model else (lambda usage: None,) * 2
     level, unsure, seen = _levels(batch, origin, by), defaultdict(set), set()
     for result in results_of(existing(batch.run, shard.batch_id), Tally(), decode, seen, origin.asked):
         key = level(result.custom_id, result.outcome)

@@ -47,10 +47,16 @@ def joined(values: Iterable[object]) -> Html:
 def table(head: Sequence[object], rows: Iterable[Sequence[object]], caption: object = "", kind: str = "") -> Html:
     """A table that scrolls by itself where it is too wide. The first cell of a row names it; numbers and `Html` stand as they come."""
     body = [h("<tr>{}{}</tr>", h('<th scope="row">{}</th>', first), [_cell(cell) for cell in cells]) for first, *cells in rows]
-    top = [h('<th scope="col">{}</th>', cell) if cell else Html("<td></td>") for cell in head]
+    top = [_head(cell) for cell in head]
     said = h("<caption>{}</caption>", caption) if caption else ""
     inside = h("{}<thead><tr>{}</tr></thead><tbody>{}</tbody>", said, top, body)
     return h('<div class="wide" tabindex="0"><table class="{}">{}</table></div>', Html(kind), inside)
+
+
+def _head(value: object) -> Html:
+    if isinstance(value, Html) and value.startswith("<th"):
+        return value
+    return h('<th scope="col">{}</th>', value) if value else Html("<td></td>")
 
 
 def _cell(value: object) -> Html:

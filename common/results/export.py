@@ -15,7 +15,7 @@ from common.results.formats import FORMATS
 from common.results.merge import run_rows
 from common.results.origin import RunOrigin
 from common.results.raw import Decode
-from common.results.rows import Row
+from common.results.rows import BLOCK, Row
 from common.results.snippets import SNIPPETS
 from common.results.tables import Block, Blocks, Header, csv_table, in_blocks
 from common.results.tally import Tally
@@ -55,11 +55,8 @@ def export(sources: Sequence[Source], folder: Path, form: str, is_long: bool) ->
     """
     write = FORMATS[form].load_table()
     tally, once = Tally(), _Once(sources)
-    origins = [RunOrigin(source.run) for source in sources]
-    parts = [_part(origin, once.rows(source), tally, is_long) for source, origin in zip(sources, origins)]
-    header = union(part.header for part in parts)
-    blocks = (block for part in parts for block in fitted(part, header))
-    book = Codebook(header, (q for origin in origins for q in origin.questions), {**MEANINGS, **LONG_MEANINGS} if is_long else MEANINGS)
+    header, blocks, questions = _together(sources, once, tally, is_long)
+    book = Codebook(header, questions, {**MEANINGS, **LONG_MEANINGS} if is_long else MEANINGS)
     table = folder / f"data{FORMATS[form].ending}"
     folder.mkdir(parents=True)
     try:
@@ -72,6 +69,21 @@ def export(sources: Sequence[Source], folder: Path, form: str, is_long: bool) ->
     for name, text in SNIPPETS.items() if form == "csv" else ():
         (folder / name).write_text(text, encoding="utf-8")
     return Exported(table, tally, count, once.copies)
+
+
+def together(sources: Sequence[Source], tally: Tally, size: int) -> tuple[Header, Blocks, list[Question]]:
+    """The wide table of runs: its columns, its cells in blocks of `size` rows, and all questions; rows are tallied as they pass."""
+    return _together(sources, _Once(sources), tally, False, size)
+
+
+def _together(
+    sources: Sequence[Source], once: _Once, tally: Tally, is_long: bool, size: int = BLOCK
+) -> tuple[Header, Blocks, list[Question]]:
+    origins = [RunOrigin(source.run) for source in sources]
+    parts = [_part(origin, once.rows(source), tally, is_long, size) for source, origin in zip(sources, origins)]
+    header = union(part.header for part in parts)
+    blocks = (block for part in parts for block in fitted(part, header))
+    return header, blocks, [question for origin in origins for question in origin.questions]
 
 
 class _Once:
@@ -99,8 +111,8 @@ class _Once:
         return seen
 
 
-def _part(origin: RunOrigin, rows: Iterator[Row], tally: Tally, is_long: bool) -> Part:
-    part = Part(*in_blocks(tally.counting(rows), origin))
+def _part(origin: RunOrigin, rows: Iterator[Row], tally: Tally, is_long: bool, size: int) -> Part:
+    part = Part(*in_blocks(tally.counting(rows), origin, size))
     return one_per_question(part, origin.questions) if is_long else part
 
 

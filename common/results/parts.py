@@ -152,6 +152,12 @@ def _shared(run: Run) -> str:
     return repr((_VERSION, version(), names, file_sha256(run.folder / "run.json"), _stamp(run.folder / TEXTS), known))
 
 
+def made_of(run: Run, families: Sequence[Sequence[Shard]]) -> str:
+    """Stands for all that a run's rows are made of: it is another once any of that has changed."""
+    shared = _shared(run)
+    return hashlib.sha256("".join(_key(shared, run, family) for family in families).encode()).hexdigest()
+
+
 def _key(shared: str, run: Run, family: Sequence[Shard]) -> str:
     """Stands for all that the rows of a family are made of: its files, and where each of its shards stands."""
     return hashlib.sha256(repr((shared, [_made_of(run, shard) for shard in family])).encode()).hexdigest()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from common.catalog.prices import list_pricing, pricing
+from common.catalog.prices import at_list, pricing
 from common.experiment.ids_file import ceiling_of, ids
-from common.nouns import Model, Result, Run, Shard
+from common.nouns import Model, Result, Run, Shard, Usage
 from common.outcomes import PENDING, SUCCEEDED
 from common.results.checked import kinds
 from common.results.gold import Gold
@@ -56,6 +56,9 @@ class Tally:
         else:
             self.tokens["input"] += result.usage.input
             self.tokens["output"] += result.usage.output
+            if result.usage.cached or result.usage.written or result.usage.written_1h:
+                self.tokens["cached"] += result.usage.cached
+                self.tokens["cache_written"] += result.usage.written + result.usage.written_1h
 
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Count rows and pass them on."""
@@ -152,11 +155,46 @@ def results_of(
 # ---- what an ended batch brought -------------------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class Used:
+    """Tokens of answers as the provider counted them, summed: what later plans expect follows from these.
+
+    As floats, which no sum of what a host may write brings beyond what JSON holds.
+    """
+
+    answers: int = 0
+    input: float = 0.0
+    cached: float = 0.0
+    written: float = 0.0
+    written_1h: float = 0.0
+    output: float = 0.0
+    squares: float = 0.0  # of each answer's output, for their spread
+
+    def add(self, usage: Usage | None) -> None:
+        """Add one row's; one that was not run, or of which nobody tells, is no answer."""
+        if usage is None or not usage.input:
+            return
+        read, cached, said, _, written, written_1h = usage
+        self.answers += 1
+        self.input += read
+        self.cached += cached
+        self.written += written
+        self.written_1h += written_1h
+        self.output += said
+        self.squares += float(said) * said
+
+    def of(self, model: Model) -> dict[str, object]:
+        """As the journal keeps it: the sums, and the id of the model whose answers they are."""
+        return {"model": model.id, **asdict(self)}
+
+
 @dataclass
 class BatchScan:
     """One pass over a batch's raw files against what its shard had asked."""
 
     tally: Tally
+    model: Model
+    used: Used = field(default_factory=Used)
     unclean: dict[str, str] = field(default_factory=dict)  # request id → outcome, for all but the successes
     examples: dict[str, str] = field(default_factory=dict)  # the first message of each outcome
     absent: list[str] = field(default_factory=list)  # ids that no line answers
@@ -173,6 +211,7 @@ class BatchScan:
 
     def note(self, result: Result, cost: float | None, listed: float | None) -> None:
         """Keep what is to be known of this very request; `listed` is None with `cost`."""
+        self.used.add(result.usage)
         if cost is None:
             self.unpriced.add(result.custom_id)
         else:
@@ -186,8 +225,8 @@ class BatchScan:
 
 def scan(shard: Shard, run: Run, model: Model, decode: Decode) -> BatchScan:
     """Read a collected batch; its answers are not checked. Memory: the ids of one shard. Raises OSError."""
-    found, asked, seen, price_of = BatchScan(Tally(shard.count)), ids(shard), set(), pricing(model)
-    list_price_of = list_pricing(model)
+    found, asked, seen, price_of = BatchScan(Tally(shard.count), model), ids(shard), set(), pricing(model)
+    list_price_of = pricing(at_list(model))
     for result in results_of(existing(run, shard.batch_id), found.tally, decode, seen, asked):
         found.tally.add(shard.model, result, "", shard.attempt > 1)
         found.note(result, price_of(result.usage), list_price_of(result.usage))

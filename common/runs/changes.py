@@ -16,6 +16,7 @@ SHOWN = 5  # names of one kind
 _NUMBERS = ("trials", "max_tokens", "reasoning_max_tokens", "cut_off_factor", "reasoning_effort", "limit", "sample")
 _WORDS = {
     "system": "system prompt changed", "user": "prompt changed", "turns": "messages changed", "files": "attached files changed",
+    "prompt_caching": "prompt caching changed – asks the same",
     "only": "only changed", "skip": "skip changed", "columns": "columns of the table changed – asks the same",
 }  # fmt: skip
 
@@ -44,6 +45,7 @@ def _noted(run: Run) -> dict:
     """A run's record, with the number of its texts."""
     found = orjson.loads((run.folder / "record/record.json").read_bytes())
     grid = orjson.loads((run.folder / "run.json").read_bytes()).get("grid", {})
+    found["asked"].setdefault("prompt_caching", "off")  # of an earlier version
     return {**found, "rows": next((size for name, size in grid.get("factors", ()) if name == "texts"), None)}
 
 

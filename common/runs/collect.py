@@ -161,7 +161,8 @@ def _changes(found: BatchScan, absent: str, files: dict[Path, str]) -> dict:
         tally[absent] = tally.get(absent, 0) + len(found.absent)
     received = {path.name: sha256 for path, sha256 in files.items()}
     money = {"spent": found.spent, "most": found.most, "known": found.known, "listed": found.listed, "wasted": found.wasted}
-    return {"tally": tally, "absent": absent, **money, "simulated": found.tally.simulated > 0, "files": received}
+    told = {"simulated": found.tally.simulated > 0, "used": found.used.of(found.model)}
+    return {"tally": tally, "absent": absent, **money, **told, "files": received}
 
 
 def _asked_twice(shard: Shard, batch: Batch, found: BatchScan) -> dict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.nouns import IN_FLIGHT, Shard
+from common.nouns import IN_FLIGHT, RESTING, Shard
 from common.runs.desk import Desk
 
 
@@ -21,9 +21,31 @@ def parallel(desk: Desk, shard: Shard) -> str:
     return "enough batches are in flight" if desk.count(*IN_FLIGHT) >= desk.options.parallel else ""
 
 
-GATES = (stopped, one_lost_answer, parallel)
+def primed(desk: Desk, shard: Shard) -> str:
+    """What would read from the prompt cache waits until those that fill it have ended, or can get no further."""
+    first = [desk.shards[n] for n in desk.primers] if not shard.primes else []
+    waits = any(one.model == shard.model and one.state not in RESTING and not desk.memory[one.n].stuck for one in first)
+    return "the prompt cache is filled first" if waits else ""
+
+
+def queue(desk: Desk, shard: Shard) -> str:
+    """No more in the host's queue than it takes, by what all runs of the folder have there; a refusal is waited out."""
+    return desk.queues.full(shard)
+
+
+GATES = (stopped, one_lost_answer, parallel, primed)  # what the run's own shards and people decide
+
+
+def queued(desk: Desk, shard: Shard) -> bool:
+    """Whether all that a shard waits for is the host's queue: it moves without us."""
+    return not barred(desk, shard) and bool(queue(desk, shard))
 
 
 def closed(desk: Desk, shard: Shard) -> str:
     """Why a shard may not be submitted now; "" when all gates are open."""
+    return barred(desk, shard) or queue(desk, shard)
+
+
+def barred(desk: Desk, shard: Shard) -> str:
+    """Why a shard may not be submitted, the queue apart."""
     return next(filter(None, (gate(desk, shard) for gate in GATES)), "")

@@ -8,6 +8,7 @@ from hashlib import blake2b
 import orjson
 
 from common.nouns import Shard
+from common.providers.caching import unmarked
 from common.results.origin import RunOrigin
 
 BEFORE_ID = b'{"custom_id":"'  # how every line that we send begins
@@ -17,7 +18,8 @@ _MASK = (1 << 128) - 1
 def requests(shard: Shard, origin: RunOrigin) -> Iterator[tuple[int, str]]:
     """(identity of 128 bits, request id) of each request of a shard, in its order; `origin` is its run's.
 
-    Two requests have the same identity when their lines differ in the id only and they are the same trial. Raises OSError.
+    Two requests have the same identity when their lines differ in the id only, or in what of them is to be cached, and they are the
+    same trial. Raises OSError.
     """
     last, digest = b"", 0  # trials stand together and ask the same
     described = origin.of(shard)
@@ -25,5 +27,5 @@ def requests(shard: Shard, origin: RunOrigin) -> Iterator[tuple[int, str]]:
         for line, request_id in zip(lines, described.asked, strict=True):
             start = len(BEFORE_ID) + len(orjson.dumps(request_id)) - 2
             if (asked := line[start:]) != last:
-                last, digest = asked, int.from_bytes(blake2b(asked, digest_size=16).digest(), "little")
+                last, digest = asked, int.from_bytes(blake2b(unmarked(asked), digest_size=16).digest(), "little")
             yield (digest + described.trial(request_id)) & _MASK, request_id

@@ -14,6 +14,8 @@ from common.runs.journal import Journal
 from common.runs.money import is_receipt, receipt
 from common.text import iso
 
+HOUR = 3600.0  # seconds that a prompt cache is kept after its last use
+
 
 def plan_facts(run: Run, models: Sequence[Model], shards: Sequence[Shard], most: float | None) -> dict:
     """What a run asks, before any of it is sent: `most` is the USD that it can still cost at most."""
@@ -84,12 +86,26 @@ def waiting_facts(journal: Journal, run: Run) -> dict:
     return {"first": sum(shard.count for shard in waiting) - again, "again": again, "started": started}
 
 
+def began(journal: Journal, run: Run) -> bool:
+    """Whether anything of a run was sent or uploaded; as `waiting_facts` says it, without reading the shards of a large plan."""
+    return State.UPLOADED in journal.states(run) or journal.was_sent(run)
+
+
 def is_open(journal: Journal, run: Run) -> bool:
     """Whether anything of a run is out, owed or told to be sent. A plan of which nothing was begun is not, nor one that was cancelled."""
     states = set(journal.states(run))
     if states & {*IN_FLIGHT, State.OWED}:
         return True
     return bool(states & {*TO_SUBMIT}) and not run.stopped and waiting_facts(journal, run)["started"]
+
+
+def cache_is_old(shards: Sequence[Shard]) -> list[str]:
+    """What is told where shards still wait to be sent whose prompts were cached for an hour, and that hour is over."""
+    filled = max((shard.collected_at for shard in shards if shard.primes and not shard.taken_from), default=0.0)
+    waits = any(shard.state in TO_SUBMIT and not shard.primes for shard in shards)
+    if not (filled and waits) or (age := time.time() - filled) <= HOUR:
+        return []
+    return [f"the prompt cache was filled {age / HOUR:.1f} hours ago and is kept for one: what is still to be sent may find nothing there"]
 
 
 def shard_facts(shard: Shard, batch: Batch | None, now: float) -> dict:

@@ -116,9 +116,9 @@ def test_addresses(run: Commands, url: str, said: list[str]) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        (f"https://[{SECRET}", "no message was sent to NOTIFY_URL"),
-        (f"http://198.51.100.7/{SECRET}", "NOTIFY_URL is not https"),
-        (f"http://127.0.0.1:9/{SECRET}", "no message was sent to NOTIFY_URL"),
+        (f"https://[{SECRET}", "reached 0 of 1 channels; not NOTIFY_URL: "),
+        (f"http://198.51.100.7/{SECRET}", "not NOTIFY_URL: it is not https"),
+        (f"http://127.0.0.1:9/{SECRET}", "reached 0 of 1 channels; not NOTIFY_URL: "),
     ],
 )
 def test_an_address_for_messages(run: Commands, study: Callable, url: str, said: str) -> None:

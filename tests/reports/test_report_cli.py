@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
+import httpx2
 import pytest
 
 from common import cli
+from tests.basics import ROOT
 from tests.cli.scripts import MODEL, only_run
 from tests.reports.test_page import Seen, words
 from tests.support import QUICK, STUDY, Commands
@@ -110,3 +118,43 @@ def test_what_is_refused(report: Report, results: Path, tmp_path: Path) -> None:
         assert (code, out, err.count("\n")) == (2, "", 1) and expected in err
     assert not (results / "report.html").exists()
     assert report()[1].startswith("provider")
+
+
+def test_the_same_study_browsed(results: Path) -> None:
+    """The page is there until it is stopped; a second start makes no new index, and one after a change of the answers does."""
+    (lists, index), says = _browsed(results, "both"), (results / "browse").glob("*.db")
+    assert "SIMULATED" in lists[0] and lists[1].startswith("24 answers") and "24 of 24 answers" in index and 'class="banner"' in index
+    assert all(name in index for name in ("読者", "Q1_喜び", MODEL["openai"], MODEL["claude"])) and "<b>poet" not in index
+    (made,) = says
+    first = made.stat().st_mtime_ns
+    assert _browsed(results, "openai/both", "claude/both")[1] == index and made.stat().st_mtime_ns == first
+    raw = next((results / "openai/batch_results").glob("*_output.jsonl"))
+    raw.touch()
+    _browsed(results, "both")
+    assert made.stat().st_mtime_ns != first
+
+
+def _browsed(results: Path, *runs: str) -> tuple[list[str], str]:
+    """What `make browse` says, and its first page but for when it was made."""
+    words = [sys.executable, "-m", "tools.browse", *runs, "--results", str(results)]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as browsing:
+        try:
+            said = [browsing.stdout.readline() for _ in range(3)]
+            page = httpx2.get(f"{said[-1].split()[1]}?col=persona_name&col=model&col=Q1_{quote('喜び')}")
+        finally:
+            browsing.send_signal(signal.SIGINT)
+        assert (browsing.wait(10), browsing.stderr.read(), page.status_code) == (0, "", 200), said
+    return said, re.sub("as of .*?</p>", "", page.text)
+
+
+def test_what_cannot_be_browsed(results: Path, capsys: pytest.CaptureFixture) -> None:
+    """One line and exit code 2: no such run, a port that is taken, one that is none."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for argv, expected in ((("nosuch",), "make status lists"), (("all", "--port", port), f"port {port} cannot be had")):
+            code = cli.make("browse", [*argv, "--results", str(results)])
+            out, err = capsys.readouterr()
+            assert (code, out, err.count("\n")) == (2, "", 1) and expected in err
+    with pytest.raises(SystemExit):
+        cli.make("browse", ["all", "--port", "80"])
+    assert "expected a port" in capsys.readouterr().err and not (results / "browse").exists()

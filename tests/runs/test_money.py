@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.catalog.prices import list_pricing
+from common.catalog.prices import at_list, pricing
 from common.experiment.ids_file import ids_rest
 from common.nouns import Model, Run, Shard, State, Usage
 from common.results.raw import sniff
@@ -110,7 +110,7 @@ def test_rehearsals_are_marked() -> None:
 def test_the_list_price_of_what_a_cache_gave() -> None:
     """Outside a batch a cached token has its own price, also where it has none inside."""
     model = Model("m", "m", "openai", 2.0, 0.5, 8.0, 0.5)
-    assert list_pricing(model)(Usage(1_000_000, 400_000, 0)) == pytest.approx(0.6 * 2 + 0.4 * 0.5)
+    assert pricing(at_list(model))(Usage(1_000_000, 400_000, 0)) == pytest.approx(0.6 * 2 + 0.4 * 0.5)
 
 
 def test_sums_of_all_fields() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,21 +17,23 @@ from common.runs import collect, steps
 from common.runs.desk import Options
 from common.runs.journal import Journal
 from common.runs.lifecycle import Lifecycle
+from common.runs.spending import Caps
 from tests.basics import asked
 from tests.runs.toy import Host, Killed, Time, Toy
 
 MODEL = Model("m", "m-1", "toy", input=1.0, output=1.0)
-OPTIONS = Options(parallel=2, poll=10.0, grace=60.0, patience=600.0, retries=2, max_cost=100.0)
+OPTIONS = Options(parallel=2, poll=10.0, grace=60.0, patience=600.0, retries=2, caps=Caps(100.0))
 LIVES = 60  # processes that a run may use up; more means that it does not get on
 
 
 def planned(folder: Path, host: Host, requests: int) -> Run:
-    """A run of two shards on disk and in the journal."""
+    """A run of two shards on disk and in the journal; in half of them the first fills the prompt cache for the other."""
     with closing(Journal(folder)) as journal:
         run = Run("toy/r", "r", "d", "toy", "toy", "local", "e", "", folder / "toy/r", host.time.at, ("m",))
         (run.folder / "shards").mkdir(parents=True)
         plan = Plan(run=run.key, folder=run.folder / "shards", limits=Limits(-(-requests // 2), None), provider=Toy(host))
         made = list(plan.cut(asked([Condition(MODEL, "1", "t", "", "?", None)], requests, 10), 10, 1, None))
+        made[0] = replace(made[0], primes=requests % 2 == 0)
         return journal.plan(journal.save_run(run, "created"), made)
 
 

@@ -1,6 +1,7 @@
 """Runs commands of the product in real processes that can be killed at any boundary, quickly: imported once, forked often.
 
-Speaks JSON lines on stdin and stdout: {"script" or "tool" (of common.cli), "argv", "env", "kill_at", "without", "jump", "timeout"} →
+Speaks JSON lines on stdin and stdout: {"script", "tool" (of common.cli) or "make" (a target), "argv", "env", "kill_at", "without",
+"jump", "timeout"} →
 {"code" (negative: killed by that signal), "out", "err", "boundaries"}.
 """
 
@@ -22,7 +23,7 @@ from tests.basics import SCRIPTS
 from tests.torture import boundaries, clock, sabotage
 from tests.torture.world import NOT_SABOTAGED
 
-PARTS = [f"common.cli.{name}" for name in ("progress", "clean", "several", "rounds")]
+PARTS = [f"common.cli.{name}" for name in ("progress", "clean", "several", "rounds", "standing")]
 
 
 def preload() -> None:
@@ -82,7 +83,9 @@ def _child(job: dict, counter: mmap.mmap, out: int, err: int) -> None:
         boundaries.watch(counter, job.get("kill_at") or 0)
         from common import cli
 
-        if "tool" in job:
+        if "make" in job:
+            code = cli.make(job["make"], job["argv"])
+        elif "tool" in job:
             code = getattr(cli, job["tool"])(job["argv"])
         else:
             code = cli.main(importlib.import_module(job["script"]).SCRIPT, job["argv"])

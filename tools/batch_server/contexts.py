@@ -20,3 +20,4 @@ class Context:
     version: str = ""
     fate: dict | None = None
     tier: str = "batch"
+    now: float = 0.0  # when its rows run

@@ -11,13 +11,15 @@ from . import limits, shapes
 from .bending import download, page_of, with_odd
 from .errors import ApiError
 from .gate import Call, Caller, Service
-from .rows import Context, answer
+from .rows import Context, answer, prompt_tokens, texts
+from .rules import check_openai
 from .speech import Json
 from .state import Batch, File
 from .streams import STREAMED, streamed
 from .uploads import Form, read_form, read_json
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
+RESPONSES = "/v1/responses"
 BATCH_FILE_KEPT = 30 * 86400
 MODELS = (
     "gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano", "gpt-4o", "gpt-4o-mini", "gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-5.1",
@@ -251,6 +253,13 @@ def single(endpoint: str):
     return call
 
 
+async def count_tokens(caller: Caller) -> Response:
+    """POST /responses/input_tokens"""
+    body = await read_json(caller.request, 32 * 1024 * 1024)
+    check_openai(body, RESPONSES)
+    return Json({"object": "response.input_tokens", "input_tokens": prompt_tokens(texts(body, RESPONSES), body)})
+
+
 async def list_models(caller: Caller) -> Response:
     """GET /models"""
     names = KLUSTER_MODELS if caller.profile.name == "kluster" else MODELS
@@ -284,6 +293,7 @@ def routes(service: Service, profile: str) -> list[BaseRoute]:
         ("POST", "/chat/completions", "chat.completions", single("/v1/chat/completions")),
         ("POST", "/completions", "chat.completions", single("/v1/completions")),
         ("POST", "/responses", "chat.completions", single("/v1/responses")),
+        *[("POST", "/responses/input_tokens", "chat.completions", count_tokens)] * (profile == "openai"),
         ("POST", "/embeddings", "chat.completions", single("/v1/embeddings")),
         ("POST", "/moderations", "chat.completions", single("/v1/moderations")),
         ("GET", "/models", "models.list", list_models), ("GET", "/models/{model:path}", "models.list", retrieve_model),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 import orjson
 
 from . import bodies
+from .caching import cached_usage
 from .contexts import Context, Memory
 from .counting import FRAME, turn
 from .errors import ANTHROPIC_TYPES, OPENAI_TYPES, ApiError, anthropic_body, openai_body
@@ -37,6 +38,7 @@ class Outcome:
     tokens_out: int = 0
     reasoning: int = 0
     seen: list | None = None
+    kept: list = field(default_factory=list)  # beginnings of the prompt that are in the cache now, in the same form
 
 
 def texts(body: dict, endpoint: str) -> list[str]:
@@ -145,8 +147,12 @@ def _reply(body: dict, model: str, text: str, tokens_in: int, digest: bytes, tag
         error = ApiError(400, f"{context.endpoint} is not simulated by the local batch service.", code="unsupported_value")
         return Outcome(400, _error(error, context, tag), tag)
     replies, seen = replies_to(body, model, text, digest, tokens_in, pictures, context, memory, form)
-    return Outcome(200, shape(replies, model, tag, context, body), tag, tokens_in, sum(reply.tokens_out for reply in replies),
-                   sum(reply.reasoning for reply in replies), seen)
+    found = Outcome(200, shape(replies, model, tag, context, body), tag, tokens_in, sum(reply.tokens_out for reply in replies),
+                    sum(reply.reasoning for reply in replies), seen)
+    if context.profile == "anthropic" and (cached := cached_usage(body, model, tokens_in, digest, context, memory)):
+        usage, found.kept = cached
+        found.body["usage"] |= usage
+    return found
 
 
 def _list_reply(body: dict, model: str, tokens_in: int, digest: bytes, tag: str, context: Context) -> Outcome:

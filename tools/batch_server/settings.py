@@ -33,9 +33,10 @@ class Settings:
     odd_share: float = 0.06
     cut_share: float = 0.01
     heal_share: float = 0.01
+    cache_share: float = 0.5  # the vendor names 30 to 98 % for one batch
     refuse_share: float = 0.0  # a rehearsal of a whole study is to end well; --refuse-share rehearses refusals
     kluster_plan: str = "core"
-    queue_limit: int = 0
+    queue_limit: dict[str, int] = field(default_factory=dict)  # enqueued prompt tokens by model; "" is any other
     queued_requests: int = 0
     creation_rate: int = 0
     storage_bytes: int = 0
@@ -53,7 +54,8 @@ class Settings:
     @property
     def shares(self) -> dict[str, float]:
         """The shares that the rehearsal answers with, as the workers take them."""
-        return {"odd": self.odd_share, "cut": self.cut_share, "heal": self.heal_share, "refuse": self.refuse_share}
+        return {"odd": self.odd_share, "cut": self.cut_share, "heal": self.heal_share, "refuse": self.refuse_share,
+                "cache": self.cache_share}
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,9 @@ class Parts:
 
 def answer(job: dict) -> dict:
     """Answer a chunk: {"ok", "failed", "tokens_in", "tokens_out", "reasoning", "seen"}."""
-    context, memory, parts = rows.Context(**job["context"]), memory_of(job["db"]), Parts(job["base"])
+    context, look, parts = rows.Context(**job["context"]), memory_of(job["db"]), Parts(job["base"])
+    fresh: dict[str, tuple[int, int]] = {}  # what this chunk has put into the prompt cache
+    memory = lambda key: fresh.get(key) or look(key)  # noqa: E731
     anthropic, kluster = context.profile == "anthropic", context.profile == "kluster"
     ok = failed = tokens_in = tokens_out = reasoning = 0
     seen: list = []
@@ -75,6 +77,10 @@ def answer(job: dict) -> dict:
         (parts.out if anthropic or outcome.status == 200 else parts.err).write(line)
         if outcome.seen:
             seen.append(outcome.seen)
+        for key, _, until in outcome.kept:
+            if (before := look(key)) is None or before[1] <= context.now:
+                fresh[key] = 1, until
+            seen.append([key, 0, until])
         if outcome.status != 200:
             failed += 1
             continue
