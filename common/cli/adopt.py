@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 
 from common import catalog
 from common.cli.exits import OK, UNFINISHED
+from common.cli.named import way_to
 from common.cli.scripts import script_of
 from common.cli.session import results_folder
 from common.cli.text import Voice
@@ -73,5 +74,5 @@ def _lines(found: Found) -> Iterator[str]:
     yield from (f"  open: {note}" for note in found.notes)
     if found.run is not None and (found.adopted or found.is_new):
         script = script_of(found.run.provider, found.run.host).name
-        where = " --local" if found.run.address == "local" else ""
+        where = "".join(f" {word}" for word in way_to(found.run))
         yield f"  next: python {script} --status {shlex.quote(found.run.name)}{where} collects; the run's own command goes on"

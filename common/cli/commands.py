@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from common import catalog
-from common.cli import run, status
+from common.cli import rescue, run, status
 from common.cli.scripts import Script
 from common.cli.session import ScriptSession, opened
 from common.errors import InputError
@@ -36,4 +36,4 @@ def command(script: Script, args: argparse.Namespace, arguments: Sequence[str]) 
             return status.list_all(session)
         for call, name in named:
             return call(session, name)
-        return run.run(session)
+        return rescue.command(session) if args.rescue else run.run(session)

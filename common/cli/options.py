@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +15,9 @@ from common.results.formats import MOST_TEXTS
 from common.version import version
 
 EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments/literary"
+
+
+_CLOCK = re.compile(r"\d{1,2}:\d\d")
 
 
 class Option(NamedTuple):
@@ -89,6 +95,21 @@ def _amount(text: str) -> float:
 
 def _number(text: str) -> int:
     return 0 if text == "0" else count(text)
+
+
+def by(text: str, now: float | None = None) -> float:
+    """Unix seconds of a time of day, the next one that comes, or of an ISO time that is still to come; local time."""
+    here = datetime.fromtimestamp(time.time() if now is None else now)
+    try:
+        if _CLOCK.fullmatch(text):
+            found = datetime.combine(here.date(), datetime.strptime(text, "%H:%M").time())
+            return (found if found > here else found + timedelta(days=1)).timestamp()
+        moment = datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a time such as 18:00 or 2026-12-01T18:00") from None
+    if moment <= here.timestamp():
+        raise argparse.ArgumentTypeError(f"{text!r} is past")
+    return moment
 
 
 def run_name(text: str) -> str:
@@ -178,6 +199,11 @@ HOW = (
 
 LIVE = (
     flag("--live", "ask row by row, now, at the full price instead of in batches (standard processing); goes on where it stopped"),
+    option("--by", "when it is needed: 18:00 (the next), or 2026-12-01T18:00; the plan says if that is likely", type=by, metavar="TIME"),
+    Option(
+        "--rescue", "with --by: so long before (30 minutes) cancel what is unanswered, and ask it row by row at the full price",
+        {"nargs": "?", "const": 30.0, "type": seconds, "metavar": "MINUTES"},
+    ),
     option("--slots", "with --live: at most N questions in the air at once; adapts below that (default 32)", type=count, metavar="N"),
     option("--host", "another host of hosts.toml: local = your own model server, always asked row by row", choices=("local",)),
     Option(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from common.cli import capped
+from common.cli import by, capped
 from common.cli.drive import drive
 from common.cli.exits import OK, UNFINISHED
 from common.cli.price import price_facts, price_lines, price_table, priced
@@ -28,8 +28,8 @@ from common.runs.plan import Planned, plan
 from common.text import size, usd
 
 
-def run(session: ScriptSession) -> int:
-    """Plan the run that the command means; send it unless the command only asks for the plan. Returns the exit code."""
+def run(session: ScriptSession, drives: Callable[..., tuple[Run, dict]] = drive) -> int:
+    """Plan the run that the command means; send it unless the command only asks for the plan, driven by `drives`. Returns the exit code."""
     args, script = session.args, session.script
     if args.no_wait and session.account.way and not session.account.host.local:
         raise InputError("asking row by row goes on only while this command lasts; leave out --no-wait")
@@ -46,7 +46,7 @@ def run(session: ScriptSession) -> int:
         return _finish(session, planned.run, current_summary(planned.run, planned.shards) or session.derive(planned.run))
     capped.check(session, [planned], "this")
     _print_plan(session, planned, priced(session, planned))
-    return _finish(session, *drive(session, planned.run, planned.is_new, as_of=planned.as_of))
+    return _finish(session, *drives(session, planned.run, planned.is_new, as_of=planned.as_of))
 
 
 def asked(session: ScriptSession) -> Experiment:
@@ -147,7 +147,7 @@ def _print_plan(session: ScriptSession, planned: Planned, costs: Sequence[Cost])
     else:
         session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
         session.say(*cache_is_old(planned.shards))
-    session.say(*capped.told(session, [planned], "this"))
+    session.say(*capped.told(session, [planned], "this"), *by.told(session, planned))
 
 
 def _show_plan(session: ScriptSession, planned: Planned) -> int:

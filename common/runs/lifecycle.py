@@ -162,6 +162,11 @@ class Lifecycle:
         if desk.count(*FINAL) == len(desk.shards):
             raise InputError(f"run {self.run.name} has nothing left to cancel")
         desk.save_run("cancel", stopped=True)
+        return self.cancel_flying()
+
+    def cancel_flying(self) -> list[str]:
+        """Ask the host to stop every batch in flight; the run itself is not cancelled. Returns the ids of those asked."""
+        desk = self._desk
         for shard in desk.of(State.SUBMITTING):
             desk.ask(lambda shard=shard: lost.recover(desk, shard))
         flying = desk.of(State.SUBMITTED)
