@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import csv
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 from common import catalog, cli
-from common.cli import adopt, browse, costs, export, forget, metrics, notify_test, report, rescore, share, standing
+from common.cli import adopt, costs, export, forget, metrics, notify_test, report, rescore, share, standing
 from common.cli.exits import OK, UNFINISHED, guarded
 from common.cli.named import looked_at, named, way_to
 from common.cli.new import new
@@ -82,16 +83,14 @@ def _backup(args: argparse.Namespace) -> int:
     return OK
 
 
-def _dashboard(args: argparse.Namespace) -> int:
-    """A page that shows all runs."""
-    from common.cli.dashboard import command  # brings a web server
-
-    return command(args)
+def _page(name: str) -> Callable[[argparse.Namespace], int]:
+    """A command that shows a page: its module brings a web server, and is imported when it is wanted."""
+    return lambda args: importlib.import_module(f"common.cli.{name}").command(args)
 
 
 TARGETS = {
     "status": _status, "report": report.command, "audit": _audit, "backup": _backup, "adopt": adopt.command,
-    "rescore": rescore.command, "browse": browse.command, "export": export.command, "forget": forget.command, "costs": costs.command,
+    "rescore": rescore.command, "browse": _page("browse"), "export": export.command, "forget": forget.command, "costs": costs.command,
     "share": share.share_run, "import": share.import_run, "new": new,
-    "dashboard": _dashboard, "metrics": metrics.command, "notify-test": notify_test.command,
+    "dashboard": _page("dashboard"), "metrics": metrics.command, "notify-test": notify_test.command,
 }  # fmt: skip
