@@ -78,7 +78,8 @@ def _live_lines(session: ScriptSession, planned: Planned) -> list[str]:
     way, slots = session.account.way, session.args.slots or standard.SLOTS
     lines = [f"the same in batches: at most {usd(as_batches(planned.run, planned.shards))}"] if way == "standard" else []
     lines += ["own models: a token costs nothing here"] if way == "own" else []
-    risk = f"at most {slots} question{'s' * (slots != 1)} in the air at once: so many may be paid twice each time that this is killed (told at the end)"
+    air = f"{slots} question{'s' * (slots != 1)} in the air at once"
+    risk = f"at most {air}: so many may be paid twice each time that this is killed (told at the end)"
     return [*lines, *[risk] * bool(way and not session.account.host.local)]
 
 
