@@ -101,6 +101,7 @@ class Host:
     like: str = ""  # the host whose address variable leads here, whose facts hold and whose models run here at unknown prices
     counts_tokens: bool = False  # it counts the prompt tokens of a request that is not sent, for nothing
     metadata: bool = True  # batches carry metadata; where they do not, the ids that are sent end in a mark
+    own: bool = False  # a person's own model server: no batch API, no key, any model
     keeps_days: int | None = None  # how long results can be had, counted from the making of a batch; None: not known
     local: bool = False  # the embedded local batch service: nothing costs, everything is simulated
     unverified: tuple[str, ...] = ()  # figures of the row that nobody could check: told in every plan
@@ -226,6 +227,7 @@ class Shard:
     used: Mapping[str, object] = field(default_factory=dict)  # what its answers used, once collected: `Used.of`; {}: not noted
     note: str = ""
     problems: tuple[Mapping[str, object], ...] = ()  # why the provider refused it, with line numbers
+    asked_again: int = 0  # of standard processing: how often one of its requests may have been paid without an answer that came
     primes: bool = False  # its requests fill the prompt cache: the others of its model wait until it has ended
     taken_from: str = ""  # the run that had asked all of it before: its answers were taken over, nothing was sent
 
@@ -249,6 +251,7 @@ class Batch:
     tag: str = ""  # our tag in its metadata, where the API has metadata
     endpoint: str = ""  # what its requests call, where the API says so
     problems: tuple[Mapping[str, object], ...] = ()  # validation errors: code, message, param, line
+    asked_again: int = 0  # see `Shard.asked_again`
     refusal: str = ""  # of a `failed` one: "later" (queue full), "not ready" or "upload again" (its file), or "give up"
 
 
@@ -311,6 +314,7 @@ class Run:
     reuses: bool = False  # answers that the results folder has already are taken over
     mark: str = ""  # a random value from which the marks of its shards follow; "" where ids are sent without marks
     imported: float = 0.0  # when it came out of an archive, unix seconds: a record, for which nothing is sent; 0: made here
+    way: str = ""  # how it is sent and priced: "" as batches, "standard" row by row at the full price, "own" likewise at own models
     study: str = ""  # what it is part of, together with runs at other providers; "" = a run of its own
     window: str = ""  # in which its batches are asked to be done, where a person has named one
 

@@ -69,10 +69,19 @@ def dashboard_password() -> str:
 
 def is_loopback(url: str) -> bool:
     """Whether an address stays on this machine."""
+    ip = _ip(url)
+    return ip is not None and ip.is_loopback
+
+
+def is_private(url: str) -> bool:
+    """Whether an address is an IP of this machine or of a private network; a name may be anybody's, but for localhost."""
+    ip = _ip(url)
+    return ip is not None and ip.is_private and not ip.is_unspecified
+
+
+def _ip(url: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     name = urlsplit(url).hostname or ""
-    if name == "localhost":
-        return True
     try:
-        return ipaddress.ip_address(name).is_loopback
+        return ipaddress.ip_address("127.0.0.1" if name == "localhost" else name)
     except ValueError:
-        return False
+        return None

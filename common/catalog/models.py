@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from common.catalog.hosts import hosts
+from common.catalog.prices import as_sent
 from common.catalog.rows import build, load
 from common.errors import InputError
 from common.nouns import Model
@@ -83,6 +84,8 @@ def resolve(name: str, provider: str) -> tuple[Model, str]:
     """What a person typed → (Model, notice or ""). Raises InputError with the nearest aliases for an unknown name."""
     if model := find(name, provider):
         return model, ""
+    if hosts()[provider].own:
+        return Model(alias=name, id=name, provider=provider), ""
     aliases = [m.alias for m in models() if m.provider == (_lender(provider) or provider)]
     if (host := hosts().get(provider)) and host.deployments:
         return Model(alias=name, id=name, provider=provider), f"{name}: a deployment; its model's price and abilities are not known here"
@@ -102,6 +105,13 @@ def in_window(model: Model, window: str) -> Model:
     """A model as it costs in batches of another window than its host's usual one: nobody has told us."""
     host = hosts().get(model.provider)
     return replace(model, input=None, output=None) if window and host and window != host.window else model
+
+
+def of_run(name: str, provider: str, way: str, window: str = "") -> Model | None:
+    """The model that an alias of a run, else an id that the API reported, means at the run's host; at the prices of its way."""
+    host = hosts().get(provider)
+    model = resolve(name, provider)[0] if host and host.own else find(name, provider) or find_id(name, [provider])
+    return model and as_sent(in_window(model, window), way)
 
 
 def is_retired(model: Model, today: date) -> bool:

@@ -48,6 +48,13 @@ def pricing(model: Model) -> Callable[[Usage | None], float | None]:
     return price
 
 
+def as_sent(model: Model, way: str) -> Model:
+    """A model at the prices of the way in which a run is sent; see `Run.way`. Own models cost nothing for each token."""
+    if way == "own":
+        return replace(at_list(model), input=0.0, cached_input=0.0, output=0.0)
+    return at_list(model) if way else model
+
+
 def cost(model: Model, usage: Usage | None) -> float | None:
     """What one answer cost in USD at batch price, from the tokens that the provider counted."""
     return pricing(model)(usage)

@@ -20,7 +20,9 @@ def main(script: Script, argv: Sequence[str] | None = None) -> int:
 
         return command(script, args, arguments)
 
-    return _run(f"python {script.name}", options.parser(script), argv, work, "detached: submitted batches go on at the provider")
+    is_live = not {"--live", "--host"}.isdisjoint(sys.argv if argv is None else argv)
+    said = "stopped: what is in the air comes back and is kept" if is_live else "detached: submitted batches go on at the provider"
+    return _run(f"python {script.name}", options.parser(script), argv, work, said)
 
 
 def converter(name: str, argv: Sequence[str] | None = None) -> int:

@@ -7,7 +7,9 @@ import shlex
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from common import catalog
 from common.cli.exits import OK, UNFINISHED
+from common.cli.named import way_to
 from common.cli.scripts import script_of
 from common.cli.session import results_folder
 from common.cli.text import Voice
@@ -17,7 +19,7 @@ from common.maintenance.adopt import Found, adopt
 from common.maintenance.rebuild import folders
 from common.nouns import Run
 from common.providers import account as accounts
-from common.providers import local
+from common.providers import local, standard
 from common.providers.account import Account
 from common.runs.journal import Journal
 
@@ -48,10 +50,15 @@ def _account(run: Run, journal: Journal) -> Iterator[Account]:
         with local.account(host_of(run, script), journal.results) as account:
             yield account
         return
-    account = accounts.account(host_of(run, script))
+    own = catalog.hosts()[run.host].own
+    account = accounts.account(host_of(run, script), run.address if own else None)
     if account.identity != run.address:
         raise InputError(f"it was made for {run.address}; set {account.host.url_variable} to that, then make adopt again")
     accounts.check_key(account, script.name)
+    if run.way:
+        with standard.served(account, journal.results, standard.SLOTS) as account:
+            yield account
+        return
     yield account
 
 
@@ -68,5 +75,5 @@ def _lines(found: Found) -> Iterator[str]:
     yield from (f"  open: {note}" for note in found.notes)
     if found.run is not None and (found.adopted or found.is_new):
         script = script_of(found.run.provider, found.run.host).name
-        where = " --local" if found.run.address == "local" else ""
+        where = "".join(f" {word}" for word in way_to(found.run))
         yield f"  next: python {script} --status {shlex.quote(found.run.name)}{where} collects; the run's own command goes on"

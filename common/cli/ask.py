@@ -41,7 +41,9 @@ class Hosts:
         """One look at all that is out. What goes wrong at one host is its own."""
         told, groups = Told(), {}
         for stand in stands:
-            if any(out.state == State.SUBMITTED for out in stand.out):
+            if stand.run.way and stand.run.address != "local":
+                told.why_not |= {stand.run.key: "is asked row by row, so only its own command knows more"} if stand.out else {}
+            elif any(out.state == State.SUBMITTED for out in stand.out):
                 groups.setdefault((script_of(stand.run.provider, stand.run.host).host, stand.run.address), []).append(stand)
         for (host, address), group in groups.items():
             code, said = tried(lambda: self._ask(host, address, group, told), TYPED)  # noqa: B023  called at once

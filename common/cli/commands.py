@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from common.cli import run, status
+from common import catalog
+from common.cli import rescue, run, status
 from common.cli.scripts import Script
 from common.cli.session import ScriptSession, opened, results_folder
 from common.cli.where import host_for, host_of_named
@@ -21,6 +22,16 @@ def command(script: Script, args: argparse.Namespace, arguments: Sequence[str]) 
         raise InputError("--status, --cancel, --list, --retry-failed and --give-up are commands of their own; give one of them")
     if args.max_tokens and not args.retry_failed:
         raise InputError("--max-tokens goes with --retry-failed RUN; the cap of an experiment is max_tokens in its experiment.toml")
+    if args.live and args.batch:
+        raise InputError("--live and --batch say opposite things; name one of them")
+    host = catalog.hosts().get(args.host or "")
+    is_own = host is not None and host.own
+    if args.base_url and not is_own:
+        raise InputError("--base-url goes with --host local; a host's own address stands in its variable, such as KLUSTERAI_BASE_URL")
+    if args.answers and not is_own:
+        raise InputError("--answers goes with --host local; what a paid host has answered is collected from its batches")
+    if args.exact_tokens and args.live:
+        raise InputError("--exact-tokens asks the host itself: leave out --live, the prompts are the same")
     looks = bool(named or args.list)
     results = results_folder(args.results)
     of = named[0][1] if named else args.run
@@ -31,4 +42,4 @@ def command(script: Script, args: argparse.Namespace, arguments: Sequence[str]) 
             return status.list_all(session)
         for call, name in named:
             return call(session, name)
-        return run.run(session)
+        return rescue.command(session) if args.rescue else run.run(session)

@@ -85,6 +85,9 @@ def _taken_over(session: ScriptSession, run: Run, prefix: str, as_of: int | None
 
 def _wait_for(session: ScriptSession, other: Run, prefix: str) -> None:
     """Until nothing of another run is in flight; nothing of it is sent. Raises Busy where its answers cannot be had."""
+    if bool(other.way) != bool(session.account.way):
+        how = "row by row (--live)" if other.way else "in batches"
+        raise Busy(f"requests of this run are being asked {how} by {other.key}; collect those first, or ask --fresh")
     session.say(f"{prefix}waiting for the answers of {other.key}")
     try:
         with session.journal.lock(other):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
+from common import catalog
 from common.errors import InputError
 from common.maintenance.rebuild import folders
 from common.nouns import Run
@@ -31,6 +32,13 @@ def _check_there(results: Path) -> None:
     if not (results / "journal.db").exists():
         hint = "but run folders: make adopt makes it anew" if folders(results) else "so no run yet; make demo makes some"
         raise InputError(f"{results}: no journal, {hint}")
+
+
+def way_to(run: Run) -> list[str]:
+    """The options with which a script finds a run where it was sent."""
+    if run.address == "local":
+        return ["--local", *["--live"] * bool(run.way)]
+    return ["--host", run.host, "--base-url", run.address] if catalog.hosts()[run.host].own else ["--live"] * bool(run.way)
 
 
 def named(journal: Journal, name: str) -> Run:

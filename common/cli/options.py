@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +15,9 @@ from common.results.formats import MOST_TEXTS
 from common.version import version
 
 EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments/literary"
+
+
+_CLOCK = re.compile(r"\d{1,2}:\d\d")
 
 
 class Option(NamedTuple):
@@ -89,6 +95,21 @@ def _amount(text: str) -> float:
 
 def _number(text: str) -> int:
     return 0 if text == "0" else count(text)
+
+
+def by(text: str, now: float | None = None) -> float:
+    """Unix seconds of a time of day, the next one that comes, or of an ISO time that is still to come; local time."""
+    here = datetime.fromtimestamp(time.time() if now is None else now)
+    try:
+        if _CLOCK.fullmatch(text):
+            found = datetime.combine(here.date(), datetime.strptime(text, "%H:%M").time())
+            return (found if found > here else found + timedelta(days=1)).timestamp()
+        moment = datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a time such as 18:00 or 2026-12-01T18:00") from None
+    if moment <= here.timestamp():
+        raise argparse.ArgumentTypeError(f"{text!r} is past")
+    return moment
 
 
 def run_name(text: str) -> str:
@@ -179,6 +200,22 @@ HOW = (
 )
 
 
+LIVE = (
+    flag("--live", "ask row by row, now, at the full price instead of in batches (standard processing); goes on where it stopped"),
+    option("--by", "when it is needed: 18:00 (the next), or 2026-12-01T18:00; the plan says if that is likely", type=by, metavar="TIME"),
+    Option(
+        "--rescue", "with --by: so long before (30 minutes) cancel what is unanswered, and ask it row by row at the full price",
+        {"nargs": "?", "const": 30.0, "type": seconds, "metavar": "MINUTES"},
+    ),
+    option("--slots", "with --live: at most N questions in the air at once; adapts below that (default 32)", type=count, metavar="N"),
+    Option(
+        "--answers", "with --host local: take answers from files that vllm run-batch has made of the run's shards; asks nothing",
+        {"nargs": "+", "type": Path, "metavar": "FILE"},
+    ),
+    option("--base-url", "with --host local: its address, such as http://127.0.0.1:8000/v1 (LOCAL_BASE_URL)", metavar="URL"),
+)
+
+
 EXIT_CODES = (
     "Exit codes: 0 every request has an answer (with --no-wait: is sent); 1 not finished, or rows failed for good; 2 your input; "
     "3 the provider refused (key, quota); 130 detached."
@@ -196,9 +233,9 @@ def parser(script: Script) -> argparse.ArgumentParser:
     batch = flag("--batch", "submit, watch and collect" + ("" if script.needs_batch else " (the default here)"))
     usual = f"default: those alive of {', '.join(script.group)}" if script.group else "models by alias or id; make models lists them"
     model = several("--model", "ALIAS", usual)
-    add(p.add_argument_group("what to do"), batch, *DO)
+    add(p.add_argument_group("what to do"), batch, LIVE[0], *DO)
     add(p.add_argument_group("what to ask"), model, *ASK)
-    add(p.add_argument_group("how"), *HOW, tier)
+    add(p.add_argument_group("how"), *LIVE[1:], *HOW, tier)
     p.set_defaults(model=[])
     return p
 

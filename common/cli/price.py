@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from common.cli.session import ScriptSession
 from common.cli.text import table
 from common.nouns import TO_SUBMIT
+from common.providers import standard
 from common.retry import patiently
+from common.runs.choose import as_batches
 from common.runs.counting import count
 from common.runs.expected import BY_PROVIDER, BY_USE, EXACT, Cost, costs, total
 from common.runs.overview import grid_of
@@ -60,13 +62,25 @@ def price_lines(session: ScriptSession, planned: Planned, found: Sequence[Cost])
         first = f"{taken:,} answered already, {planned.run.planned - taken:,} to send: costs at most {usd(most)} instead of {usd(whole)}"
     else:
         first = f"costs at most {usd(most)}"
+    first = "row by row at the full price: " * (session.account.way == "standard") + first
     exact = {*grid_of(planned.run)["prompt_tokens_counted"].values()} <= {EXACT}
     prompts = "prompts as counted" if exact else "as many prompt tokens as bytes can make where they are not counted exactly"
     return [
         f"{first}{as_if}",
         *expected_lines(found, "" if session.args.sample else f"--sample {ENOUGH} tells"),
         f"at most: answers as long as their cap, nothing from a cache, {prompts}",
+        *_live_lines(session, planned),
     ]
+
+
+def _live_lines(session: ScriptSession, planned: Planned) -> list[str]:
+    """What is different where nothing is sent in batches."""
+    way, slots = session.account.way, session.args.slots or standard.SLOTS
+    lines = [f"the same in batches: at most {usd(as_batches(planned.run, planned.shards))}"] if way == "standard" else []
+    lines += ["own models: a token costs nothing here"] if way == "own" else []
+    air = f"{slots} question{'s' * (slots != 1)} in the air at once"
+    risk = f"at most {air}: so many may be paid twice each time that this is killed (told at the end)"
+    return [*lines, *[risk] * bool(way and not session.account.host.local)]
 
 
 def expected_lines(found: Sequence[Cost], tells: str) -> list[str]:

@@ -38,8 +38,12 @@ def command(args: argparse.Namespace) -> int:
     results, voice = results_folder(args.results), Voice(args.json)
     with journal_if_any(results) as journal:
         runs = [run for run in journal.runs() if is_open(journal, run)] if journal else []
+        live = [run.key for run in runs if run.way and run.address != "local"]
+        runs = [run for run in runs if run.key not in live]
         plans = [run.name for run in journal.runs() if not waiting_facts(journal, run)["started"]] if runs else []
         garbled = [*journal.garbled.values()] if journal else []
+    for key in live if journal else ():
+        voice.say(f"{key}: is sent row by row, so it goes on only by its own command")
     facts: list[dict] = []
     codes = [fail(said, UNFINISHED) for said in garbled]
     codes += [_looked(run, args, results, facts) for run in runs]
@@ -53,7 +57,7 @@ def command(args: argparse.Namespace) -> int:
 def _looked(run: Run, args: argparse.Namespace, results: Path, facts: list[dict]) -> int:
     """One look at a run; its exit code. What goes wrong is told, and is its own: the next one is looked at."""
     script = script_of(run.provider, run.host)
-    options = _options(args, run.address == "local")
+    options = _options(args, run)
 
     def look() -> int:
         said = StringIO()
@@ -72,10 +76,11 @@ def _looked(run: Run, args: argparse.Namespace, results: Path, facts: list[dict]
     return fail(f"{run.provider}/{run.name}: {said}", code) if said else code
 
 
-def _options(args: argparse.Namespace, is_local: bool) -> argparse.Namespace:
+def _options(args: argparse.Namespace, run: Run) -> argparse.Namespace:
     """The options of a look, with those of a script that it does not have."""
     default = Options()
-    return argparse.Namespace(**{"parallel": default.parallel, "retries": default.retries, **vars(args), "local": is_local})
+    own = {"local": run.address == "local", "live": bool(run.way)}
+    return argparse.Namespace(**{"parallel": default.parallel, "retries": default.retries, **vars(args), **own})
 
 
 def _advanced(session: ScriptSession, run: Run) -> tuple[int, dict]:

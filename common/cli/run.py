@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from common import catalog
-from common.cli import capped
+from common.cli import by, capped
 from common.cli.drive import drive
 from common.cli.exits import OK, UNFINISHED
 from common.cli.price import price_facts, price_lines, price_table, priced
 from common.cli.scripts import Script
 from common.cli.session import ScriptSession, forgetting
 from common.cli.since import since, told_since
-from common.cli.text import SIMULATED, answers_checked, failures, of_cache, runs_table, the_sum
+from common.cli.text import SIMULATED, answers_checked, asked_again, failures, of_cache, runs_table, the_sum
 from common.cli.where import elsewhere, living
 from common.cli.whose import check_models
 from common.errors import InputError
@@ -22,7 +22,7 @@ from common.experiment.experiment import Experiment, narrow
 from common.experiment.read import load
 from common.nouns import FINAL, Host, Pause, Run
 from common.outcomes import OWED, PAID, PENDING
-from common.runs.choose import check_open, check_prices, check_source, choose_models
+from common.runs.choose import as_batches, check_open, check_prices, check_source, choose_models
 from common.runs.expected import Cost
 from common.runs.money import receipt_lines
 from common.runs.overview import cache_is_old, counted_line, current_summary, grid_of, plan_facts, waiting_facts
@@ -30,21 +30,25 @@ from common.runs.plan import Planned, plan
 from common.text import one_line, size, usd
 
 
-def run(session: ScriptSession) -> int:
-    """Plan the run that the command means; send it unless the command only asks for the plan. Returns the exit code."""
+def run(session: ScriptSession, drives: Callable[..., tuple[Run, dict]] = drive) -> int:
+    """Plan the run that the command means; send it unless the command only asks for the plan, driven by `drives`. Returns the exit code."""
     args, script = session.args, session.script
+    if args.no_wait and session.account.way and not session.account.host.local:
+        raise InputError("asking row by row goes on only while this command lasts; leave out --no-wait")
     if is_sent := sends(script, args):
         may_send(session)
     experiment = asked(session)
     check_models(args.model, script, session.account, session.arguments)
     planned = planned_for(session, experiment, args.model, is_sent)
+    if args.answers:
+        return _take(session, planned.run)
     if not is_sent:
         return _show_plan(session, planned)
     if planned.run.imported and all(shard.state in FINAL for shard in planned.shards):
         return _finish(session, planned.run, current_summary(planned.run, planned.shards) or session.derive(planned.run))
     capped.check(session, [planned], "this")
     _print_plan(session, planned, priced(session, planned))
-    return _finish(session, *drive(session, planned.run, planned.is_new, as_of=planned.as_of))
+    return _finish(session, *drives(session, planned.run, planned.is_new, as_of=planned.as_of))
 
 
 def asked(session: ScriptSession) -> Experiment:
@@ -62,7 +66,7 @@ def asked(session: ScriptSession) -> Experiment:
 
 def sends(script: Script, args: argparse.Namespace) -> bool:
     """Whether a command that means a run sends it; else it only plans."""
-    return (args.batch or not script.needs_batch) and not args.dry_run
+    return (args.batch or args.live or not script.needs_batch) and not (args.dry_run or args.answers)
 
 
 def calls(script: Script, args: argparse.Namespace) -> bool:
@@ -138,6 +142,8 @@ def _plan_facts(session: ScriptSession, planned: Planned, costs: Sequence[Cost])
         "invalid": [{"custom_id": custom_id, "why": why} for custom_id, why in planned.invalid],
         **grid_of(planned.run),
         "taken_over": planned.taken,
+        "processing": session.account.way or "batch",
+        "as_batches_max_cost_usd": as_batches(planned.run, planned.shards) if session.account.way == "standard" else None,
         "taken_over_cost_usd": planned.saved,
         "asked_elsewhere": dict(planned.waits),
         "queue": session.queues(planned.models).plan(planned.shards),
@@ -170,11 +176,12 @@ def _print_plan(session: ScriptSession, planned: Planned, costs: Sequence[Cost])
     else:
         session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
         session.say(*cache_is_old(planned.shards))
-    session.say(*capped.told(session, [planned], "this"))
+    session.say(*capped.told(session, [planned], "this"), *by.told(session, planned))
 
 
 def _show_plan(session: ScriptSession, planned: Planned) -> int:
-    add = "--batch" if session.script.needs_batch and not session.args.batch else ""
+    args, own = session.args, session.account.host.own
+    add = ("--live" if own else "--batch") if session.script.needs_batch and not (args.batch or args.live) else ""
     costs = priced(session, planned)
     if session.args.json:
         session.json({**_plan_facts(session, planned, costs), "sent": False, "to_send_add": add})
@@ -203,6 +210,17 @@ def code_of(summary: dict, no_wait: bool) -> int:
     return OK if summary["adds_up"] and unclean(summary) == told else UNFINISHED
 
 
+def _take(session: ScriptSession, found: Run) -> int:
+    """Take answers from the files that the command names."""
+    with session.journal.lock(found):
+        life = session.lifecycle(found)
+        for path in session.args.answers:
+            taken, rest = life.take(path)
+            session.say(f"{path}: {taken:,} answers taken; {rest:,} are not of this run, or are here already")
+        summary = session.derive(found)
+    return _finish(session, session.journal.run(found.key), summary)
+
+
 def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
     pending, bad = summary["outcomes"].get(PENDING, 0), unclean(summary)
     owed, paid = summary["outcomes"].get(OWED, 0), sum(summary["outcomes"].get(outcome, 0) for outcome in PAID)
@@ -214,7 +232,7 @@ def _finish(session: ScriptSession, found: Run, summary: dict) -> int:
     if summary["simulated"]:
         session.say(SIMULATED)
     session.say(*answers_checked(summary))
-    session.say(the_sum(summary), *receipt_lines(summary.get("receipt", {})), *of_cache(summary))
+    session.say(the_sum(summary), *receipt_lines(summary.get("receipt", {})), *of_cache(summary), *asked_again(summary))
     session.say(f"table: {found.folder / 'results.csv'}")
     if session.wants_texts(found):
         session.say(f"texts: {found.folder / 'texts'}")

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from common import mounts, settings
+from common import catalog, mounts, settings
 from common.cli.announce import Teller
 from common.cli.exits import again
 from common.cli.scripts import Script
@@ -18,7 +18,7 @@ from common.cli.text import Voice
 from common.errors import Broke, InputError, Refused
 from common.nouns import Model, Run, Shard
 from common.providers import account as accounts
-from common.providers import connect, local
+from common.providers import connect, local, standard
 from common.providers.base import Provider
 from common.reports.notify import Post
 from common.reports.runlog import RunLog
@@ -89,7 +89,7 @@ def opened(typed: str, host: str, args: argparse.Namespace, makes_journal: bool 
     """
     folder = results_folder(args.results)
     with (
-        _account(host, args, folder, calls) as account,
+        _account(typed, host, args, folder, calls) as account,
         closing(connect(account)) as provider,
         closing(Journal(folder)) if makes_journal else journal_if_any(folder) as journal,
     ):
@@ -97,14 +97,23 @@ def opened(typed: str, host: str, args: argparse.Namespace, makes_journal: bool 
 
 
 @contextmanager
-def _account(host: str, args: argparse.Namespace, folder: Path, calls: bool) -> Iterator[accounts.Account]:
-    if args.local and not calls:
-        yield local.planning_account(host)
-    elif args.local:
-        with local.account(host, folder, getattr(args, "speed", None) or local.SPEED) as account:
-            yield account
+def _account(typed: str, host: str, args: argparse.Namespace, folder: Path, calls: bool) -> Iterator[accounts.Account]:
+    is_live = getattr(args, "live", False)
+    if args.local:
+        way = "own" if catalog.hosts()[host].own else "standard" * is_live
+        speed = getattr(args, "speed", None) or local.SPEED
+        with local.account(host, folder, speed) if calls else nullcontext(local.planning_account(host)) as account:
+            yield replace(account, way=way)
+        return
+    account = accounts.account(host, getattr(args, "base_url", None))
+    if not (is_live or account.host.own):
+        yield account
+    elif not calls:
+        yield standard.planned(account)
     else:
-        yield accounts.account(host)
+        accounts.check_key(account, typed)
+        with standard.served(account, folder, getattr(args, "slots", None) or standard.SLOTS) as account:
+            yield account
 
 
 @dataclass
@@ -133,6 +142,9 @@ class ScriptSession(Session):
             made = f"it was made for {run.address}; see {here.url_variable}, or --host {run.host}"
             hint = "add --local" if run.address == "local" else made
             raise InputError(f"run {run.name} lives elsewhere: {hint}")
+        if bool(run.way) != bool(self.account.way):
+            hint = "add --live" if run.way else "leave out --live"
+            raise InputError(f"run {run.name} is sent {'row by row, by standard processing' if run.way else 'in batches'}: {hint}")
         self.check_key()
         digest = self.account.key_digest(self.journal.salt)
         if not run.account or run.account == digest:
@@ -195,7 +207,7 @@ class ScriptSession(Session):
             parallel=args.parallel,
             poll=args.poll or (0.2 if here else 15.0),
             retries=args.retries,
-            grace=args.grace or (2.0 if self.account.host.local else 60.0),
+            grace=args.grace or (2.0 if self.account.host.local or self.account.behind else 60.0),
             patience=args.patience,
             skip_invalid=args.skip_invalid,
             caps=self.caps(),
@@ -215,6 +227,8 @@ class ScriptSession(Session):
     def queues(self, models: Iterable[Model], run: str = "") -> Queues:
         """What the account may have in its host's queues. Raises InputError for a limit or a tier that cannot be."""
         account, tier = self.account.key_digest(self.journal.salt), getattr(self.args, "tier", None) or ""
+        if self.account.way:  # what is asked row by row waits in no queue of the host's
+            return Queues(self.journal, account, run, clock=self.clock)
         return queues(self.journal, account, self.account.host, models, tier, run, self.clock)
 
     def derive(self, run: Run) -> dict:
@@ -240,8 +254,14 @@ class ScriptSession(Session):
 
     def command(self, *what: str) -> str:
         """Another command on the same results and service."""
-        where = ["--local"] * self.args.local + (["--results", self.args.results] if self.args.results else [])
+        where = ["--local"] * self.args.local + _where(self.args) + (["--results", self.args.results] if self.args.results else [])
         return again(f"python {self.typed}", [*what, *where])
+
+
+def _where(args: argparse.Namespace) -> list[str]:
+    """The options that say how and where a command's runs are sent, where they are not the usual ones."""
+    named = [(f"--{name.replace('_', '-')}", getattr(args, name, None)) for name in ("host", "base_url")]
+    return ["--live"] * getattr(args, "live", False) + [word for option, value in named if value for word in (option, value)]
 
 
 def forgetting(session: ScriptSession, runs: Sequence[Run]) -> Iterator[str]:

@@ -123,6 +123,13 @@ def the_sum(summary: dict) -> str:
     return f"{line}; it does not add up ({summary['rows']:,} rows): make audit looks closer"
 
 
+def asked_again(summary: dict) -> list[str]:
+    """What may have been paid twice, where a run was sent row by row and something died on the way."""
+    if not (count := summary.get("asked_again", 0)):
+        return []
+    return [f"up to {count:,} questions may have been paid twice: in the air when a service or connection died, they were asked again"]
+
+
 def of_cache(summary: dict) -> list[str]:
     """How many of a run's prompt tokens were read from a prompt cache, and written into one; nothing where none were."""
     tokens = summary["tokens"]

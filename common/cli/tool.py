@@ -12,7 +12,7 @@ from pathlib import Path
 from common import catalog, cli
 from common.cli import adopt, costs, export, forget, metrics, notify_test, report, rescore, share, standing
 from common.cli.exits import OK, UNFINISHED, guarded
-from common.cli.named import looked_at, named
+from common.cli.named import looked_at, named, way_to
 from common.cli.new import new
 from common.cli.progress import Patient
 from common.cli.scripts import script_of
@@ -40,8 +40,7 @@ def _status(args: argparse.Namespace) -> int:
         raise InputError("--watch, --offline and --all go with all runs; leave out the ID")
     with looked_at(results_folder()) as journal:
         found = named(journal, args.id)
-    where = ["--local"] if found.address == "local" else []
-    return cli.main(script_of(found.provider, found.host), ["--status", args.id, *where, *args.more])
+    return cli.main(script_of(found.provider, found.host), ["--status", args.id, *way_to(found), *args.more])
 
 
 def _unread(journal: Journal) -> list[str]:

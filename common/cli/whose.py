@@ -28,7 +28,7 @@ def check_models(names: Sequence[str], script: Script, account: Account, argumen
 
     At an address that is not the host's own, any id may be right: a gateway may have them all.
     """
-    if _is_elsewhere(account):
+    if _is_elsewhere(account) or account.host.own:
         return
     unknown = [name for name in names if not _alias(account.host.name, name)]
     asked = [name for name in unknown if not account.host.deployments and living(script, [name])]
@@ -52,6 +52,6 @@ def _alias(host: str, name: str) -> str:
 
 
 def _is_elsewhere(account: Account) -> bool:
-    address = account.base_url
+    address = account.address
     return not (account.host.local or is_loopback(address)) and urlsplit(address).hostname != urlsplit(account.host.base_url).hostname
 

@@ -45,6 +45,16 @@ def ceiling_of(shard: Shard, wanted: Container[str]) -> float | None:
     return shard.reserve * asked / total if total else shard.reserve
 
 
+def dearest(shard: Shard) -> float | None:
+    """USD that any one of a shard's requests can cost at most; None where a price is unknown. Raises OSError."""
+    if shard.reserve is None:
+        return None
+    with open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows:
+        each = [bounds(row, shard)[1] or 0.0 for row in rows]
+    total = sum(each)
+    return shard.reserve * max(each) / total if total else shard.reserve
+
+
 def groups(shard: Shard, tokens: int | None, requests: int | None) -> list[set[str]]:
     """A shard's request ids in groups of at most so many prompt tokens and requests; what is larger by itself is a group of its own."""
     found: list[set[str]] = []

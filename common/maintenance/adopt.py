@@ -88,7 +88,7 @@ def _take_up(journal: Journal, found: Found, host: str, opener: Opener, lists: d
 
 def _listed(run: Run, opener: Opener, lists: dict) -> list[Batch] | str:
     """All batches of the account that has the run's, oldest first, looked at once; or why that cannot be."""
-    where = (run.host, run.address)
+    where = (run.host, run.address, run.way)
     if where not in lists:
         try:
             with opener(run) as account, closing(connect(account)) as provider:

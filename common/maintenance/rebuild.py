@@ -21,7 +21,8 @@ from common.runs.overview import summary_of
 from common.runs.reuse import TAKEN, as_taken
 from common.text import one_line
 
-NO_RUNS = ("backups", "local_service", "shared")
+WAYS = ("standard", "own")  # beside batches; see `Run.way`
+NO_RUNS = ("backups", "local_service", "standard_service", "shared")
 _MISREAD = (ValueError, TypeError, LookupError, AttributeError)  # what a garbled file makes of reading it
 
 
@@ -47,7 +48,8 @@ def run_of(folder: Path, host: str) -> Run:
         created_at=float(created) if type(created) in (int, float) else path.stat().st_mtime,
         mark=found["mark"] if isinstance(found.get("mark"), str) else "",
         models=tuple(found["models"]), named=bool(named), longer=float(longer) if type(longer) in (int, float) else None,
-        reuses=told.get("reuses") is True, study=str(found.get("study") or ""), window=str(told.get("window") or ""),
+        reuses=told.get("reuses") is True, way=told["way"] if told.get("way") in WAYS else "", study=str(found.get("study") or ""),
+        window=str(told.get("window") or ""),
         skipped=told["skipped"] if type(told.get("skipped")) is int else 0,
         imported=float(told["imported"]) if type(told.get("imported")) in (int, float) else 0.0,
     )  # fmt: skip

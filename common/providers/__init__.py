@@ -18,4 +18,4 @@ APIS: dict[str, type[Provider]] = {"openai": OpenAIShaped, "anthropic": Anthropi
 
 def connect(account: Account) -> Provider:
     """The provider that speaks an account's shape; nothing is sent yet."""
-    return APIS[account.host.api](account.host, account.base_url, account.key, account.headers)
+    return APIS[account.host.api](account.host, account.base_url, account.token or account.key, {} if account.token else account.headers)

@@ -12,7 +12,10 @@ from urllib.parse import SplitResult, urlsplit
 from common import catalog
 from common.errors import InputError
 from common.nouns import Host
-from common.settings import is_loopback
+from common.settings import is_loopback, is_private
+
+OWN_SERVER = "http://127.0.0.1:8000/v1"
+NO_KEY = "none"  # what is sent to own servers as a key: they need none
 
 
 @dataclass(frozen=True)
@@ -23,32 +26,43 @@ class Account:
     base_url: str
     key: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)  # what the account wants sent along, such as its project
+    way: str = ""  # how its runs are sent; see `Run.way`
+    behind: str = ""  # the host's own address, where `base_url` is that of a service of ours in front of it …
+    token: str = field(default="", repr=False)  # … and what that service takes for a key: the key itself goes no further than it
+
+    @property
+    def address(self) -> str:
+        """Where the questions go in the end."""
+        return self.behind or self.base_url
 
     @property
     def identity(self) -> str:
         """What a run is bound to besides its experiment: the address, or "local" for the embedded service."""
-        return "local" if self.host.local else self.base_url.rstrip("/")
+        return "local" if self.host.local else self.address.rstrip("/")
 
     def key_digest(self, salt: bytes) -> str:
         """A salted digest by which the same key is known again; nothing of the key can be read from it."""
         return hashlib.scrypt(self.key.encode(), salt=salt, n=1024, r=8, p=1, dklen=16).hex()
 
 
-def account(host_name: str) -> Account:
-    """The account that the environment describes for a host of hosts.toml, its key still unchecked.
+def account(host_name: str, base_url: str | None = None) -> Account:
+    """The account that the environment describes for a host of hosts.toml, its key still unchecked; `base_url`: at that address.
 
     Raises InputError for an address that cannot be used.
     """
     host = catalog.hosts()[host_name]
-    base_url = _said(host.url_variable) or _filled(host.base_url)
+    base_url = base_url or _said(host.url_variable) or _filled(host.base_url)
     host = host if "{" not in host.base_url else replace(host, base_url=base_url)
     parts = _parts(base_url)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InputError(f"{host.url_variable} is {_without_login(base_url)!r}; expected an address such as {host.base_url}")
+        raise InputError(f"{host.url_variable} is {_without_login(base_url)!r}; expected an address such as {host.base_url or OWN_SERVER}")
     if parts.username or parts.password:
         raise InputError(f"{host.url_variable} holds a user name or password; put the key into {host.key_variable} instead")
-    if parts.scheme == "http" and not is_loopback(base_url):
+    is_near = is_private(base_url) if host.own and not os.environ.get(host.key_variable) else is_loopback(base_url)
+    if parts.scheme == "http" and not is_near:
         raise InputError(f"{host.url_variable} is plain http to {parts.hostname}: the key would travel in clear; use https")
+    if host.own:
+        return Account(host, base_url, os.environ.get(host.key_variable, "").strip() or NO_KEY, way=_own_way(base_url))
     if parts.hostname != urlsplit(host.base_url).hostname:
         # another service behind the same variables: its own row if we know one, else no more than the shape is known
         title = f"{host.title}-shaped host {parts.netloc}"
@@ -81,6 +95,11 @@ def _filled(address: str) -> str:
             raise InputError(f"{said}: put the name that stands in {address} into .env, without dots")
         address = address.replace(f"{{{variable}}}", value)
     return address
+
+
+def _own_way(base_url: str) -> str:
+    """Own models cost nothing; what answers at a public address may be anybody's, at a price that nobody has told us."""
+    return "own" if is_private(base_url) else "standard"
 
 
 def _headers(host: Host) -> dict[str, str]:

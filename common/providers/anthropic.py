@@ -127,6 +127,7 @@ def to_batch(raw: dict) -> Batch:
         output=one_line(raw.get("results_url") or "", REASON),
         created_at=unix(raw.get("created_at")),
         expires_at=unix(raw.get("expires_at")),
+        asked_again=natural(raw.get("asked_again")),
     )
 
 

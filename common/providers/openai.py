@@ -59,6 +59,7 @@ def to_batch(raw: dict, words: Mapping[str, str] = MappingProxyType({})) -> Batc
         endpoint=word(raw.get("endpoint")),
         problems=why,
         refusal=_refusal(why) if failed else "",
+        asked_again=natural(raw.get("asked_again")),
     )
 
 

@@ -188,7 +188,7 @@ class RunOrigin:
         self._personas, self._texts, self._models = manifest["personas"], manifest["texts"], manifest["models"]
         factors = manifest.get("factors", {}).values()
         self._parse = id_parser(((persona, model) for persona in self._personas for model in self._models), factors)
-        self._host, self._window = run.host, run.window
+        self._host, self._way, self._window = run.host, run.way, run.window
         self._cells = Cells(manifest, run.folder)
         self.kept, self.kept_names = self._cells.headers, self._cells.names
         self.of_rehearsed = bool(manifest.get("simulated_texts"))
@@ -208,8 +208,7 @@ class RunOrigin:
 
     def model(self, name: str) -> Model | None:
         """The catalog's row of an alias at this run's host, else of the id that the API reported."""
-        found = catalog.find(name, self._host) or catalog.find_id(name, [self._host])
-        return found and catalog.in_window(found, self._window)
+        return catalog.of_run(name, self._host, self._way, self._window)
 
     def describe(self, request_id: str) -> Meta:
         """What a request id stands for."""

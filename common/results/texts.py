@@ -95,7 +95,7 @@ class _Headers:
     def _make(self, meta: Meta, model_id: str) -> tuple[str, str]:
         model = self._model_of(meta.model or model_id) or self._model_of(model_id)
         into, _, out = rates(model) if model else (None, None, None)
-        price = "unknown" if into is None else f"{into:g} input, {out:g} output (USD per 1M tokens in a batch)"
+        price = "unknown" if into is None else f"{into:g} input, {out:g} output (USD per 1M tokens, as sent)"
         front = (
             f"Text: {_one_line(meta.text, meta.text_title)}\n"
             f"Model: {_one_line(meta.model or model_id, model_id if model_id != meta.model else '')}\n"

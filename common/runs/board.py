@@ -82,6 +82,8 @@ def board(journal: Journal, now: float | None = None, memory: Memory | None = No
 def ends(journal: Journal, pace: Pace, stand: Stand, now: float, looks: Mapping[str, Batch] | None = None) -> Estimate:
     """When all batches of a run are likely to have ended; `looks`: the batches by id, where the host was asked."""
     run, looks = stand.run, looks or {}
+    if run.way and run.address != "local":
+        return Estimate(None, None, None, "asked row by row while its command lasts")
     if owed := stand.states.get(State.OWED):
         return Estimate(None, None, None, f"{owed} owed by the provider")
     if stand.waiting and (run.paused or run.stopped):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from common import catalog
+from common.catalog.prices import as_sent
 from common.errors import InputError
 from common.experiment.experiment import Experiment
-from common.nouns import Model, Run
+from common.nouns import TO_SUBMIT, Model, Run, Shard
 from common.providers.account import Account
 from common.settings import is_loopback
 
@@ -26,7 +27,7 @@ def choose_models(names: Sequence[str], group: Sequence[str], account: Account, 
         known = f"{host.title} is not known to have any of {', '.join(group)}" if group else f"{host.title} has no usual models"
         raise InputError(f"{known}; name models with --model (make models lists them)")
     if not names and alive:
-        return alive, []
+        return [as_sent(model, account.way) for model in alive], []
     names = names or [m.alias for m in members]
     models, notices = [], []
     for name in dict.fromkeys(names):
@@ -41,18 +42,25 @@ def choose_models(names: Sequence[str], group: Sequence[str], account: Account, 
             if judged:
                 raise InputError(f"{name} was retired on {model.retired_on}{instead} (--allow-retired sends it all the same)")
             notices.append(f"{name} was retired on {model.retired_on}{instead}")
-        models.append(model)
+        models.append(as_sent(model, account.way))
     return models, notices
 
 
 def models_of(run: Run) -> list[Model]:
-    """The models of a run as the catalog knows them today."""
-    return [catalog.in_window(catalog.resolve(alias, run.host)[0], run.window) for alias in run.models]
+    """The models of a run as the catalog knows them today, at the prices of the way in which it is sent."""
+    return [as_sent(catalog.in_window(catalog.resolve(alias, run.host)[0], run.window), run.way) for alias in run.models]
+
+
+def as_batches(run: Run, shards: Iterable[Shard]) -> float | None:
+    """USD that what is not sent yet would cost at most in batches, of a run that is sent at the full price; None where unknown."""
+    share = {alias: 1 - catalog.resolve(alias, run.host)[0].batch_discount for alias in run.models}
+    reserves = [(shard.reserve, share[shard.model]) for shard in shards if shard.state in TO_SUBMIT]
+    return None if any(most is None for most, _ in reserves) else sum(most * part for most, part in reserves)
 
 
 def _retirement_counts(account: Account) -> bool:
     """A model's end is its own host's, so it means nothing to a service on this machine."""
-    return not (account.host.local or is_loopback(account.base_url))
+    return not (account.host.local or is_loopback(account.address))
 
 
 def check_open(account: Account, instead: str = "") -> None:
@@ -68,7 +76,7 @@ def check_open(account: Account, instead: str = "") -> None:
 def check_prices(models: Sequence[Model], account: Account, allowed: bool) -> None:
     """Refuse to spend where a price is unknown, because no cap could be kept. Raises InputError."""
     unknown = [m.alias for m in models if m.input is None or m.output is None]
-    if unknown and not allowed and not account.host.local and not is_loopback(account.base_url):
+    if unknown and not allowed and not account.host.local and not is_loopback(account.address):
         raise InputError(
             f"the price of {', '.join(unknown)} is unknown, so no spending cap can be kept; add it to "
             f"common/catalog/models.toml, or --allow-unknown-price"

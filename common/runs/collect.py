@@ -51,7 +51,7 @@ def collect(desk: Desk, shard: Shard, patient: bool = True) -> None:
     elif found.absent and (why or absent == OWED):
         owe(desk, shard, why or f"{len(found.absent)} of its requests have no line yet, and may have been answered", found, files)
     else:
-        _close(desk, shard, batch, found, files)
+        close(desk, shard, batch, found, files)
 
 
 def _download(desk: Desk, shard: Shard, batch: Batch) -> dict[Path, str]:
@@ -90,13 +90,13 @@ def _disown(desk: Desk, shard: Shard) -> None:
     desk.record(shard, "disowned", state=State.SUBMITTING, batch_id="", adopted=False, unproven=False, note="")
 
 
-def _close(desk: Desk, shard: Shard, batch: Batch, found: BatchScan, files: dict[Path, str]) -> None:
+def close(desk: Desk, shard: Shard, batch: Batch, found: BatchScan, files: dict[Path, str]) -> None:
     """Commit what an ended batch brought, together with the new shards for what is to be tried again."""
     absent = verdicts.absent_outcome(shard, batch, found)
     outcomes = verdicts.outcomes(found, absent)
     more = _followers(desk, shard, outcomes)
     note = verdicts.complaints(shard, batch, found)
-    changes = _changes(found, absent, files)
+    changes = {**_changes(found, absent, files), **_asked_twice(shard, batch, found)}
     shard = desk.record(
         shard, "collected", [new for new, _ in more], state=State.COLLECTED, collected_at=desk.clock.now(), note=note, **changes
     )
@@ -163,6 +163,15 @@ def _changes(found: BatchScan, absent: str, files: dict[Path, str]) -> dict:
     money = {"spent": found.spent, "most": found.most, "known": found.known, "listed": found.listed, "wasted": found.wasted}
     told = {"simulated": found.tally.simulated > 0, "used": found.used.of(found.model)}
     return {"tally": tally, "absent": absent, **money, **told, "files": received}
+
+
+def _asked_twice(shard: Shard, batch: Batch, found: BatchScan) -> dict:
+    """What is to be noted where requests may have been paid more than once: each counts at the most that one can cost."""
+    if not batch.asked_again:
+        return {}
+    each = ids_file.dearest(shard)
+    most = None if each is None or found.most is None else found.most + batch.asked_again * each
+    return {"asked_again": batch.asked_again, "spent": None, "most": most}
 
 
 def _followers(desk: Desk, shard: Shard, outcomes: dict[str, str]) -> list[tuple[Shard, float]]:

@@ -28,6 +28,8 @@ from common.runs.spending import Caps, Committed
 
 _SENDING = ("submitting", "adopted", "witnessed", "suspected", "imported", "rebuilt")  # events after which there is more to take over
 
+_IN_BATCHES = "coalesce(cast(body AS TEXT) ->> '$.way', '') = ''"  # what is asked row by row waits in no queue
+
 
 class Enqueued(NamedTuple):
     """A shard that may stand in its host's queue; `intent_at`: unix seconds."""
@@ -328,7 +330,7 @@ class Journal:
         of_model, args = ("AND model = ?", (account, model)) if model is not None else ("", (account,))
         query = (
             "SELECT run, n, batch_id, requests, tokens, cast(body AS TEXT) ->> '$.intent_at' FROM shards"
-            f" WHERE state IN ('submitting', 'submitted') AND run IN (SELECT key FROM runs WHERE account = ?) {of_model}"
+            f" WHERE state IN ('submitting', 'submitted') AND run IN (SELECT key FROM runs WHERE account = ? AND {_IN_BATCHES}) {of_model}"
         )
         return [Enqueued(*row) for row in self._db.execute(query, args)]
 

@@ -10,12 +10,13 @@ Each step does one outside thing and then commits one event. Killed anywhere, th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from common.errors import Broke, Busy, Denied, InputError, Unknown, Unreached
 from common.nouns import FINAL, IN_FLIGHT, RESTING, TO_SUBMIT, Event, Model, Pause, Run, Shard, State
 from common.providers.base import Provider
 from common.retry import Clock
-from common.runs import collect, lost, steps, witness
+from common.runs import collect, handed, lost, steps, witness
 from common.runs.desk import Desk, Options
 from common.runs.gates import barred, closed, queued
 from common.runs.journal import Journal
@@ -137,6 +138,10 @@ class Lifecycle:
         if desk.worst:
             raise desk.worst
 
+    def take(self, path: Path) -> tuple[int, int]:
+        """Collect what a file answers of what was not sent yet: (rows taken, rows that no such shard asks). Raises InputError."""
+        return handed.take(self._desk, path)
+
     def give_up(self, batch_ids: Iterable[str]) -> list[str]:
         """Close owed batches as a person wishes; returns the ids of those that were owed.
 
@@ -157,6 +162,11 @@ class Lifecycle:
         if desk.count(*FINAL) == len(desk.shards):
             raise InputError(f"run {self.run.name} has nothing left to cancel")
         desk.save_run("cancel", stopped=True)
+        return self.cancel_flying()
+
+    def cancel_flying(self) -> list[str]:
+        """Ask the host to stop every batch in flight; the run itself is not cancelled. Returns the ids of those asked."""
+        desk = self._desk
         for shard in desk.of(State.SUBMITTING):
             desk.ask(lambda shard=shard: lost.recover(desk, shard))
         return [shard.batch_id for shard in desk.of(State.SUBMITTED) if self.cancel_batch(shard)]

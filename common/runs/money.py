@@ -140,10 +140,12 @@ def paid_words(found: dict) -> str:
 def _against_list(found: dict) -> str:
     listed, saved = found["list_price_usd"], found["saved_usd"]
     if found["paid_usd"] is None:
-        return ": not all answers came with a count of tokens, or at a known price"
+        return ": not all answers came with a count of tokens, or at a known price, or once only"
     if listed is None or saved is None:
         return "; its list price is unknown: an earlier version has collected some of it"
     if not listed:
         return ""
+    if abs(saved) < 1e-9:
+        return ", the list price"
     share = f"{100 * saved / listed:.0f} %"
     return f" of {usd(listed)} at list price, " + (f"{share} saved" if found["simulated"] else f"saved {usd(saved)} ({share})")

@@ -62,6 +62,7 @@ def new_run(
         provider=folder,
         host=account.host.name,
         address=account.identity,
+        way=account.way,
         experiment=experiment.name,
         source=str(experiment.path.absolute()),
         folder=journal.results / folder / name,

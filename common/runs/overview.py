@@ -149,6 +149,7 @@ def summary(run: Run, shards: Sequence[Shard], found: Tally, now: float) -> dict
         if shard.state == "collected":  # what its rows cost, those that were sent again included
             spent[shard.model] = None if before is None or shard.spent is None else before + shard.spent
     simulated = found.simulated > 0 or run.address == "local"
+    asked_again = sum(shard.asked_again for shard in shards)
     return {
         "run": run.name,
         "provider": run.provider,
@@ -161,6 +162,7 @@ def summary(run: Run, shards: Sequence[Shard], found: Tally, now: float) -> dict
         "cost_by_model": {name: cost if cost is None else round(cost, 6) for name, cost in spent.items()},
         "receipt": receipt(shards, simulated),
         "skipped_before_sending": run.skipped,
+        **({"asked_again": asked_again} if asked_again else {}),
         "paused": run.paused,
         **found.as_dict(),
         "batches": _batches(shards),

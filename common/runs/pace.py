@@ -68,7 +68,7 @@ class Pace:
     @classmethod
     def of(cls, journal: Journal) -> Pace:
         """The pace of the newest batches of a journal."""
-        addresses, took = {run.key: run.address for run in journal.runs()}, {}
+        addresses, took = {run.key: run.address for run in journal.runs() if not run.way}, {}
         for key, model, seconds in journal.select(_TOOK):
             if seconds is not None and seconds > 0 and key in addresses:
                 took.setdefault((addresses[key], model), []).append(seconds)

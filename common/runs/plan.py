@@ -97,6 +97,7 @@ def plan(
     """
     typed = [[m.alias, m.id] for m in models]
     bound = {"models": sorted(typed), "address": account.identity, "host": account.host.name, "provider": folder}
+    bound |= {"way": "standard"} if account.way else {}
     bound |= {"attached": attached} if (attached := attached_digest(experiment)) else {}
     bound |= {"window": window} if window else {}
     if reuse is False and run_name is None:
@@ -197,7 +198,7 @@ def _write(
     made_with = {"python": platform.python_version(), "orjson": orjson.__version__}
     told = {
         "host": run.host, "source": run.source, "created_at": run.created_at, "named": run.named, "longer": run.longer,
-        "skipped": work.skipped, "reuses": run.reuses, "window": run.window,
+        "skipped": work.skipped, "reuses": run.reuses, "window": run.window, "way": run.way,
     }  # fmt: skip
     write_manifest(
         run,

@@ -13,7 +13,8 @@ from tests.service import SECRET
 from tests.support import NO_KEY, REAL, Commands
 from tools.models_check import check
 
-HOSTS = [host for host in catalog.hosts().values() if host.api == "openai" and host.name not in ("openai", "kluster") and not host.like]
+WITH_TESTS_OF_THEIR_OWN = ("openai", "kluster", "local")
+HOSTS = [host for host in catalog.hosts().values() if host.api == "openai" and host.name not in WITH_TESTS_OF_THEIR_OWN and not host.like]
 ALIAS = {"deepseek": "deepseekv3-0324", "llama": "llama33-70Bit"}
 NO_KEYS = {**REAL, **NO_KEY, **{host.key_variable: "" for host in HOSTS}, **{host.url_variable: "" for host in HOSTS}}
 

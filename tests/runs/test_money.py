@@ -79,10 +79,10 @@ KNOWN = {"spent": 1.0, "known": 1.0, "listed": 2.0, "wasted": 0.25, "tally": {"s
         ([replace(SHARD, **KNOWN)], ["paid: $1.00 of $2.00 at list price, saved $1.00 (50 %)",
                                      "$0.1111 per clean answer; wasted $0.2500 on failed or cut-off answers"]),
         ([replace(SHARD, **{**KNOWN, "spent": None, "most": 1.5})],
-         ["paid: $1.00 to $1.50: not all answers came with a count of tokens, or at a known price",
+         ["paid: $1.00 to $1.50: not all answers came with a count of tokens, or at a known price, or once only",
           "wasted $0.2500 on failed or cut-off answers"]),
         ([replace(SHARD, spent=None, reserve=None, known=0.0, listed=0.0, wasted=0.0)],
-         ["paid: unknown: not all answers came with a count of tokens, or at a known price"]),
+         ["paid: unknown: not all answers came with a count of tokens, or at a known price, or once only"]),
         ([replace(SHARD, spent=1.0, tally={"succeeded": 10})],  # by a version that noted neither list price nor waste
          ["paid: $1.00; its list price is unknown: an earlier version has collected some of it", "$0.1000 per clean answer"]),
         ([replace(SHARD, state=State.SUBMITTED)], ["paid: nothing yet", "in flight: at most $2.00 more"]),

@@ -33,13 +33,17 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--backend-url", default="", metavar="URL",
                    help="a model server, such as http://127.0.0.1:11434; its key: BATCH_BACKEND_KEY")
     p.add_argument("--backend-concurrency", type=int, default=DEFAULTS.backend_concurrency, metavar="N",
-                   help="questions at once (%(default)s)")
+                   help="questions at once, at most: adapts to what the server bears (%(default)s)")
     p.add_argument("--backend-tries", type=_count, default=DEFAULTS.backend_tries, metavar="N",
                    help="how often a question is asked while the server fails (%(default)s)")
     p.add_argument("--backend-wait", type=_seconds, default=DEFAULTS.backend_wait, metavar="SECONDS",
                    help="the longest wait between two tries, Retry-After included (%(default)s)")
     p.add_argument("--backend-timeout", type=_seconds, default=DEFAULTS.backend_timeout, metavar="SECONDS",
                    help="how long one answer may take (%(default)s)")
+    p.add_argument("--backend-patience", type=_seconds, default=DEFAULTS.backend_patience, metavar="SECONDS",
+                   help="how long a busy or unreachable server is waited for before tries are counted (%(default)s)")
+    p.add_argument("--backend-drain", type=_seconds, default=DEFAULTS.backend_drain, metavar="SECONDS",
+                   help="how long a service that stops waits for what is in the air (%(default)s)")
     p.add_argument("--odd-share", type=_share, default=DEFAULTS.odd_share, help="share of answers in odd forms")
     p.add_argument("--cut-share", type=_share, default=DEFAULTS.cut_share, help="share of answers that are cut off")
     p.add_argument("--heal-share", type=_share, default=DEFAULTS.heal_share, help="share of rows that fail once")
@@ -99,6 +103,7 @@ def settings_of(arguments: list[str]) -> Settings:
     if not (math.isfinite(args.speed) and args.speed > 0) or args.workers < 1:
         p.error("--speed must be above 0, --workers at least 1")
     made = {"allow_host": tuple(args.allow_host), "queue_limit": dict(args.queue_limit)}
+    made |= dict.fromkeys(("validating", "working", "working_per_row", "finalizing"), 0.0) if args.backend == "http" else {}
     return Settings(**{**vars(args), **made}, keys=keys)
 
 

@@ -35,7 +35,7 @@ class Engine:
         self.wake: dict[str, asyncio.Event] = {}
         # How rows are answered; the http backend puts its own way here.
         self.answer_chunk, self.before_end = self._rehearse, _nothing
-        self.chunk_rows, self.in_flight, self.paced = settings.chunk_rows, settings.workers + 1, True
+        self.chunk_rows, self.in_flight, self.paced, self.drain = settings.chunk_rows, settings.workers + 1, True, 0.0
 
     def resume(self) -> None:
         """Go on with everything that was unfinished when the service last ended."""
@@ -178,16 +178,15 @@ class Engine:
                 done, _ = await asyncio.wait({*running, wait}, return_when=asyncio.FIRST_COMPLETED)
                 wait.cancel()
                 running -= done
-                for task in done - {wait}:
-                    task.result()
+                _raise_bugs(done - {wait})
                 if not self.paced and self.age(batch) >= batch.window:
                     break
         except asyncio.CancelledError:  # the service stops: nothing may go on behind its back
-            await self._let_end(running, 0)
+            await self._let_end(running, self.drain)
             raise
-        await self._let_end(running)
+        await self._let_end(running, max(IN_FLIGHT_PATIENCE, self.drain))
 
-    async def _let_end(self, running: set[asyncio.Task], patience: float = IN_FLIGHT_PATIENCE) -> None:
+    async def _let_end(self, running: set[asyncio.Task], patience: float) -> None:
         """What is in flight may end, if it does so soon."""
         if not running:
             return
@@ -195,8 +194,7 @@ class Engine:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-        for task in done:
-            task.result()
+        _raise_bugs(done)
 
     def _take(self, left: list[list[int]], allowed: int) -> tuple[int, int] | None:
         """The next chunk below `allowed`, taken off `left`."""
@@ -215,7 +213,7 @@ class Engine:
         batch.failed += result["failed"]
         for key in ("tokens_in", "tokens_out", "reasoning"):
             batch.usage[key] = batch.usage.get(key, 0) + result[key]
-        self.state.add_chunk(batch, first, last, result["seen"])
+        self.state.add_chunk(batch, first, last, result["seen"], result.get("keep", ()))
 
     async def _rehearse(self, batch: Batch, first: int, last: int) -> dict:
         return await self.workers.run({
@@ -252,7 +250,7 @@ class Engine:
         batch.outcome = outcome
         at = batch.created + batch.window if outcome == "expired" else None
         self._step(batch, outcome, files=tuple(files), at=at)
-        self.state.write(("delete from answers where batch = ?", (batch.id,)))
+        self.state.write(*((f"delete from {table} where batch = ?", (batch.id,)) for table in ("answers", "asked")))
         shutil.rmtree(self.state.work(batch), ignore_errors=True)
         self.state.drop_blob(batch.blob)
 
@@ -301,6 +299,13 @@ class Engine:
         if batch.profile == "kluster" and name == "output" and batch.input_file:
             return f"{batch.input_file}-output-{batch.id[-6:]}"
         return self.state.new_id("file-")
+
+
+def _raise_bugs(done: set[asyncio.Task]) -> None:
+    """Raise what went wrong in rows; one that was not sent any more, because its batch or the service stops, is no bug."""
+    for task in done:
+        if not task.cancelled():
+            task.result()
 
 
 def _nothing(batch: Batch) -> None:

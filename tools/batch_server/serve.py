@@ -140,11 +140,12 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     table = {**profiles(settings), **HOSTS}
     engine = Engine(settings, table, state, clock, workers)
     backend_key = os.environ.pop("BATCH_BACKEND_KEY", "none")
+    backend_headers = orjson.loads(os.environ.pop("BATCH_BACKEND_HEADERS", "{}"))
     rules = orjson.loads(settings.faults.read_bytes()) if settings.faults else []
     service = Service(settings, table, state, engine, Faults(parse(rules)), f"http://{settings.host}:{port}")
     if settings.backend == "http":
         from .forward import Forwarder  # late: its HTTP client takes as long to import as all the rest
-        service.forwarder = Forwarder(settings, state, backend_key)
+        service.forwarder = Forwarder(settings, state, backend_key, backend_headers)
         service.forwarder.attach(engine)
     config = uvicorn.Config(
         build(service), http=CuttableProtocol, log_level="warning", access_log=False, lifespan="off", server_header=False,
@@ -160,6 +161,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         for helper in helpers:
             helper.cancel()
         await asyncio.gather(*helpers, return_exceptions=True)
+        if service.forwarder:
+            service.forwarder.stop_sending()
         await engine.stop()
         await workers.close()
         if service.forwarder:

@@ -29,6 +29,8 @@ class Settings:
     backend_tries: int = 6
     backend_wait: float = 120.0
     backend_timeout: float = 600.0
+    backend_patience: float = 3600.0
+    backend_drain: float = 60.0
     odd_share: float = 0.06
     cut_share: float = 0.01
     heal_share: float = 0.01

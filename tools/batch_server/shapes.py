@@ -56,6 +56,8 @@ def batch_object(batch: Batch, profile: Profile, lie: dict | None = None) -> dic
     if "job_object" in profile.quirks:
         body = {key: body[key] for key in ("id", "input_file_id", "status", "created_at", "endpoint", "output_file_id", "error_file_id")}
         body |= {"progress": 100.0 * (batch.ok + batch.failed) / (batch.total or 1), "model_id": batch.model, "error": _said(batch)}
+    if batch.asked_again:
+        body["asked_again"] = batch.asked_again
     lie = lie or {}
     counts.update(lie.get("counts", {}))
     if lie.get("hide_output"):
@@ -127,4 +129,5 @@ def message_batch(batch: Batch, base_url: str, now: float, lie: dict | None = No
         "ended_at": rfc3339(batch.times.get(batch.status)) if ended else None,
         "cancel_initiated_at": rfc3339(batch.times.get("cancelling")), "archived_at": rfc3339(archived),
         "results_url": f"{base_url}/v1/messages/batches/{batch.id}/results" if shown else None,
+        **({"asked_again": batch.asked_again} if batch.asked_again else {}),
     }

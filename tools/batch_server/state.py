@@ -26,6 +26,7 @@ create index if not exists batches_running on batches(seq) where final = 0;
 create table if not exists chunks(batch text, first int, last int, primary key(batch, first)) without rowid;
 create table if not exists rows(hash blob primary key, failed int, cap int) without rowid;
 create table if not exists answers(batch text, row int, doc blob, primary key(batch, row)) without rowid;
+create table if not exists asked(batch text, row int, air int, lost int, primary key(batch, row)) without rowid;
 create table if not exists attempts(seq integer primary key, doc blob);
 create table if not exists meta(key text primary key, value) without rowid;
 """
@@ -82,6 +83,7 @@ class Batch:
     fate: dict = field(default_factory=dict)
     seq: int = 0
     gone: bool = False
+    asked_again: int = 0  # http backend: how often one of its rows was in the air when a service or a connection died
 
     @property
     def final(self) -> bool:
@@ -104,6 +106,7 @@ class State:
         self.db.execute("pragma journal_mode=wal")
         self.db.execute("pragma synchronous=full")
         self.db.executescript(SCHEMA)
+        self.kind = "sim"  # "std" where a model server answers
         self.again: list[str] = []  # ids of the time before a reset that are to be given once more
         self.live: dict[str, Batch] = {b.id: b for b in self._batches("final = 0 and gone = 0 order by seq", ())}
         self._sweep()
@@ -150,7 +153,7 @@ class State:
     def new_id(self, prefix: str) -> str:
         """An id that nobody can mistake for a real provider's; after a reset that asked for it, one that was given before."""
         known = next((place for place, old in enumerate(self.again) if old.startswith(prefix)), None)
-        return f"{prefix}sim{secrets.token_hex(13)}" if known is None else self.again.pop(known)
+        return f"{prefix}{self.kind}{secrets.token_hex(13)}" if known is None else self.again.pop(known)
 
     def new_blob(self) -> str:
         """A fresh blob name."""
@@ -256,10 +259,10 @@ class State:
         """The ranges of rows that have been answered."""
         return self.read("select first, last from chunks where batch = ? order by first", (batch.id,))
 
-    def add_chunk(self, batch: Batch, first: int, last: int, seen: list) -> None:
-        """Commit a finished chunk, the batch's new counters and what is to be remembered of its rows."""
+    def add_chunk(self, batch: Batch, first: int, last: int, seen: list, keep: tuple = ()) -> None:
+        """Commit a finished chunk, the batch's new counters and what is to be remembered or kept of its rows."""
         chunk = ("insert or ignore into chunks values(?,?,?)", (batch.id, first, last))
-        self.save(batch, chunk, *[_memory(*row) for row in seen])
+        self.save(batch, chunk, *keep, *[_memory(*row) for row in seen])
 
     def remember(self, seen: list) -> None:
         """Keep row memory of a single call."""
@@ -301,7 +304,8 @@ class State:
         old = [row[0] for table in ("batches", "files") for row in self.read(f"select id from {table} order by seq")]
         self.again = old + self.again if reuse_ids else []
         self.live.clear()
-        self.write(*[(f"delete from {table}", ()) for table in ("files", "batches", "chunks", "rows", "answers", "attempts", "meta")])
+        tables = ("files", "batches", "chunks", "rows", "answers", "asked", "attempts", "meta")
+        self.write(*[(f"delete from {table}", ()) for table in tables])
         for name in ("blobs", "work", "tmp"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
             (self.folder / name).mkdir(exist_ok=True)
