@@ -85,6 +85,7 @@ class Host:
     window: str = "24h"
     upload_purpose: str = "batch"
     requests_per_minute: int | None = None
+    tier_rates: Mapping[str, int] = field(default_factory=dict)  # the same by the account's tier
     plans: Mapping[str, int | None] = field(default_factory=dict)  # requests per batch by the plan sold; None: no limit
     plan_variable: str = ""  # the variable that names the account's plan
     queue_tokens: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # prompt tokens enqueued at once: tier → model id → most

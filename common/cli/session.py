@@ -90,8 +90,8 @@ def opened(typed: str, host: str, args: argparse.Namespace, makes_journal: bool 
     folder = results_folder(args.results)
     with (
         _account(host, args, folder, calls) as account,
-        closing(connect(account)) as provider,
         closing(Journal(folder)) if makes_journal else journal_if_any(folder) as journal,
+        closing(connect(account, journal and (lambda: account.rates(folder, journal.salt)))) as provider,
     ):
         yield Session(args.json, typed, args, folder, account, provider, journal)
 
@@ -104,7 +104,7 @@ def _account(host: str, args: argparse.Namespace, folder: Path, calls: bool) -> 
         with local.account(host, folder, getattr(args, "speed", None) or local.SPEED) as account:
             yield account
     else:
-        yield accounts.account(host)
+        yield accounts.account(host, getattr(args, "tier", None) or "")
 
 
 @dataclass

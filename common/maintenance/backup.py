@@ -15,7 +15,7 @@ from common.errors import InputError
 from common.files import whole_file
 from common.nouns import Run
 
-LEFT_OUT = {"backups", "local_service", "shared", "browse", "journal.db", "journal.db-wal", "journal.db-shm"}
+LEFT_OUT = {"backups", "local_service", "rates", "shared", "browse", "journal.db", "journal.db-wal", "journal.db-shm"}
 
 
 def backup(results: Path) -> tuple[Path, int]:

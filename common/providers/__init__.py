@@ -10,11 +10,15 @@ from common.providers.openai import OpenAIShaped
 
 if TYPE_CHECKING:
     from common.providers.account import Account
+    from common.rates import Named
 
 # A new shape is one file in this folder and one entry here; a host of a known shape is a row of hosts.toml.
 APIS: dict[str, type[Provider]] = {"openai": OpenAIShaped, "anthropic": Anthropic}
 
 
-def connect(account: Account) -> Provider:
-    """The provider that speaks an account's shape; nothing is sent yet."""
-    return APIS[account.host.api](account.host, account.base_url, account.key, account.headers)
+def connect(account: Account, rates: Named | None = None) -> Provider:
+    """The provider that speaks an account's shape; nothing is sent yet.
+
+    `rates` names the file in which the pace of its calls is kept together with other processes.
+    """
+    return APIS[account.host.api](account.host, account.base_url, account.key, account.headers, rates)

@@ -6,12 +6,16 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from common import catalog
 from common.errors import InputError
 from common.nouns import Host
+from common.providers import quota
 from common.settings import is_loopback
+
+RATES = "rates"  # the folder, beside the journal, of what is shared
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,13 @@ class Account:
         """A salted digest by which the same key is known again; nothing of the key can be read from it."""
         return hashlib.scrypt(self.key.encode(), salt=salt, n=1024, r=8, p=1, dklen=16).hex()
 
+    def rates(self, results: Path, salt: bytes) -> Path:
+        """The file in which all processes of a results folder keep the pace of this account's calls."""
+        return results / RATES / f"{self.host.name}-{self.key_digest(salt)}"
 
-def account(host_name: str) -> Account:
-    """The account that the environment describes for a host of hosts.toml, its key still unchecked.
+
+def account(host_name: str, tier: str = "") -> Account:
+    """The account that the environment describes for a host of hosts.toml, its key still unchecked. `tier`: as a person says.
 
     Raises InputError for an address that cannot be used.
     """
@@ -55,7 +63,7 @@ def account(host_name: str) -> Account:
         host = found if found.api == host.api else host
     if host.plans:
         host = _planned(host)
-    host = _at_own_rate(host)
+    host = _at_own_rate(host, tier)
     return Account(host, base_url, os.environ.get(host.key_variable, "").strip(), _headers(host))
 
 
@@ -90,12 +98,12 @@ def _planned(host: Host) -> Host:
     return replace(host, limits=replace(host.limits, requests=host.plans[plan]))
 
 
-def _at_own_rate(host: Host) -> Host:
-    """An account's own rate: ANTHROPIC_RPM, OPENAI_RPM, KLUSTERAI_RPM, in HTTP requests per minute."""
+def _at_own_rate(host: Host, tier: str) -> Host:
+    """An account's own rate in HTTP requests per minute: ANTHROPIC_RPM and the like, else that of its tier, else the host's."""
     variable = host.key_variable.replace("_API_KEY", "_RPM")
     text = os.environ.get(variable, "").strip()
     if not text:
-        return host
+        return replace(host, requests_per_minute=host.tier_rates.get(quota.tier_name(host, tier), host.requests_per_minute))
     if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
         raise InputError(f"{variable} is {text!r}; expected requests per minute, such as 1000")
     return replace(host, requests_per_minute=int(text))

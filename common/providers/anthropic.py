@@ -18,6 +18,7 @@ from common.providers.foreign import REASON, as_text, complaint, count, identity
 from common.providers.http import segment
 from common.providers.sealed import Sealed
 from common.providers.shared import SdkProvider, alike
+from common.rates import Named
 from common.text import one_line
 
 VERSION = "2026-10-21"
@@ -173,8 +174,8 @@ class Anthropic(SdkProvider):
     to_batch = staticmethod(to_batch)
     batches, page, cursor, money = "v1/messages/batches", {"limit": 1000}, "after_id", MONEY
 
-    def __init__(self, host: Host, base_url: str, key: str, headers: Mapping[str, str]) -> None:
-        super().__init__(host, base_url, key, {"anthropic-version": VERSION, **headers})
+    def __init__(self, host: Host, base_url: str, key: str, headers: Mapping[str, str], rates: Named | None = None) -> None:
+        super().__init__(host, base_url, key, {"anthropic-version": VERSION, **headers}, rates)
 
     @staticmethod
     def make_client(**options: object):

@@ -22,6 +22,7 @@ from .delivery import CuttableProtocol
 from .engine import Engine
 from .faults import Faults
 from .gate import Service
+from .pacing import Rates
 from .plan import parse
 from .settings import Settings, profiles
 from .state import State
@@ -138,7 +139,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     engine = Engine(settings, table, state, clock, workers)
     backend_key = os.environ.pop("BATCH_BACKEND_KEY", "none")
     rules = orjson.loads(settings.faults.read_bytes()) if settings.faults else []
-    service = Service(settings, table, state, engine, Faults(parse(rules)), f"http://{settings.host}:{port}")
+    service = Service(settings, table, state, engine, Faults(parse(rules)), Rates(settings.rpm, settings.speed),
+                      f"http://{settings.host}:{port}")
     if settings.backend == "http":
         from .forward import Forwarder  # late: its HTTP client takes as long to import as all the rest
         service.forwarder = Forwarder(settings, state, backend_key)
