@@ -93,6 +93,7 @@ class Host:
     key_header: str = ""  # the header that holds the key, where that is not its shape's own
     deployments: bool = False  # its models are deployments: the account's owner has given their names
     requests_per_minute: int | None = None
+    tier_rates: Mapping[str, int] = field(default_factory=dict)  # the same by the account's tier
     plans: Mapping[str, int | None] = field(default_factory=dict)  # requests per batch by the plan sold; None: no limit
     plan_variable: str = ""  # the variable that names the account's plan
     queue_tokens: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # prompt tokens enqueued at once: tier → model id → most

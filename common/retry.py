@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -65,21 +64,3 @@ def patiently(
         before_sleep=before_sleep,
         reraise=True,
     )(call)
-
-
-class Pace:
-    """Keeps to a host's rate: at most so many requests in any 60 seconds, each as early as that allows."""
-
-    def __init__(
-        self,
-        per_minute: int | None,
-        clock: Clock | None = None,
-    ) -> None:
-        self._clock = clock or Clock()
-        self._sent: deque[float] = deque(maxlen=per_minute or 0)
-
-    def wait(self) -> None:
-        """Wait until one more request keeps the rate, and count it."""
-        if self._sent.maxlen and len(self._sent) == self._sent.maxlen and (left := self._sent[0] + 60 - self._clock.steady()) > 0:
-            self._clock.sleep(left)
-        self._sent.append(self._clock.steady())

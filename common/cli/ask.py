@@ -16,6 +16,7 @@ from common.providers import connect, local
 from common.providers.account import Account
 from common.providers.base import Provider
 from common.runs.choose import check_open
+from common.runs.reading import reading
 from common.runs.stand import Stand
 
 TYPED = "make status"
@@ -64,5 +65,10 @@ class Hosts:
     def _at(self, host: str, address: str) -> tuple[Account, Provider]:
         if (key := (host, address)) not in self._open:
             account = self._stack.enter_context(local.account(host, self._results)) if address == "local" else accounts.account(host)
-            self._open[key] = account, self._stack.enter_context(closing(connect(account)))
+            self._open[key] = account, self._stack.enter_context(closing(connect(account, lambda: self._shared(account))))
         return self._open[key]
+
+    def _shared(self, account: Account) -> Path:
+        """Where the pace of an account's calls is kept."""
+        with reading(self._results) as journal:
+            return account.rates(self._results, journal.salt)

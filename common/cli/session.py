@@ -90,8 +90,8 @@ def opened(typed: str, host: str, args: argparse.Namespace, makes_journal: bool 
     folder = results_folder(args.results)
     with (
         _account(typed, host, args, folder, calls) as account,
-        closing(connect(account)) as provider,
         closing(Journal(folder)) if makes_journal else journal_if_any(folder) as journal,
+        closing(connect(account, journal and (lambda: account.rates(folder, journal.salt)))) as provider,
     ):
         yield Session(args.json, typed, args, folder, account, provider, journal)
 
@@ -105,7 +105,7 @@ def _account(typed: str, host: str, args: argparse.Namespace, folder: Path, call
         with local.account(host, folder, speed) if calls else nullcontext(local.planning_account(host)) as account:
             yield replace(account, way=way)
         return
-    account = accounts.account(host, getattr(args, "base_url", None))
+    account = accounts.account(host, getattr(args, "base_url", None), getattr(args, "tier", None) or "")
     if not (is_live or account.host.own):
         yield account
     elif not calls:

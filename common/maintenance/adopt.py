@@ -74,7 +74,7 @@ def _take_up(journal: Journal, found: Found, host: str, opener: Opener, lists: d
             desk = Desk(run, provider, journal, {}, Options(), "", Clock())
             before = {shard.batch_id for shard in desk.shards.values()}
             witness.consult(desk)
-            batches = _listed(run, opener, lists)
+            batches = _listed(run, journal, opener, lists)
             if isinstance(batches, str):
                 found.notes.append(f"the host was not looked at: {batches}")
             else:
@@ -86,12 +86,12 @@ def _take_up(journal: Journal, found: Found, host: str, opener: Opener, lists: d
         found.notes.append(f"{lost} batches are still looked for: their creation went unanswered; the run's command looks, then sends")
 
 
-def _listed(run: Run, opener: Opener, lists: dict) -> list[Batch] | str:
+def _listed(run: Run, journal: Journal, opener: Opener, lists: dict) -> list[Batch] | str:
     """All batches of the account that has the run's, oldest first, looked at once; or why that cannot be."""
     where = (run.host, run.address, run.way)
     if where not in lists:
         try:
-            with opener(run) as account, closing(connect(account)) as provider:
+            with opener(run) as account, closing(connect(account, lambda: account.rates(journal.results, journal.salt))) as provider:
                 lists[where] = list(provider.listing())[::-1]
         except BatchError as error:
             lists[where] = str(error)

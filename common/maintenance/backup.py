@@ -15,7 +15,9 @@ from common.errors import InputError
 from common.files import whole_file
 from common.nouns import Run
 
-LEFT_OUT = {"backups", "local_service", "standard_service", "shared", "browse", "journal.db", "journal.db-wal", "journal.db-shm"}
+LEFT_OUT = {
+    "backups", "local_service", "standard_service", "rates", "shared", "browse", "journal.db", "journal.db-wal", "journal.db-shm",
+}  # fmt: skip
 
 
 def backup(results: Path) -> tuple[Path, int]:

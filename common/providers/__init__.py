@@ -11,11 +11,16 @@ from common.providers.openrouter import OpenRouter
 
 if TYPE_CHECKING:
     from common.providers.account import Account
+    from common.rates import Named
 
 # A new shape is one file in this folder and one entry here; a host of a known shape is a row of hosts.toml.
 APIS: dict[str, type[Provider]] = {"openai": OpenAIShaped, "anthropic": Anthropic, "openrouter": OpenRouter}
 
 
-def connect(account: Account) -> Provider:
-    """The provider that speaks an account's shape; nothing is sent yet."""
-    return APIS[account.host.api](account.host, account.base_url, account.token or account.key, {} if account.token else account.headers)
+def connect(account: Account, rates: Named | None = None) -> Provider:
+    """The provider that speaks an account's shape; nothing is sent yet.
+
+    `rates` names the file in which the pace of its calls is kept together with other processes.
+    """
+    key, headers = (account.token, {}) if account.token else (account.key, account.headers)
+    return APIS[account.host.api](account.host, account.base_url, key, headers, rates)

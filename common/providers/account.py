@@ -7,15 +7,19 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from common import catalog
 from common.errors import InputError
 from common.nouns import Host
+from common.providers import quota
 from common.settings import is_loopback, is_private
 
 OWN_SERVER = "http://127.0.0.1:8000/v1"
 NO_KEY = "none"  # what is sent to own servers as a key: they need none
+
+RATES = "rates"  # the folder, beside the journal, of what is shared
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,15 @@ class Account:
         """A salted digest by which the same key is known again; nothing of the key can be read from it."""
         return hashlib.scrypt(self.key.encode(), salt=salt, n=1024, r=8, p=1, dklen=16).hex()
 
+    def rates(self, results: Path, salt: bytes) -> Path:
+        """The file in which all processes of a results folder keep the pace of this account's calls."""
+        return results / RATES / f"{self.host.name}-{self.key_digest(salt)}"
 
-def account(host_name: str, base_url: str | None = None) -> Account:
-    """The account that the environment describes for a host of hosts.toml, its key still unchecked; `base_url`: at that address.
+
+def account(host_name: str, base_url: str | None = None, tier: str = "") -> Account:
+    """The account that the environment describes for a host of hosts.toml, its key still unchecked.
+
+    `base_url`: at that address; `tier`: as a person says.
 
     Raises InputError for an address that cannot be used.
     """
@@ -73,7 +83,7 @@ def account(host_name: str, base_url: str | None = None) -> Account:
         host = replace(found, **named) if found.api == host.api else host
     if host.plans:
         host = _planned(host)
-    host = _at_own_rate(host)
+    host = _at_own_rate(host, tier)
     return Account(host, base_url, _said(host.key_variable), _headers(host))
 
 
@@ -133,12 +143,12 @@ def _planned(host: Host) -> Host:
     return replace(host, limits=replace(host.limits, requests=host.plans[plan]))
 
 
-def _at_own_rate(host: Host) -> Host:
-    """An account's own rate: ANTHROPIC_RPM, OPENAI_RPM, KLUSTERAI_RPM, in HTTP requests per minute."""
+def _at_own_rate(host: Host, tier: str) -> Host:
+    """An account's own rate in HTTP requests per minute: ANTHROPIC_RPM and the like, else that of its tier, else the host's."""
     variable = host.key_variable.replace("_API_KEY", "_RPM")
     text = _said(variable)
     if not text:
-        return host
+        return replace(host, requests_per_minute=host.tier_rates.get(quota.tier_name(host, tier), host.requests_per_minute))
     if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
         raise InputError(f"{variable} is {text!r}; expected requests per minute, such as 1000")
     return replace(host, requests_per_minute=int(text))

@@ -7,17 +7,21 @@ import re
 import sys
 import time
 from collections.abc import Collection, Mapping
+from datetime import datetime
 
 import orjson
 
 from common.errors import BatchError, Broke, Busy, Denied, Refused, Unknown, Unreached
 from common.providers.foreign import complaint, reason, table, word
+from common.rates import Said
 from common.text import one_line
 
 LONGEST_WISH = 86_400.0  # seconds; a Retry-After beyond that is no wish but a mistake
 # What portals, proxies and gateways answer besides 3xx: nothing about the request, which may or may not have got through.
 PASSING = (407, 408, 421, 423, 425, 499)
 HEAD = 1 << 16  # bytes of a body by which it is judged
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_DURATION = re.compile("".join(rf"(?:([0-9]{{1,9}}(?:\.[0-9]{{1,9}})?){unit})?" for unit in ("d", "h", "m", "s", "ms")))
 _MARKS = (b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff")  # gzip, UTF-16: read later
 
 
@@ -89,6 +93,37 @@ def _seconds(value: str) -> float | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return max(0.0, left) if math.isfinite(left) else None
+
+
+def rate(headers: Mapping[str, str]) -> Said | None:
+    """What an answer's headers say of the requests that the account may still make; None where they do not, or make no sense."""
+    for prefix, name, of in (("x-ratelimit-", "{}-requests", _duration), ("anthropic-ratelimit-requests-", "{}", _until)):
+        limit, left, reset = (headers.get(prefix + name.format(part), "") for part in ("limit", "remaining", "reset"))
+        if _NUMBER.fullmatch(left) and (seconds := of(reset, headers)) is not None:
+            return Said(int(limit) if _NUMBER.fullmatch(limit) else None, int(left), seconds)
+    return None
+
+
+def _duration(value: str, headers: Mapping[str, str]) -> float | None:
+    """The seconds of a duration such as 6m0s, 1.5s or 120ms."""
+    found = _DURATION.fullmatch(value) if value else None
+    return sum(float(n or 0) * unit for n, unit in zip(found.groups(), (86400, 3600, 60, 1, 0.001), strict=True)) if found else None
+
+
+def _until(value: str, headers: Mapping[str, str]) -> float | None:
+    """The seconds until a moment (RFC 3339), by the host's own clock where it shows that."""
+    if not value or len(value) > 64:
+        return None
+    from email.utils import parsedate_to_datetime
+
+    try:
+        then = datetime.fromisoformat(value).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    try:
+        return then - parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return then - time.time()
 
 
 def not_results(head: bytes, whole: bool) -> str:

@@ -17,6 +17,7 @@ from common.providers.caching import marked
 from common.providers.foreign import REASON, as_text, complaint, count, identity, natural, parsed, request_id, table, unix, word
 from common.providers.http import segment
 from common.providers.inline import InlineProvider
+from common.rates import Named
 from common.text import one_line
 
 VERSION = "2026-10-21"
@@ -150,8 +151,8 @@ class Anthropic(InlineProvider):
     batches, page, cursor, money = "v1/messages/batches", {"limit": 1000}, "after_id", MONEY
     list_of_models, models_page = "v1/models", {"limit": 1000}
 
-    def __init__(self, host: Host, base_url: str, key: str, headers: Mapping[str, str]) -> None:
-        super().__init__(host, base_url, key, {"anthropic-version": VERSION, **headers})
+    def __init__(self, host: Host, base_url: str, key: str, headers: Mapping[str, str], rates: Named | None = None) -> None:
+        super().__init__(host, base_url, key, {"anthropic-version": VERSION, **headers}, rates)
 
     @staticmethod
     def make_client(**options: object):

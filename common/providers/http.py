@@ -11,12 +11,13 @@ from urllib.parse import quote
 
 import orjson
 
-from common.errors import BatchError, Refused, Unknown
+from common.errors import BatchError, Busy, Refused, Unknown
 from common.files import whole_file
 from common.nouns import Host
-from common.providers.answers import HEAD, from_status, from_transport, no_answer, not_results, without_key
+from common.providers.answers import HEAD, from_status, from_transport, no_answer, not_results, rate, without_key
+from common.providers.quota import QUEUED
 from common.providers.steady import LARGEST, Limits, keep_steady
-from common.retry import Pace
+from common.rates import Named, Rates
 
 LATE = (404, 409, 410)  # what a host may answer of results that it will have, as it may of those that it has no longer
 SHORTEST_KEY = 8  # characters; less is no secret and may stand in any answer
@@ -29,15 +30,23 @@ class Http:
 
     Nothing is repeated here (`max_retries=0`: left alone, an SDK sends each call up to three times), and nothing but a
     GET is sent on to where an answer points. Every call raises only the errors of errors.py, without the key in their text.
+    `rates` names the file in which the pace is kept.
     """
 
     def __init__(
-        self, host: Host, base_url: str, key: str, headers: Mapping[str, str], make: Callable, money: Collection[str]
+        self,
+        host: Host,
+        base_url: str,
+        key: str,
+        headers: Mapping[str, str],
+        make: Callable,
+        money: Collection[str],
+        rates: Named | None = None,
     ) -> None:
         self._title, self._base_url, self._key, self._headers = host.title, base_url, key, headers
         self._key_header = host.key_header
         self._make, self._money = make, money
-        self._pace = Pace(host.requests_per_minute)
+        self._rates = Rates(host.requests_per_minute, rates)
         self._made, self._limits = None, Limits()
 
     # ---- calls
@@ -123,7 +132,7 @@ class Http:
 
         client = self._client()
         sdk = sys.modules[type(client).__module__.partition(".")[0]]
-        self._pace.wait()
+        self._rates.wait()
         try:
             yield client
         except BatchError as error:
@@ -143,7 +152,7 @@ class Http:
 
         if self._made is None:
             timeout = httpx2.Timeout(READ, connect=CONNECT)
-            hooks = {"request": [self._put_key, self._keep_key_home]}
+            hooks = {"request": [self._put_key, self._keep_key_home], "response": [self._hear]}
             beneath = httpx2.Client(timeout=timeout, verify=self._trust(), event_hooks=hooks)
             keep_steady(beneath, self._limits)
             self._made = self._make(
@@ -170,8 +179,14 @@ class Http:
             for name in [name for name, value in request.headers.items() if self._key in value]:
                 del request.headers[name]
 
+    def _hear(self, response) -> None:
+        """Take in what the host itself, not one that it has sent us on to, says of its rate."""
+        if (said := rate(response.headers)) and response.request.url.origin == self._made.base_url.origin:
+            self._rates.heard(said)
+
     def close(self) -> None:
         """Let go of its connections."""
+        self._rates.close()
         if self._made is not None:
             self._made.close()
 
@@ -191,7 +206,10 @@ class Http:
             body = orjson.loads(response.content)
         except orjson.JSONDecodeError:
             body = response.text
-        return from_status(self._title, response.status_code, body, response.headers, self._money)
+        found = from_status(self._title, response.status_code, body, response.headers, self._money)
+        if isinstance(found, Busy) and found.retry_after and not QUEUED.search(str(found)):  # a full queue is no matter of calls
+            self._rates.hold(found.retry_after)
+        return found
 
 
 def segment(name: str) -> str:

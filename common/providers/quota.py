@@ -39,8 +39,7 @@ def of_person(host: Host, model: Model) -> Quota | None:
 
 def of_tier(host: Host, model: Model, tier: str = "") -> Quota | None:
     """What the catalog knows of the account's tier: --tier, else OPENAI_TIER and the like. Raises InputError for one it does not know."""
-    variable = _variable(host, "_TIER")
-    name = (tier or os.environ.get(variable, "")).strip().lower()
+    variable, name = _variable(host, "_TIER"), tier_name(host, tier)
     known = [*dict.fromkeys([*host.queue_tokens, *host.queue_requests])]
     if not name:
         return None
@@ -49,6 +48,11 @@ def of_tier(host: Host, model: Model, tier: str = "") -> Quota | None:
         raise InputError(f"{where} is {name!r}; " + (f"known of {host.title}: {', '.join(known)}" if known else "no tiers are known here"))
     found = Quota(host.queue_tokens.get(name, {}).get(model.id), host.queue_requests.get(name), f"tier {name}, as of {host.queue_as_of}")
     return found if found.tokens or found.requests else None
+
+
+def tier_name(host: Host, tier: str = "") -> str:
+    """The account's tier: --tier, else OPENAI_TIER and the like; "" where nobody says."""
+    return (tier or os.environ.get(_variable(host, "_TIER"), "")).strip().lower()
 
 
 def check_person() -> None:

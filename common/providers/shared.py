@@ -13,6 +13,7 @@ from common.nouns import Batch, Host, Shard
 from common.providers.base import SLACK, UNLISTED, Provider
 from common.providers.foreign import count, name
 from common.providers.http import MISSHAPEN, Http, segment
+from common.rates import Named
 from common.text import one_line
 
 DAY = 86400.0
@@ -39,9 +40,9 @@ class SdkProvider(Provider):
     models_page: Mapping[str, object]  # the parameters that ask for all of them at once
     money: Collection[str]  # the codes by which a 429 asks for money, not for time
 
-    def __init__(self, host: Host, base_url: str, key: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, host: Host, base_url: str, key: str, headers: Mapping[str, str], rates: Named | None = None) -> None:
         self.host = host
-        self._http = Http(host, base_url, key, headers, self.make_client, self.money)
+        self._http = Http(host, base_url, key, headers, self.make_client, self.money, rates)
 
     @staticmethod
     @abstractmethod

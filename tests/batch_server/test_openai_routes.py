@@ -171,7 +171,7 @@ def test_lists_page_through(service: Service):
 def test_headers_and_missing_key(service: Service):
     """Every answer is marked as simulated and has a request id; no key is 401."""
     answer = HTTP.get(f"{service.base}/v1/files", headers={"authorization": "Bearer k"})
-    assert answer.headers["x-simulated"] == "true" and answer.headers["x-request-id"] and answer.headers["x-ratelimit-limit-requests"]
+    assert answer.headers["x-simulated"] == "true" and answer.headers["x-request-id"]
     answer = HTTP.get(f"{service.base}/v1/files")
     assert answer.status_code == 401 and set(answer.json()["error"]) == {"message", "type", "param", "code"}
     answer = HTTP.get(f"{service.base}/v1/nothing")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -237,6 +238,7 @@ def test_detach_while_waiting_for_the_provider(run: Commands, study: Callable) -
     end = started.signalled(signal.SIGINT)
     assert (end.code, run.attempts()) == (DETACHED, [])
     run.world.control("faults", [])
+    shutil.rmtree(run.results / "rates")  # somebody knows that the pause, which all commands keep, is over
     assert run.typed(go_on(end)).code == OK
     assert set(run.world.billed().values()) == {1}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass, field
 
 from tests.torture.world import World
@@ -273,6 +274,7 @@ def try_case(
     world.control(
         "faults", rules_of(case.after, profile) if case.after or first["code"] != 0 and case.last == 0 else []
     )
+    shutil.rmtree(world.results / "rates", ignore_errors=True)  # a pause that was asked for is taken to be over
     ends = [first]
     while ends[-1]["code"] != case.last and len(ends) < 5:
         ends.append(world.run(profile, *options, without=list(without)))

@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
                    help="OpenAI: enqueued prompt tokens per model; with a model's name, of that one (several times)")
     p.add_argument("--queued-requests", type=int, default=0, metavar="N", help="Anthropic: requests in the queue")
     p.add_argument("--creation-rate", type=int, default=0, metavar="N", help="batches per hour")
+    p.add_argument("--rpm", type=int, default=0, metavar="N", help="calls per account in any (simulated) minute; told in the usual headers")
     p.add_argument("--storage-bytes", type=int, default=0, metavar="N", help="bytes of files per account")
     return p
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -20,6 +21,7 @@ from .elsewhere import HOSTS
 from .engine import Engine
 from .errors import ApiError
 from .faults import Faults, merged
+from .pacing import Rates
 from .settings import Profile, Settings
 from .shapes import batch_object, file_object, inline_batch, message_batch
 from .speech import Json, error_answer, error_response, means_anthropic, new_request_id
@@ -30,11 +32,8 @@ if TYPE_CHECKING:
     from .forward import Forwarder
 
 VERSIONS = ("2023-01-01", "2023-06-01", "2026-10-21")
-RATE_OPENAI = {"x-ratelimit-limit-requests": "10000", "x-ratelimit-remaining-requests": "9999",
-               "x-ratelimit-reset-requests": "6ms", "openai-version": "2020-10-01", "openai-organization": "org-simulated",
-               "openai-processing-ms": "1"}
-RATE_ANTHROPIC = {"anthropic-ratelimit-requests-limit": "4000", "anthropic-ratelimit-requests-remaining": "3999",
-                  "anthropic-organization-id": "00000000-0000-4000-8000-000000000000"}
+OF_OPENAI = {"openai-version": "2020-10-01", "openai-organization": "org-simulated", "openai-processing-ms": "1"}
+OF_ANTHROPIC = {"anthropic-organization-id": "00000000-0000-4000-8000-000000000000"}
 
 
 @dataclass
@@ -46,6 +45,7 @@ class Service:
     state: State
     engine: Engine
     faults: Faults
+    rates: Rates
     base_url: str = ""
     forwarder: Forwarder | None = None
 
@@ -134,11 +134,12 @@ class Call:
         if self.profile.name != "anthropic" and means_anthropic(request):
             await error_answer(ApiError(404, "Not found"), "anthropic")(scope, receive, send)
             return
-        caller = Caller(request, self.service, self.profile, "", {}, request_id)
+        caller, rates = Caller(request, self.service, self.profile, "", {}, request_id), {}
         try:
             caller.account = account_of(request, self.service.settings, self.profile)
             if self.profile.name == "anthropic":
                 caller.version = version_of(request)
+            rates = self.service.rates.take(caller.account, self.profile.name, time.monotonic())
             caller.fault = self.service.faults.pick(self.name, self.profile.name, lambda: subject(caller))
             response = await self._answer(caller)
         except ApiError as error:
@@ -148,6 +149,8 @@ class Call:
         if response is None:
             await hang_up(scope["hang_up"], receive)
             return
+        for name, value in rates.items():
+            response.headers.setdefault(name, value)  # what a fault says of it stands
         response.headers.update(self._headers(request_id))
         await deliver(response, caller.fault, scope, receive, send)
 
@@ -204,5 +207,5 @@ class Call:
 
     def _headers(self, request_id: str) -> dict[str, str]:
         name = "request-id" if self.profile.name == "anthropic" else "x-request-id"
-        rates = RATE_ANTHROPIC if self.profile.name == "anthropic" else RATE_OPENAI
-        return {name: request_id, "x-simulated": "false" if self.service.forwarder else "true", **rates}
+        more = OF_ANTHROPIC if self.profile.name == "anthropic" else OF_OPENAI
+        return {name: request_id, "x-simulated": "false" if self.service.forwarder else "true", **more}

@@ -73,7 +73,7 @@ def routes(service: Service) -> list[BaseRoute]:
     async def show_ledger(request: Request) -> Response:
         batch_id = request.query_params.get("batch")
         if batch_id is None:
-            return Json(ledger.whole(state))
+            return Json({**ledger.whole(state), "too_fast": service.rates.refused})
         found = ledger.of_batch(state, batch_id)
         if found is None:
             raise ApiError(404, "The ledger has no such batch.")
@@ -101,6 +101,7 @@ def routes(service: Service) -> list[BaseRoute]:
         state.wipe(isinstance(reuse, dict) and reuse.get("reuse_ids") is True)
         engine.clock.jumped = 0.0
         service.faults.rules = []
+        service.rates.forget()
         return Json({"status": "wiped"})
 
     async def sow(request: Request) -> Response:

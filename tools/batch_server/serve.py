@@ -23,6 +23,7 @@ from .elsewhere import HOSTS
 from .engine import Engine
 from .faults import Faults
 from .gate import Service
+from .pacing import Rates
 from .plan import parse
 from .settings import Settings, profiles
 from .state import State
@@ -142,7 +143,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     backend_key = os.environ.pop("BATCH_BACKEND_KEY", "none")
     backend_headers = orjson.loads(os.environ.pop("BATCH_BACKEND_HEADERS", "{}"))
     rules = orjson.loads(settings.faults.read_bytes()) if settings.faults else []
-    service = Service(settings, table, state, engine, Faults(parse(rules)), f"http://{settings.host}:{port}")
+    service = Service(settings, table, state, engine, Faults(parse(rules)), Rates(settings.rpm, settings.speed),
+                      f"http://{settings.host}:{port}")
     if settings.backend == "http":
         from .forward import Forwarder  # late: its HTTP client takes as long to import as all the rest
         service.forwarder = Forwarder(settings, state, backend_key, backend_headers)

@@ -40,6 +40,7 @@ class Settings:
     queue_limit: dict[str, int] = field(default_factory=dict)  # enqueued prompt tokens by model; "" is any other
     queued_requests: int = 0
     creation_rate: int = 0
+    rpm: int = 0
     storage_bytes: int = 0
     file_bytes: int = 512 * MB
     batch_file_bytes: int = 200 * MB
