@@ -6,11 +6,15 @@ PORT ?= 8790
 SPEED ?= 1
 # of make import; make itself means the assembler by it
 AS =
+# of make clean-batches: whose batches; the names of the scripts
+PROVIDER ?= openai
+FOLDER_deepseek = kluster
+FOLDER_llama = kluster
 # of make new; some systems set it to the machine's name
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock
+.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup restore disk tidy share import adopt rescore export forget clean-batches clean lock
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -83,11 +87,14 @@ collect: setup ## one look at every open run: collect what has ended, send what 
 audit: setup ## verify every run on disk against journal and checksums
 	$(PY) -m tools.audit
 
-backup: setup ## pack journal, raw files and runs into results/backups
-	$(PY) -m tools.backup
+backup: setup ## pack what is new of journal, raw files and runs into results/backups (make backup [OUT=s3://…] [FULL=1])
+	$(PY) -m tools.backup $(if $(OUT),--out "$(OUT)") $(if $(FULL),--full)
 
-share: setup ## pack a run to give it away, without keys (make share RUN=literary-55f57a)
-	$(PY) -m tools.share $(RUN)
+restore: setup ## put back what a backup has and the results folder lacks (make restore FILE=results/backups/results-….tar.gz)
+	$(PY) -m tools.restore $(if $(FILE),"$(FILE)")
+
+share: setup ## pack a run to give it away, without keys (make share RUN=literary-55f57a [OUT=s3://…])
+	$(PY) -m tools.share $(RUN) $(if $(OUT),--out "$(OUT)")
 
 import: setup ## take in a run that make share has packed (make import FILE=run.zip AS=newname)
 	$(PY) -m tools.import_run $(FILE) $(if $(AS),--as $(AS))
@@ -103,8 +110,14 @@ export: setup ## one table over runs, with a codebook (make export RUN="a b" or 
 forget: setup ## remove a plan never sent, or a finished run after a backup (make forget RUN=name YES=1)
 	$(PY) -m tools.forget $(RUN) $(if $(YES),--yes)
 
-clean-batches: setup ## back up and delete old batches at the provider (make clean-batches LIMIT=50)
-	$(PY) tools/openai/batch_cleanup.py --all --limit $(LIMIT) $(CLEAN)
+disk: setup ## what takes how much room here and at the providers, and what could go (make disk [OFFLINE=1])
+	@$(PY) -m tools.disk $(if $(OFFLINE),--offline)
+
+tidy: setup ## pack old raw files, delete old batches at the providers, as KEEP_… in .env say; YES=1 does it
+	$(PY) -m tools.tidy $(if $(YES),--yes)
+
+clean-batches: setup ## back up and delete old batches at a provider (make clean-batches PROVIDER=claude LIMIT=50)
+	$(PY) tools/$(or $(FOLDER_$(PROVIDER)),$(PROVIDER))/batch_cleanup.py --all --limit $(LIMIT) $(CLEAN)
 
 clean: ## remove caches and the virtual environment; results stay
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis && find . -name __pycache__ -prune -exec rm -rf {} +

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from common import catalog, cli
-from common.cli import adopt, costs, export, forget, report, rescore, share
+from common.cli import adopt, backups, costs, disk, export, forget, report, rescore, share, tidy
 from common.cli.exits import OK, UNFINISHED, guarded
 from common.cli.named import looked_at, named
 from common.cli.new import new
@@ -19,12 +19,11 @@ from common.cli.session import results_folder
 from common.cli.text import table
 from common.errors import InputError, disk_error
 from common.maintenance.audit import audit
-from common.maintenance.backup import backup
 from common.nouns import Run
 from common.providers import connect
 from common.providers.account import Account
 from common.runs.journal import Journal
-from common.text import one_line, size
+from common.text import one_line
 
 
 def run(tool: Callable[[Path], int], typed: str) -> int:
@@ -82,15 +81,9 @@ def _findings(found: Iterator[str]) -> Iterator[str]:
         yield one_line(said, 300)
 
 
-def _backup(args: argparse.Namespace) -> int:
-    """One verified archive."""
-    target, count = backup(results_folder())
-    print(f"{target}: {count:,} files, {size(target.stat().st_size)}, verified")
-    return OK
-
-
 TARGETS = {
-    "status": _status, "report": report.command, "audit": _audit, "backup": _backup, "adopt": adopt.command,
+    "status": _status, "report": report.command, "audit": _audit, "backup": backups.save, "restore": backups.bring_back,
+    "disk": disk.command, "tidy": tidy.command, "adopt": adopt.command,
     "rescore": rescore.command, "export": export.command, "forget": forget.command, "costs": costs.command,
     "share": share.share_run, "import": share.import_run, "new": new,
 }  # fmt: skip

@@ -152,6 +152,10 @@ class Provider(ABC):
         """All batches of the account, newest first, page by page; none where the host does not list them."""
         return ()
 
+    def stored(self) -> tuple[int, int] | None:
+        """How many files the account keeps at the host, and their bytes; None where the host does not tell."""
+        return None
+
     def holdings(self, batch: Batch) -> list[Holding]:
         """What the host keeps of an ended batch: the batch object itself, and its files; nothing where it does not tell."""
         return []
