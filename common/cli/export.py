@@ -33,6 +33,8 @@ def command(args: argparse.Namespace) -> int:
             raise InputError("none of these runs has questions, so a row per question has nothing to say; leave out --long")
         sources = [source_of(journal, run, stack) for run in runs]
         store = place(args.out) if is_address(args.out) else None  # said before anything is written, if it cannot be had
+        if store and store.sizes():
+            raise InputError(f"{args.out}: has files already, and nothing is written over; name another address with --out")
         folder = _new_folder(None if store else args.out and Path(args.out), results)
         try:
             table, tally, rows, copies = export(sources, folder, args.format, args.long)

@@ -23,6 +23,7 @@ KIND = "batch-experiments backup"
 MANIFEST = ".backup.json"
 MOST_MANIFEST = 1_000_000_000  # bytes
 BROKEN = (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError)
+_WHOLE = re.compile(r"results-(\d{8}T\d{6}Z)(?:-(\d+))?\.tar\.gz")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -94,7 +95,8 @@ def unpacking(place: Place, name: str) -> Iterator[tarfile.TarFile]:
 def newest(place: Place) -> Inventory | None:
     """What the newest archive of a whole results folder says, without what lies in archives that are gone; None where there is none."""
     there = place.sizes()
-    for name in sorted((name for name in there if re.fullmatch(r"results-\d{8}T\d{6}Z(-\d+)?\.tar\.gz", name)), reverse=True):
+    made = [found for name in there if (found := _WHOLE.fullmatch(name))]
+    for name in (found[0] for found in sorted(made, key=lambda found: (found[1], int(found[2] or 1)), reverse=True)):
         try:
             found = inventory(place, name)
         except InputError:

@@ -70,7 +70,7 @@ def usage(results: Path, journal: Journal) -> Usage:
 def _walk(folder: Path, parts: tuple[str, ...], seen: set[tuple[int, int]]) -> Iterator[tuple[tuple[str, ...], int]]:
     """The names of each file below a folder, and the bytes that it takes; links are not followed."""
     with os.scandir(folder) as entries:
-        for entry in entries:
+        for entry in sorted(entries, key=lambda entry: entry.name == "backups"):  # a copy there that is a raw file is that first
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(folder / entry.name, (*parts, entry.name), seen)
                 continue

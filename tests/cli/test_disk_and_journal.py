@@ -68,6 +68,25 @@ def test_a_small_disk(run: Commands, size: str, said: str) -> None:
     nothing_was_sent(run)
 
 
+@pytest.mark.skipif(not MAY_MOUNT, reason="this system lets nobody mount a small disk")
+def test_a_disk_that_fills_up_on_the_way(run: Commands, study: Callable) -> None:
+    """The run pauses before a batch whose answers may not fit, and says why; with room made the same command goes on."""
+    run.results.mkdir()
+    python, words = sys.executable, f"openai_example.py --model gpt-4.1 --experiment {study(trials='400')} {' '.join(QUICK)}"
+    steps = (
+        f"mount -t tmpfs -o size=8m tmpfs {run.results}",
+        f"{python} {words} --dry-run > /dev/null",
+        f"head -c 7200000 /dev/zero > {run.results}/filler",
+        f"({python} {words} --batch; echo code $?; {python} -m tools.status) 2>&1",
+        f"rm {run.results}/filler",
+        f"exec {python} {words} --batch",
+    )
+    end = run.shell(f"unshare -rm sh -c {shlex.quote(' && '.join(steps))}")
+    assert "code 2" in end.out and "MB needed for the results of what is out and of the next batch" in end.out, end.said
+    assert end.code == 0 and "400 planned = 400 succeeded" in end.out, end.said
+    assert sum(run.world.billed().values()) == 400
+
+
 def test_journal_of_a_newer_version(run: Commands) -> None:
     """A journal that a newer program wrote is left alone."""
     run.results.mkdir()
