@@ -10,11 +10,12 @@ AS =
 PROVIDER ?= openai
 FOLDER_deepseek = kluster
 FOLDER_llama = kluster
+CLEANUP = tools/$(or $(FOLDER_$(PROVIDER)),$(PROVIDER))/batch_cleanup.py
 # of make new; some systems set it to the machine's name
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup restore disk tidy share import adopt rescore export forget clean-batches clean lock
+.PHONY: help setup demo new test test-cloud check bench torture serve status report costs models models-update study collect audit backup restore disk tidy share import adopt rescore export forget clean-batches clean lock
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -50,6 +51,10 @@ new: setup ## write a commented starter experiment (make new NAME=tea)
 
 test: .venv/tested ## run the tests (two to three minutes on 2 cores)
 	$(PY) -m pytest
+
+test-cloud: .venv/tested ## test backups in an S3-compatible store, which is started for it (installs what that takes beside .venv's own)
+	$(PY) -m pip install --quiet --upgrade --target .venv/cloud s3fs moto flask flask-cors
+	PYTHONPATH=.venv/cloud $(PY) -m pytest -n0 tests/maintenance/test_cloud.py tests/maintenance/test_backup.py
 
 check: .venv/tested ## lint, unused code, and that the rooms import one way only
 	$(PY) -m ruff check . && $(PY) -m pyflakes *.py common tools tests bench
@@ -117,7 +122,7 @@ tidy: setup ## pack old raw files, delete old batches at the providers, as KEEP_
 	$(PY) -m tools.tidy $(if $(YES),--yes)
 
 clean-batches: setup ## back up and delete old batches at a provider (make clean-batches PROVIDER=claude LIMIT=50)
-	$(PY) tools/$(or $(FOLDER_$(PROVIDER)),$(PROVIDER))/batch_cleanup.py --all --limit $(LIMIT) $(CLEAN)
+	$(if $(wildcard $(CLEANUP)),,$(error PROVIDER=$(PROVIDER) is none; expected openai, claude, deepseek or llama))$(PY) $(CLEANUP) --all --limit $(LIMIT) $(CLEAN)
 
 clean: ## remove caches and the virtual environment; results stay
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis && find . -name __pycache__ -prune -exec rm -rf {} +

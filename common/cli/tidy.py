@@ -66,7 +66,7 @@ def _raw(journal: Journal, run: Run, before: float, yes: bool, voice: Voice) -> 
 
 def _has_batches(journal: Journal, tool: Tool, before: float) -> bool:
     """Whether the host may still have batches of runs here that are old enough."""
-    runs = [run for folder in tool.runs for run in journal.runs(folder) if not run.imported]
+    runs = [run for folder in tool.runs for run in journal.runs(folder) if not run.imported and run.address != "local"]
     return any(0 < shard.collected_at < before and not shard.taken_from for run in runs for shard in journal.shards(run, "collected"))
 
 

@@ -183,7 +183,7 @@ def test_a_store_by_its_address(results: Path, tmp_path: Path, made: Callable) -
     assert end.code == 0 and made("audit", tmp_path / "new").code == 0
     assert "memory://mine/given/openai-small" in made("share", results, "small", "--out", "memory://mine/given").out
     assert made("export", results, "small", "--out", "memory://mine/table").code == 0
-    assert len(place("memory://mine/table").sizes()) == 2
+    assert {"data.csv", "codebook.csv"} <= place("memory://mine/table").sizes().keys()
     assert made("export", results, "small", "--out", "memory://mine/table").code == 2
 
 
