@@ -131,6 +131,28 @@ def test_a_damaged_archive_changes_nothing(archive: Path, tmp_path: Path, at: fl
         assert {path.relative_to(target).as_posix(): path.read_bytes() for path in target.rglob("*") if path.is_file()} == whole
 
 
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(fates=st.lists(st.sampled_from(("stay", "gone", "other")), min_size=60, max_size=60))
+def test_nothing_newer_is_lost(archive: Path, tmp_path: Path, fates: list[str]) -> None:
+    """Whatever is gone or other here: what is gone comes back, what never changes is as it came, all else that differs stays."""
+    target = tmp_path / "results"
+    shutil.rmtree(target, ignore_errors=True)
+    restore(target, *split(str(archive)))
+    whole = everything(target)
+    fate = dict(zip(sorted(whole.keys() - {"journal.db"}), fates))
+    for name, one in fate.items():
+        if one == "gone":
+            (target / name).unlink()
+        elif one == "other":
+            (target / name).write_bytes(whole[name] + b"newer")
+    found, now = restore(target, *split(str(archive))), everything(target)
+    proven = {name for name in whole if "/batch_results/" in name or name.endswith(".ids") or "/shards/shard-" in name and ".jsonl" in name}
+    others = {name for name, one in fate.items() if one == "other"}
+    assert {*found.added} == {name for name, one in fate.items() if one == "gone"}
+    assert ({*found.mended}, {*found.kept} - {"journal.db"}) == (others & proven, others - proven)
+    assert now == {name: whole[name] + (b"newer" if name in others - proven else b"") for name in whole}
+
+
 class Killed(BaseException):
     """The process is gone."""
 
