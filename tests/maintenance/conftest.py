@@ -16,6 +16,7 @@ def made(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Call
     """A make target on a results folder, or on that of commands with their service: `made("audit", results)`."""
 
     def target(name: str, where: Path | Commands, *argv: object, **env: str) -> End:
+        capsys.readouterr()  # of a command that was killed
         with monkeypatch.context() as patch:
             for key, value in {**({"RESULTS_DIR": str(where)} if isinstance(where, Path) else where.env), **env}.items():
                 patch.setenv(key, value)

@@ -85,7 +85,7 @@ def test_killed_while_packing(smooth: Commands, study: Callable, made: Callable,
         shutil.rmtree(run.results)
         shutil.copytree(whole, run.results)
         relink(run.results)
-        over = not killed_at(step, run.results, monkeypatch)
+        over = not killed_at(step, lambda: packed(run.results), monkeypatch)
         assert raws(run) == before
         assert all(one == before[name] for name, one in copies(run.results).items())
         packed(run.results)
@@ -125,8 +125,8 @@ def packed(results: Path) -> None:
         journal.close()
 
 
-def killed_at(step: int, results: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Pack, and die before the step of that number; whether there was one."""
+def killed_at(step: int, work: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Work, and die before the step of that number; whether there was one."""
     count = 0
 
     def counted(real: Callable) -> Callable:
@@ -143,7 +143,7 @@ def killed_at(step: int, results: Path, monkeypatch: pytest.MonkeyPatch) -> bool
         for name in STEPS:
             patch.setattr(os, name, counted(getattr(os, name)))
         try:
-            packed(results)
+            work()
         except Killed:
             return True
     return False
@@ -176,6 +176,34 @@ def test_old_batches_at_the_provider(still: Commands, study: Callable, made: Cal
     end = made("tidy", run, "--yes", **REMOTE)
     assert end.code == 0 and "1 batches cleaned, 0 left, 0 failed" in end.out, end.said
     assert len([*run.results.glob("backups/openai/*/*/manifest.json")]) == 1
+
+
+def test_killed_while_deleting(run: Commands, study: Callable, made: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed before any step: what the provider has no longer is in a whole copy here; the next call ends it."""
+    assert run(*ALL, "--experiment", study(), "--run", "first").code == 0
+    there, step, killed = held(run, made), 0, True
+    while killed:
+        step += 1
+        killed = killed_at(step, lambda: made("tidy", run, "--yes", **REMOTE), monkeypatch)
+        if (left := held(run, made)) < there:
+            assert whole_copies(run.results) >= 1 and (left == 0 or killed)
+    assert (step > 4, held(run, made), whole_copies(run.results)) == (True, 0, len(run.creates()))
+    assert made("audit", run).code == 0
+
+
+def held(run: Commands, made: Callable) -> int:
+    """How many files the account has at the provider."""
+    return made("disk", run, "--json").json["at_the_providers"]["openai"]["files"]
+
+
+def whole_copies(results: Path) -> int:
+    """How many batches have a copy in backups/ that is what its manifest says."""
+    found = {}
+    for path in results.glob("backups/openai/*/*/manifest.json"):
+        told = orjson.loads(path.read_bytes())
+        assert all(raw_sha256(path.parent / one["name"], one["sha256"]) == one["sha256"] for one in told["files"])
+        found[told["batch_id"]] = {one["kind"] for one in told["files"]}
+    return sum({"batch", "input"} < kinds for kinds in found.values())
 
 
 def test_days_that_are_none(run: Commands, study: Callable, made: Callable) -> None:
