@@ -6,11 +6,16 @@ PORT ?= 8790
 SPEED ?= 1
 # of make import; make itself means the assembler by it
 AS =
+# of make clean-batches: whose batches; the names of the scripts
+PROVIDER ?= openai
+FOLDER_deepseek = kluster
+FOLDER_llama = kluster
+CLEANUP = tools/$(or $(FOLDER_$(PROVIDER)),$(PROVIDER))/batch_cleanup.py
 # of make new; some systems set it to the machine's name
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test dashboard hosts
+.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test dashboard hosts test-cloud restore disk tidy
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -46,6 +51,10 @@ new: setup ## write a commented starter experiment (make new NAME=tea)
 
 test: .venv/tested ## run the tests (two to three minutes on 2 cores)
 	$(PY) -m pytest
+
+test-cloud: .venv/tested ## test backups in an S3-compatible store, which is started for it (installs what that takes beside .venv's own)
+	$(PY) -m pip install --quiet --upgrade --target .venv/cloud s3fs moto flask flask-cors
+	PYTHONPATH=.venv/cloud $(PY) -m pytest -n0 tests/maintenance/test_cloud.py tests/maintenance/test_backup.py
 
 check: .venv/tested ## lint, unused code, and that the rooms import one way only
 	$(PY) -m ruff check . && $(PY) -m pyflakes *.py common tools tests bench
@@ -98,11 +107,14 @@ notify-test: setup ## send a test message to each channel in NOTIFY_URLS, and sa
 audit: setup ## verify every run on disk against journal and checksums
 	$(PY) -m tools.audit
 
-backup: setup ## pack journal, raw files and runs into results/backups
-	$(PY) -m tools.backup
+backup: setup ## pack what is new of journal, raw files and runs into results/backups (make backup [OUT=s3://…] [FULL=1])
+	$(PY) -m tools.backup $(if $(OUT),--out "$(OUT)") $(if $(FULL),--full)
 
-share: setup ## pack a run to give it away, without keys (make share RUN=literary-55f57a)
-	$(PY) -m tools.share $(RUN)
+restore: setup ## put back what a backup has and the results folder lacks (make restore FILE=results/backups/results-….tar.gz)
+	$(PY) -m tools.restore $(if $(FILE),"$(FILE)")
+
+share: setup ## pack a run to give it away, without keys (make share RUN=literary-55f57a [OUT=s3://…])
+	$(PY) -m tools.share $(RUN) $(if $(OUT),--out "$(OUT)")
 
 import: setup ## take in a run that make share has packed (make import FILE=run.zip AS=newname)
 	$(PY) -m tools.import_run $(FILE) $(if $(AS),--as $(AS))
@@ -118,8 +130,14 @@ export: setup ## one table over runs, with a codebook (make export RUN="a b" or 
 forget: setup ## remove a plan never sent, or a finished run after a backup (make forget RUN=name YES=1)
 	$(PY) -m tools.forget $(RUN) $(if $(YES),--yes)
 
-clean-batches: setup ## back up and delete old batches at the provider (make clean-batches LIMIT=50)
-	$(PY) tools/openai/batch_cleanup.py --all --limit $(LIMIT) $(CLEAN)
+disk: setup ## what takes how much room here and at the providers, and what could go (make disk [OFFLINE=1])
+	@$(PY) -m tools.disk $(if $(OFFLINE),--offline)
+
+tidy: setup ## pack old raw files, delete old batches at the providers, as KEEP_… in .env say; YES=1 does it
+	$(PY) -m tools.tidy $(if $(YES),--yes)
+
+clean-batches: setup ## back up and delete old batches at a provider (make clean-batches PROVIDER=claude LIMIT=50)
+	$(if $(wildcard $(CLEANUP)),,$(error PROVIDER=$(PROVIDER) is none; expected openai, claude, deepseek or llama))$(PY) $(CLEANUP) --all --limit $(LIMIT) $(CLEAN)
 
 clean: ## remove caches and the virtual environment; results stay
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis && find . -name __pycache__ -prune -exec rm -rf {} +

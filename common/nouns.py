@@ -171,6 +171,7 @@ class Pause(StrEnum):
 
     NO = ""
     CAP = "cap"  # the next batch could cost more than the cap
+    DISK = "disk"  # the answers of the next batch may not fit on the disk
     MONEY = "money"  # quota, balance or a spending limit at the provider
 
 

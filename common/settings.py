@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from dotenv import load_dotenv
 
 from common.errors import InputError
+from common.text import one_line
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_MAX_COST = 10.0
@@ -29,14 +30,17 @@ def load_env() -> str:
         mode = file.stat().st_mode if file.is_file() else 0
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: cannot be read ({error})") from None
-    if not was_set and (folder := os.environ.get("RESULTS_DIR")):
+    if not was_set and "://" not in (folder := os.environ.get("RESULTS_DIR", "")) and folder:
         os.environ["RESULTS_DIR"] = str(ROOT / Path(folder).expanduser())
     return f"{file} can be read by other users of this machine; type: chmod 600 {file}" if mode & 0o077 else ""
 
 
 def results_folder(option: str | None) -> Path:
-    """Where results go: --results, else RESULTS_DIR, else results/ beside the scripts."""
-    return Path(option or os.environ.get("RESULTS_DIR") or ROOT / "results").expanduser().absolute()
+    """Where results go: --results, else RESULTS_DIR, else results/ beside the scripts. Raises InputError for an address."""
+    named = option or os.environ.get("RESULTS_DIR") or ROOT / "results"
+    if "://" in str(named):
+        raise InputError(f"{one_line(named, 200)}: results stay on this machine's disk; name a folder (make backup OUT=… takes an address)")
+    return Path(named).expanduser().absolute()
 
 
 def max_cost(option: float | None) -> float:
@@ -65,6 +69,18 @@ def dashboard_password() -> str:
     if password and len(password) < 8:
         raise InputError("DASHBOARD_PASSWORD is too short; take 8 characters or more")
     return password
+
+
+def keep_days(name: str) -> float | None:
+    """How many days something is kept: KEEP_RAW_DAYS or KEEP_REMOTE_DAYS; None where it is not set: for ever. Raises InputError."""
+    text = os.environ.get(name, "").strip()
+    try:
+        days = float(text) if text else None
+    except ValueError:
+        days = -1.0
+    if days is not None and not 0 <= days < float("inf"):
+        raise InputError(f"{name} is {text!r}; expected a number of days such as 30, or nothing to keep for ever")
+    return days
 
 
 def is_loopback(url: str) -> bool:

@@ -6,7 +6,7 @@ import argparse
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from common import settings
 from common.cli.exits import OK, UNFINISHED
@@ -29,9 +29,14 @@ def command(tool: Tool, args: argparse.Namespace) -> int:
     _check(tool, args)
     script = next(script for script in SCRIPTS.values() if script.host == tool.host)
     with opened(tool.cleanup, host_of_named(script, args, args.batch_id or "", results_folder(args.results)), args) as session:
-        check_open(session.account)
-        session.check_key()
-        return _clean(session, _cleanup(session, tool))
+        return clean_up(session, tool)
+
+
+def clean_up(session: Session, tool: Tool, chosen: Callable[[Item], bool] = lambda item: True) -> int:
+    """Clean up those batches that are `chosen`; returns the exit code. Raises InputError, Refused."""
+    check_open(session.account)
+    session.check_key()
+    return _clean(session, _cleanup(session, tool), chosen)
 
 
 def _check(tool: Tool, args: argparse.Namespace) -> None:
@@ -56,10 +61,11 @@ def _cleanup(session: Session, tool: Tool) -> Cleanup:
     )  # fmt: skip
 
 
-def _clean(session: Session, work: Cleanup) -> int:
+def _clean(session: Session, work: Cleanup, chosen: Callable[[Item], bool]) -> int:
     """Show, ask, do, report; returns the exit code."""
     args, local = session.args, session.account.host.local
     survey = work.survey(args.batch_id, args.limit, args.everything_in_account, args.cancel_running)
+    survey.items = [item for item in survey.items if chosen(item)]
     session.say(*_shown(survey, args.limit, local))
     todo = survey.doomed
     outcomes: list[Outcome] = []

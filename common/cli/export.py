@@ -13,6 +13,7 @@ from common.cli.named import journal_of, runs_named
 from common.cli.session import results_folder
 from common.cli.text import SIMULATED, Voice, failures
 from common.errors import InputError
+from common.maintenance.places import is_address, place
 from common.nouns import Run
 from common.outcomes import PENDING, SUCCEEDED
 from common.providers import connect
@@ -31,11 +32,16 @@ def command(args: argparse.Namespace) -> int:
         if args.long and not any(RunOrigin(run).questions for run in runs):
             raise InputError("none of these runs has questions, so a row per question has nothing to say; leave out --long")
         sources = [source_of(journal, run, stack) for run in runs]
-        folder = _new_folder(args.out, results)
+        store = place(args.out) if is_address(args.out) else None  # said before anything is written, if it cannot be had
+        if store and store.sizes():
+            raise InputError(f"{args.out}: has files already, and nothing is written over; name another address with --out")
+        folder = _new_folder(None if store else args.out and Path(args.out), results)
         try:
             table, tally, rows, copies = export(sources, folder, args.format, args.long)
         except ImportError:
             raise InputError(f"--format {args.format} needs a library that is not there; type: make setup (or take csv)") from None
+    for path in sorted(folder.iterdir()) if store else ():
+        store.put(path, path.name)
     outcomes = dict(sorted(tally.outcomes.items()))
     voice = Voice(as_json=args.json)
     if args.json:
@@ -50,6 +56,8 @@ def command(args: argparse.Namespace) -> int:
     if tally.simulated:
         voice.say(f"{SIMULATED} ({tally.simulated:,} of {tally.rows:,} answers; column simulated)")
     voice.say(f"table: {table} ({rows:,} rows)", f"codebook: {folder / CODEBOOK}")
+    if store:
+        voice.say(f"brought to {args.out} and read again: {', '.join(sorted(path.name for path in folder.iterdir()))}")
     return OK if rows else UNFINISHED
 
 

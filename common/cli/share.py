@@ -13,6 +13,7 @@ from common.cli.scripts import script_of
 from common.cli.session import journal_if_any, results_folder
 from common.cli.text import SIMULATED, Voice, the_sum
 from common.errors import InputError
+from common.maintenance.places import is_address, place
 from common.maintenance.share import MOST_TEXTS, share
 from common.maintenance.take_in import take_in
 from common.nouns import Run
@@ -29,8 +30,13 @@ def share_run(args: argparse.Namespace) -> int:
     if args.run is None:
         raise InputError("which run? type: make share RUN=NAME; make status lists the runs")
     with journal_of(results) as journal:
-        made = share(journal, named(journal, args.run), args.out or results / "shared")
-    voice.say(f"{made.path}: {made.files:,} files, {size(made.path.stat().st_size)}, verified, without keys or account")
+        store = place(args.out) if is_address(args.out) else None
+        folder = results / "shared" if store or not args.out else Path(args.out)
+        made = share(journal, named(journal, args.run), folder)
+    if store:
+        store.put(made.path, made.path.name)
+    where = store.at(made.path.name) if store else made.path
+    voice.say(f"{where}: {made.files:,} files, {size(made.path.stat().st_size)}, verified, without keys or account")
     if made.simulated:
         voice.say(SIMULATED)
     if not made.complete:

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from common import catalog, cli
-from common.cli import adopt, costs, export, forget, metrics, notify_test, report, rescore, share, standing
+from common.cli import adopt, backups, costs, disk, export, forget, metrics, notify_test, report, rescore, share, standing, tidy
 from common.cli.exits import OK, UNFINISHED, guarded
 from common.cli.named import looked_at, named, way_to
 from common.cli.new import new
@@ -19,12 +19,11 @@ from common.cli.scripts import script_of
 from common.cli.session import results_folder
 from common.errors import InputError, disk_error
 from common.maintenance.audit import audit
-from common.maintenance.backup import backup
 from common.nouns import Run
 from common.providers import connect
 from common.providers.account import Account
 from common.runs.journal import Journal
-from common.text import one_line, size
+from common.text import one_line
 
 
 def run(tool: Callable[[Path], int], typed: str) -> int:
@@ -76,20 +75,14 @@ def _findings(found: Iterator[str]) -> Iterator[str]:
         yield one_line(said, 300)
 
 
-def _backup(args: argparse.Namespace) -> int:
-    """One verified archive."""
-    target, count = backup(results_folder())
-    print(f"{target}: {count:,} files, {size(target.stat().st_size)}, verified")
-    return OK
-
-
 def _page(name: str) -> Callable[[argparse.Namespace], int]:
     """A command that shows a page: its module brings a web server, and is imported when it is wanted."""
     return lambda args: importlib.import_module(f"common.cli.{name}").command(args)
 
 
 TARGETS = {
-    "status": _status, "report": report.command, "audit": _audit, "backup": _backup, "adopt": adopt.command,
+    "status": _status, "report": report.command, "audit": _audit, "backup": backups.save, "restore": backups.bring_back,
+    "disk": disk.command, "tidy": tidy.command, "adopt": adopt.command,
     "rescore": rescore.command, "browse": _page("browse"), "export": export.command, "forget": forget.command, "costs": costs.command,
     "share": share.share_run, "import": share.import_run, "new": new,
     "dashboard": _page("dashboard"), "metrics": metrics.command, "notify-test": notify_test.command,

@@ -64,7 +64,10 @@ TARGETS = {
     "rescore": "Score the answers of runs again by changed questions, from their raw files; nothing is sent, the old tables stay.",
     "export": "One table over runs and providers, attempts merged, with a codebook of its columns; nothing is sent.",
     "forget": "Remove plans that were never sent, and finished runs after a backup; what is out, owed or waiting is refused.",
-    "backup": "Pack journal, raw files and runs into one archive under results/backups, read again before it counts.",
+    "backup": "Pack what is new of journal, raw files and runs into an archive under results/backups, read again before it counts.",
+    "restore": "Put back what an archive of make backup has and the results folder lacks; what is newer here stays.",
+    "disk": "What takes how much room in the results folder and at the providers, what is free, and what could go.",
+    "tidy": "Pack raw files older than KEEP_RAW_DAYS; save, then delete at the providers batches collected before KEEP_REMOTE_DAYS.",
     "costs": "What was paid, wasted and saved, and what is in flight, by day, run, model, persona or any factor; checked with the journal.",
     "share": "Pack one run with its raw files into one archive to give away, without keys or account, read again before it counts.",
     "new": "Write a commented starter experiment into a folder of its own, and say what to type next.",
@@ -90,7 +93,15 @@ def target(name: str) -> argparse.ArgumentParser:
             flag("--yes", "do it; without, only show what would be removed"),
             RESULTS,
         )
-    if name == "status":
+    if name == "backup":
+        add(p, _OUT, flag("--full", "all in this one archive, not only what earlier ones do not have"))
+    elif name == "restore":
+        add(p, option("file", "an archive that make backup has made: a path, or an address such as s3://…", nargs="?", metavar="FILE"))
+    elif name == "disk":
+        add(p, flag("--offline", "do not ask the providers"), RESULTS, JSON)
+    elif name == "tidy":
+        add(p, flag("--yes", "do it; without, only show what would be done"), RESULTS)
+    elif name == "status":
         add(
             p,
             option("--watch", "show all runs anew every S seconds (default 10), until nothing is open or Ctrl-C",
@@ -146,7 +157,7 @@ def target(name: str) -> argparse.ArgumentParser:
         add(
             p,
             option("run", "a run, as make status names it", nargs="?", metavar="RUN"),
-            option("--out", "where the archive goes (default: shared/ in the results folder)", type=Path, metavar="DIR"),
+            option("--out", "where the archive goes: a folder or an address (default: shared/ in the results folder)", metavar="DIR"),
         )
     elif name == "new":
         add(
@@ -163,11 +174,12 @@ def target(name: str) -> argparse.ArgumentParser:
     return p
 
 
+_OUT = option("--out", "where archives go: a folder, or an address such as s3://… (default: backups/ in the results folder)", metavar="DIR")
 _WORDS = {
     "rescore": (option("--experiment", "whose questions score (default: the run's own, as it is now)", type=Path, metavar="PATH"),),
     "export": (
         option("--format", "the form of the table (default csv)", choices=TABLES, default="csv"),
         flag("--long", "one row per question instead of one per request"),
-        option("--out", "the new folder to write (default: exports/<time> in the results folder)", type=Path, metavar="DIR"),
+        option("--out", "the new folder to write, or an address as s3://… (default: exports/<time> in the results folder)", metavar="DIR"),
     ),
 }

@@ -9,7 +9,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -51,12 +51,13 @@ class Sum(NamedTuple):
 
 
 Sums = Mapping[str, Sum]
+Content = Path | bytes | Callable[[], AbstractContextManager[BinaryIO]]  # of a member
 
 
 # ---- writing
 
 
-def pack(target: Path, told: dict, members: Iterable[tuple[str, Path | bytes]], check: Callable[[Sums], None], secrets: set[bytes]) -> Sums:
+def pack(target: Path, told: dict, members: Iterable[tuple[str, Content]], check: Callable[[Sums], None], secrets: set[bytes]) -> Sums:
     """Write an archive, and read it again before it counts; returns what is in it. `told` goes into the manifest.
 
     `check` raises where what was packed is not what it should be. Raises InputError where a member holds one of `secrets`,
@@ -77,7 +78,7 @@ def pack(target: Path, told: dict, members: Iterable[tuple[str, Path | bytes]], 
     return sums
 
 
-def _add(archive: zipfile.ZipFile, name: str, content: Path | bytes) -> Sum:
+def _add(archive: zipfile.ZipFile, name: str, content: Content) -> Sum:
     if not _is_placed(name):
         raise InputError(f"{one_line(repr(name), 300)} is a name that no archive takes; rename the file")
     info = zipfile.ZipInfo(name)
@@ -90,13 +91,12 @@ def _add(archive: zipfile.ZipFile, name: str, content: Path | bytes) -> Sum:
     return Sum(count, digest.hexdigest())
 
 
-def _blocks(content: Path | bytes) -> Iterator[bytes]:
+def _blocks(content: Content) -> Iterator[bytes]:
     if isinstance(content, bytes):
         yield content
         return
-    with open(content, "rb") as file:
-        while block := file.read(_BLOCK):
-            yield block
+    with open(content, "rb") if isinstance(content, Path) else content() as file:
+        yield from iter(lambda: file.read(_BLOCK), b"")
 
 
 def _search(name: str, blocks: Iterable[bytes], secrets: set[bytes]) -> None:

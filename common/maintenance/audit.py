@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from common.experiment.duplicates import Repeats
 from common.experiment.kept import NAME
+from common.files import file_sha256
 from common.nouns import RESTING, Run, Shard
 from common.outcomes import PENDING
 from common.providers.base import Provider
 from common.results.merge import run_results
 from common.results.origin import manifest_of
+from common.results.packed import raw_sha256
 from common.runs.journal import Journal
 
 T = TypeVar("T")
@@ -74,17 +76,13 @@ def _files_of(run: Run, shard: Shard) -> Iterator[str]:
     if sum(shard.tally.values()) != shard.count:
         yield f"batch {shard.batch_id}: {sum(shard.tally.values()):,} rows were counted for {shard.count:,} requests"
     for name, sha256 in shard.files.items():
-        yield from _differs(run.folder.parent / "batch_results" / name, sha256)
+        yield from _differs(run.folder.parent / "batch_results" / name, sha256, partial(raw_sha256, noted=sha256))
 
 
-def _differs(path: Path, sha256: str) -> Iterator[str]:
-    try:
-        with open(path, "rb") as file:
-            same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
-    except FileNotFoundError:
+def _differs(path: Path, sha256: str, digest: Callable[[Path], str] = file_sha256) -> Iterator[str]:
+    if not (found := digest(path)):
         yield f"{path}: is gone"
-        return
-    if not same:
+    elif found != sha256:
         yield f"{path}: was changed since the journal noted its checksum"
 
 

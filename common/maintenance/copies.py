@@ -19,17 +19,21 @@ from common.files import safe_name, sync_folder, write_whole
 from common.maintenance.rows import check_rows
 from common.nouns import Batch, Run, Shard
 from common.providers.base import Holding, Provider
+from common.results.packed import unpacked_sha256, unpacked_size
 from common.results.raw import raw_paths
 from common.text import iso
 
+PACKED = ".gz"
 NAMES = {"batch": "batch.json", "input": "input.jsonl", "output": "output.jsonl", "errors": "errors.jsonl"}
 
 
 class Local(NamedTuple):
-    """A file on this disk whose bytes are those that the journal noted."""
+    """A file on this disk that is what the journal noted, or holds it packed."""
 
     path: Path
-    sha256: str
+    sha256: str  # of its bytes
+    bytes: int  # as it came
+    packed: str = ""  # what its name ends in as a copy, where it is packed
 
 
 class Copy(NamedTuple):
@@ -54,9 +58,17 @@ def local_copies(run: Run, shard: Shard) -> dict[str, Local]:
     output, errors = raw_paths(run, shard.batch_id)
     noted = {"input": (shard.path, shard.sha256)}
     noted |= {kind: (path, shard.files.get(path.name, "")) for kind, path in (("output", output), ("errors", errors))}
-    return {
-        kind: Local(path, digest) for kind, (path, digest) in noted.items() if digest and path.is_file() and sha256_of(path) == digest
-    }
+    found = {kind: _local(path, digest) for kind, (path, digest) in noted.items()}
+    return {kind: local for kind, local in found.items() if local}
+
+
+def _local(path: Path, noted: str) -> Local | None:
+    """A file here, if it is what was noted."""
+    if not noted or not path.is_file():
+        return None
+    if (digest := sha256_of(path)) == noted:
+        return Local(path, digest, path.stat().st_size)
+    return Local(path, digest, unpacked_size(path), PACKED) if unpacked_sha256(path) == noted else None
 
 
 def save(
@@ -83,7 +95,7 @@ def save(
         paths = {entry["kind"]: folder / entry["name"] for entry in files}
         check_rows(provider, batch, paths, {h.kind for h in holdings if h.size is not None}, {entry["kind"] for entry in gone})
         manifest = {"batch_id": batch.id, "status": batch.status, **about, "saved_at": iso(now), "files": files, "gone": gone}
-        _write_manifest(folder, manifest)
+        write_manifest(folder, manifest)
         for parent in [backups, *backups.parents][:4]:  # up to the results folder
             sync_folder(parent)
     except BaseException:
@@ -97,10 +109,11 @@ def save(
 
 def note_deleted(copy: Copy, refs: Iterable[str]) -> None:
     """Write into the manifest what was deleted at the host. Raises OSError."""
-    _write_manifest(copy.folder, {**copy.manifest, "deleted": list(refs), "deleted_at": iso(time.time())})
+    write_manifest(copy.folder, {**copy.manifest, "deleted": list(refs), "deleted_at": iso(time.time())})
 
 
-def _write_manifest(folder: Path, manifest: Mapping[str, object]) -> None:
+def write_manifest(folder: Path, manifest: Mapping[str, object]) -> None:
+    """Write what a copy says of itself. Raises OSError."""
     write_whole(folder / "manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
 
 
@@ -114,8 +127,9 @@ def _fill(
         if holding.kind == "batch":
             write_whole(path, holding.raw)
             digest, origin = hashlib.sha256(holding.raw).hexdigest(), "the API"
-        elif not holding.gone and local and holding.size == local.path.stat().st_size:
-            digest, origin = _link(local, path)
+        elif not holding.gone and local and holding.size == local.bytes:
+            path = path.with_name(path.name + local.packed)
+            digest, origin = link(local, path)
         elif holding.gone:
             gone.append({"kind": holding.kind, "ref": holding.ref})
             continue
@@ -123,8 +137,8 @@ def _fill(
             digest, origin = _download(provider, batch, holding, path, ask), "the API"
         files.append(_entry(holding.kind, holding.ref, path, digest, origin))
     for kind in have.keys() - {entry["kind"] for entry in files}:  # the host has it no longer, or never gives it back
-        path = folder / NAMES[kind]
-        files.append(_entry(kind, "", path, *_link(have[kind], path)))
+        path = folder / (NAMES[kind] + have[kind].packed)
+        files.append(_entry(kind, "", path, *link(have[kind], path)))
     return files, gone
 
 
@@ -132,8 +146,8 @@ def _entry(kind: str, ref: str, path: Path, digest: str, origin: str) -> dict:
     return {"name": path.name, "kind": kind, "ref": ref, "bytes": path.stat().st_size, "sha256": digest, "from": origin}
 
 
-def _link(local: Local, path: Path) -> tuple[str, str]:
-    """The same bytes under another name, without a second download, nor where it can be a second copy."""
+def link(local: Local, path: Path) -> tuple[str, str]:
+    """The same bytes under another name, without a second download, nor where it can be a second copy. Raises OSError."""
     try:
         os.link(local.path, path)
     except OSError:  # another file system, or one without hard links

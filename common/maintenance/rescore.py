@@ -13,10 +13,11 @@ from pathlib import Path
 from common.errors import InputError
 from common.experiment.experiment import Experiment
 from common.experiment.questions import asked_of
-from common.files import file_sha256, sync_folder, whole_file
+from common.files import sync_folder, whole_file
 from common.nouns import RESTING, Run, Shard
 from common.results.merge import run_rows
 from common.results.origin import RunOrigin
+from common.results.packed import raw_sha256
 from common.results.raw import Decode, raw_paths
 from common.results.scoring import check_fit, differences, set_scoring
 from common.results.tally import Tally
@@ -54,7 +55,7 @@ def _check_raw(run: Run, shard: Shard) -> None:
     """A table of fewer answers must not take the place of one of all."""
     folder = raw_paths(run, shard.batch_id)[0].parent
     for name, sha256 in shard.files.items():
-        if (found := file_sha256(folder / name)) != sha256:
+        if (found := raw_sha256(folder / name, sha256)) != sha256:
             what = "was changed since it came" if found else "is gone"
             raise InputError(f"{folder / name}: {what}; restore it from a backup, or --status {run.name} fetches it again, then re-score")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import orjson
 from common.errors import InputError
 from common.files import LOG
 from common.maintenance import extract
-from common.maintenance.archive import JOURNAL, README, Sums, pack
+from common.maintenance.archive import JOURNAL, README, Content, Sums, pack
 from common.nouns import FINAL, Run, Shard
 from common.providers.account import keys
 from common.results.formats import MOST_TEXTS
+from common.results.packed import as_it_came
 from common.results.parts import INDEX
 from common.runs.journal import Journal
 from common.runs.lock import hold
@@ -73,7 +75,7 @@ def _secrets(journal: Journal, run: Run) -> set[bytes]:
     return {salt, *(text.encode() for text in (salt.hex(), run.account, *keys()) if len(text) >= 8)}
 
 
-def _members(journal: Journal, run: Run, shards: list[Shard], with_texts: bool) -> Iterator[tuple[str, Path | bytes]]:
+def _members(journal: Journal, run: Run, shards: list[Shard], with_texts: bool) -> Iterator[tuple[str, Content]]:
     places = _places(journal, run)
     yield JOURNAL, _without(places, b"".join(extract.lines(journal, run)))
     for path in sorted(run.folder.rglob("*")):
@@ -83,8 +85,8 @@ def _members(journal: Journal, run: Run, shards: list[Shard], with_texts: bool) 
             continue
         if with_texts or name.parts[0] != "texts":
             yield f"run/{name.as_posix()}", _without(places, path.read_bytes()) if path.name in _TELLING else path
-    for name in sorted({name for shard in shards for name in shard.files}):
-        yield f"batch_results/{name}", run.folder.parent / "batch_results" / name
+    for name, noted in sorted({name: noted for shard in shards for name, noted in shard.files.items()}.items()):
+        yield f"batch_results/{name}", partial(as_it_came, run.folder.parent / "batch_results" / name, noted)
 
 
 def _places(journal: Journal, run: Run) -> dict[bytes, bytes]:

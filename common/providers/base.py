@@ -156,6 +156,10 @@ class Provider(ABC):
         """The ids of all models that the key may use, as the host lists them. Raises Refused where it lists none."""
         raise Refused("this host does not list its models")
 
+    def stored(self) -> tuple[int, int] | None:
+        """How many files the account keeps at the host, and their bytes; None where the host does not tell."""
+        return None
+
     def holdings(self, batch: Batch) -> list[Holding]:
         """What the host keeps of an ended batch: the batch object itself, and its files; nothing where it does not tell."""
         return []

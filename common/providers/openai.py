@@ -10,7 +10,7 @@ from common.nouns import Batch, Model, Shard
 from common.outcomes import final_word, is_unready
 from common.providers import quota
 from common.providers.base import Holding
-from common.providers.foreign import identity, name, natural, problems, table, unix, word
+from common.providers.foreign import count, identity, name, natural, problems, table, unix, word
 from common.providers.http import segment
 from common.providers.openai_attachments import attachment_problem, attachment_tokens
 from common.providers.openai_counting import to_count
@@ -73,6 +73,11 @@ def _refusal(problems: Sequence[Mapping[str, object]]) -> str:
     if problems and codes <= FILE_CODES and all(problem.get("param") in FILE_PARAMETERS for problem in problems):
         return "upload again"
     return "give up"
+
+
+def _sizes(page: dict) -> dict[str, int]:
+    """The files of a page of a list, and the bytes of each as far as they are told."""
+    return {file["id"]: count(file.get("bytes")) or 0 for file in page["data"] or ()}
 
 
 class OpenAIShaped(SdkProvider):
@@ -140,6 +145,14 @@ class OpenAIShaped(SdkProvider):
 
     def count_tokens(self, line: bytes, model: Model) -> int:
         return self._counted(self._http.post("responses/input_tokens", body=to_count(line)))
+
+    def stored(self) -> tuple[int, int]:
+        sizes: dict[str, int] = {}
+        more: dict[str, object] = {}
+        while (page := self._read(self._http.get("files", limit=10_000, **more), _sizes)).keys() - sizes.keys():
+            sizes |= page
+            more = {"after": [*page][-1]}
+        return len(sizes), sum(sizes.values())
 
     def holdings(self, batch: Batch) -> list[Holding]:
         raw = self._http.get(f"{self.batches}/{segment(batch.id)}")

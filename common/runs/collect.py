@@ -7,9 +7,9 @@ from pathlib import Path
 from common.errors import Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
 from common.experiment import ids_file, shards
 from common.experiment.marks import moved
-from common.files import file_sha256
 from common.nouns import FINAL, Batch, Pause, Shard, State
 from common.outcomes import OWED, PAID, POLICY, Policy
+from common.results.packed import raw_sha256
 from common.results.tally import BatchScan, scan
 from common.retry import backoff
 from common.runs import verdicts
@@ -127,7 +127,7 @@ def mend_all(desk: Desk) -> None:
 def mend(desk: Desk, shard: Shard) -> None:
     """A collected raw file that is gone or no longer what came is fetched again. Raises InputError where that cannot be."""
     folder = desk.run.folder.parent / "batch_results"
-    wrong = [folder / name for name, sha256 in shard.files.items() if file_sha256(folder / name) != sha256]
+    wrong = [folder / name for name, sha256 in shard.files.items() if raw_sha256(folder / name, sha256) != sha256]
     if not wrong:
         return
     if shard.taken_from:

@@ -282,7 +282,7 @@ class Lifecycle:
         if run.stopped:
             raise InputError(f"run {run.name} was cancelled; --retry-failed {run.name} takes it up again")
         match run.paused_by:
-            case Pause.CAP:
+            case Pause.CAP | Pause.DISK:
                 raise InputError(run.paused)
             case Pause.MONEY:
                 raise Broke(f"paused: {run.paused}; the same command goes on once that is settled")

@@ -37,6 +37,7 @@ from common.runs.naming import existing, fresh_number, new_run
 from common.runs.queue import Queues
 from common.runs.record import write_record
 from common.runs.reuse import Divided, divide, forget, refresh, sweep
+from common.runs.room import lacking
 from common.runs.told import check_parameters, grid_facts, told_of, told_of_models, told_of_texts
 
 
@@ -254,9 +255,5 @@ def _former(run: Run) -> dict:
 
 
 def _check_disk(folder: Path, made: Sequence[Shard]) -> None:
-    """Answers, their table and their texts need about three times what the requests took."""
-    need, free = 3 * sum(s.bytes for s in made), shutil.disk_usage(folder).free
-    if free < need:
-        raise InputError(
-            f"{folder}: {free >> 20:,} MB free, about {need >> 20:,} MB needed for the results; make room first"
-        )
+    if why := lacking(folder, made):
+        raise InputError(f"{why}; make room first (make disk shows what uses it)")

@@ -17,10 +17,11 @@ from pathlib import Path
 import orjson
 
 from common.experiment.marks import moved
-from common.files import file_sha256, write_whole
+from common.files import write_whole
 from common.nouns import Run, Shard
 from common.outcomes import SUCCEEDED, UNREADABLE
 from common.results.origin import RunOrigin
+from common.results.packed import raw_sha256
 from common.results.raw import Decode, existing, places
 from common.runs.identity import requests
 
@@ -49,7 +50,7 @@ class Source:
     def is_sound(self) -> bool:
         """Whether it still is what came: edited answers are never taken over unseen."""
         try:
-            return self.sha256 != "" and file_sha256(self.path) == self.sha256
+            return self.sha256 != "" and raw_sha256(self.path, self.sha256) == self.sha256
         except OSError:
             return False
 

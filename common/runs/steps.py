@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common.errors import BatchError, Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
 from common.experiment import ids_file, shards
-from common.nouns import Batch, Limits, Pause, Shard, State
+from common.nouns import IN_FLIGHT, Batch, Limits, Pause, Shard, State
 from common.outcomes import OWED, is_unready
 from common.providers import quota
 from common.results.tally import BatchScan
@@ -18,6 +18,7 @@ from common.runs.claims import Claimed
 from common.runs.desk import Desk
 from common.runs.lost import sent_elsewhere, turned_down
 from common.runs.reuse import forget
+from common.runs.room import lacking
 
 LONGEST_UNREADY = 600.0  # seconds between two tries with a file that the host has not processed yet
 UNREADY = 12  # tries with a file that the host has not processed yet: 47 minutes at the usual pace; each fourth uploads again
@@ -39,8 +40,14 @@ def upload(desk: Desk, shard: Shard) -> None:
 
 
 def submit(desk: Desk, shard: Shard) -> None:
-    """uploaded → submitting, written first; then THE call; → submitted, or back, or refused, or looked for."""
+    """uploaded → submitting, written first; then THE call; → submitted, or back, or refused, or looked for.
+
+    Before the disk is full the run pauses: what is out already still finds its room.
+    """
     if sent_elsewhere(desk, shard):
+        return
+    if why := lacking(desk.run.folder, [*desk.of(*IN_FLIGHT), shard]):
+        desk.pause(f"{why} of what is out and of the next batch; make room (make disk shows what uses it)", Pause.DISK)
         return
     intended = write_intent(desk, shard)
     if intended is None:

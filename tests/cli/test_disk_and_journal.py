@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+import openai_example
+from common import cli
 from tests.basics import python
 from tests.cli.refusals import nothing_was_sent, refused
 from tests.service import KEYS
@@ -66,6 +68,25 @@ def test_a_small_disk(run: Commands, size: str, said: str) -> None:
     command = f"{mount} && exec {sys.executable} openai_example.py --batch {' '.join(QUICK)}"
     refused(run.shell(f"unshare -rm sh -c {shlex.quote(command)}"), said)
     nothing_was_sent(run)
+
+
+def test_a_disk_that_fills_up_on_the_way(
+    run: Commands, study: Callable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """The run pauses before a batch whose answers may not fit, and says why; with room made the same command goes on."""
+    command = ["--experiment", str(study(trials="20")), "--model", "gpt-4.1", *QUICK]
+    for name, value in run.env.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(openai_example.SCRIPT, [*command, "--dry-run"]) == 0
+    almost_full = shutil.disk_usage(run.results)._replace(free=50_000)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda path: almost_full)
+        assert cli.main(openai_example.SCRIPT, [*command, "--batch"]) == 2
+    said = capsys.readouterr()
+    assert "50.0 kB free" in said.err and "needed for the results of what is out and of the next batch; make room" in said.err
+    nothing_was_sent(run)
+    assert cli.main(openai_example.SCRIPT, [*command, "--batch"]) == 0
+    assert sum(run.world.billed().values()) == 20
 
 
 def test_journal_of_a_newer_version(run: Commands) -> None:

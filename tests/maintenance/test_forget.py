@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -25,8 +24,8 @@ def forget(run: Commands, *arguments: str) -> tuple[int, str]:
 
 
 def everything(folder: Path) -> set[Path]:
-    """All that lies in a folder, but for SQLite's own files beside a journal."""
-    return {path for path in folder.rglob("*") if not path.name.startswith("journal.db-")}
+    """All that lies in a folder, but for locks and SQLite's own files beside a journal."""
+    return {path for path in folder.rglob("*") if not path.name.startswith("journal.db-") and path.name != "lock"}
 
 
 def test_a_plan(run: Commands, study: Callable) -> None:
@@ -58,8 +57,7 @@ def test_a_finished_run(run: Commands, study: Callable) -> None:
     code, said = forget(run, folder.name, "--yes")
     assert (code, folder.exists(), [*(run.results / "openai/batch_results").iterdir()]) == (OK, False, []), said
     (archive,) = (run.results / "backups").iterdir()
-    with tarfile.open(archive) as packed:
-        packed.extractall(run.results, filter="data")
+    assert run.shell(f"python -m tools.restore {archive}").code == OK
     archive.unlink()
     archive.parent.rmdir()
     assert (everything(run.results), table(folder)) == (files, rows)

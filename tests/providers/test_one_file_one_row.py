@@ -28,7 +28,7 @@ class Folder(Provider):
 
     HOME: Path
 
-    def __init__(self, host: Host, base_url: str, key: str, headers: dict) -> None:
+    def __init__(self, host: Host, base_url: str, key: str, headers: dict, rates: object) -> None:
         assert (base_url, key) == ("https://batches.example", KEY)
 
     def encode(self, condition: Condition, ask: Ask) -> tuple[bytes, bytes]:
