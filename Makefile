@@ -10,7 +10,7 @@ AS =
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test
+.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test mcp test-mcp
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,10 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --require-has
 
 .venv/tested: requirements-dev.lock .venv/installed
 	$(INSTALL) requirements-dev.lock
+	@touch $@
+
+.venv/mcp: requirements-mcp.lock .venv/installed
+	$(INSTALL) requirements-mcp.lock
 	@touch $@
 
 define CHECK
@@ -89,6 +93,12 @@ metrics: setup ## time, success, errors, tokens and money of runs (make metrics 
 notify-test: setup ## send a test message to each channel in NOTIFY_URLS, and say which took it
 	@$(PY) -m tools.notify_test
 
+mcp: .venv/mcp ## let an agent plan, start within your cap and read results: installs the package, prints your MCP client's lines
+	@$(PY) tools/mcp.py --config
+
+test-mcp: .venv/tested .venv/mcp ## test that with the official client (seconds)
+	$(PY) -m pytest -n0 tests/cli/test_mcp.py
+
 audit: setup ## verify every run on disk against journal and checksums
 	$(PY) -m tools.audit
 
@@ -124,3 +134,4 @@ lock: setup ## pin the newest versions that pyproject.toml allows, for what runs
 	$(PY) -m pip install --quiet --disable-pip-version-check uv
 	$(LOCK) -o requirements.lock
 	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --extra mcp -c requirements-dev.lock -o requirements-mcp.lock

@@ -42,13 +42,22 @@ def max_cost(option: float | None) -> float:
     """The spending cap in USD: --max-cost, else MAX_COST_USD, else 10."""
     if option is not None:
         return option
-    text = os.environ.get("MAX_COST_USD", "").strip()
+    return _amount("MAX_COST_USD", os.environ.get("MAX_COST_USD", ""), DEFAULT_MAX_COST)
+
+
+def agents_max_cost() -> float | None:
+    """USD that agents may spend in all, MCP_MAX_COST_USD; None where no person has said so."""
+    return _amount("MCP_MAX_COST_USD", os.environ.get("MCP_MAX_COST_USD", ""), None)
+
+
+def _amount(name: str, text: str, default: float | None) -> float | None:
+    """An amount of the environment. Raises InputError."""
     try:
-        value = float(text) if text else DEFAULT_MAX_COST
+        value = float(text) if text.strip() else default
     except ValueError:
         value = -1.0
-    if not 0 <= value < float("inf"):
-        raise InputError(f"MAX_COST_USD is {text!r}; expected an amount in USD such as 10")
+    if value is not None and not 0 <= value < float("inf"):
+        raise InputError(f"{name} is {text.strip()!r}; expected an amount in USD such as 10")
     return value
 
 
