@@ -10,7 +10,7 @@ AS =
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test mcp test-mcp demo-llm
+.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test dashboard mcp test-mcp demo-llm
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -71,8 +71,11 @@ torture: .venv/tested ## kill, cut and lie everywhere, and count what was lost (
 serve: setup ## run the local batch service alone (make serve PORT=8790 SPEED=3600)
 	$(PY) -m tools.batch_server --port $(PORT) --speed $(SPEED) --state results/local_service
 
-status: setup ## where a batch or run stands (make status ID=batch_abc123)
-	$(PY) -m tools.status $(ID)
+status: setup ## where all runs stand, their hosts asked (make status [ID=batch_abc123] [WATCH=30] [OFFLINE=1] [ALL=1])
+	$(PY) -m tools.status $(if $(WATCH),--watch=$(WATCH)) $(if $(OFFLINE),--offline) $(if $(ALL),--all) $(ID)
+
+dashboard: setup ## a page that shows all runs and keeps itself fresh (make dashboard [PORT=8791] [HOST=ADDRESS])
+	$(PY) -m tools.dashboard $(if $(filter command,$(firstword $(origin PORT))),--port $(PORT)) $(if $(HOST),--host "$(HOST)")
 
 report: setup ## all runs in one table, or their answers as a page (make report RUN="a b" or RUN=all [OUT=FILE.html])
 	$(PY) -m tools.report $(RUN) $(if $(OUT),--out "$(OUT)")

@@ -53,8 +53,18 @@ class Limits:
 
     requests: int | None
     bytes: int | None
+    tokens: int | None = None  # prompt tokens, so that several batches fit into the host's queue
+    request_tokens: int | None = None  # prompt tokens of one request: the whole queue
     custom_id: str = r".{1,512}"  # a pattern that each request id must match whole
     temperature_max: float = 2.0
+
+
+class Quota(NamedTuple):
+    """What may stand in a host's queue at once, per model or for all of an account's; None: nobody has told us of such a limit."""
+
+    tokens: int | None = None  # prompt tokens
+    requests: int | None = None
+    source: str = ""  # who says so, for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,9 @@ class Host:
     requests_per_minute: int | None = None
     plans: Mapping[str, int | None] = field(default_factory=dict)  # requests per batch by the plan sold; None: no limit
     plan_variable: str = ""  # the variable that names the account's plan
+    queue_tokens: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # prompt tokens enqueued at once: tier → model id → most
+    queue_requests: Mapping[str, int] = field(default_factory=dict)  # requests enqueued at once, all models together: tier → most
+    queue_as_of: str = ""  # when those figures were read
     like: str = ""  # the host whose address variable leads here, whose facts hold and whose models run here at unknown prices
     counts_tokens: bool = False  # it counts the prompt tokens of a request that is not sent, for nothing
     metadata: bool = True  # batches carry metadata; where they do not, the ids that are sent end in a mark

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -40,9 +41,12 @@ def results_folder(option: str | None) -> Path:
 
 def max_cost(option: float | None) -> float:
     """The spending cap in USD: --max-cost, else MAX_COST_USD, else 10."""
-    if option is not None:
-        return option
-    return _amount("MAX_COST_USD", os.environ.get("MAX_COST_USD", ""), DEFAULT_MAX_COST)
+    return _amount("MAX_COST_USD", os.environ.get("MAX_COST_USD", ""), DEFAULT_MAX_COST) if option is None else option
+
+
+def monthly_cap() -> float:
+    """The spending cap in USD of a calendar month: MONTHLY_CAP_USD, else none (infinite)."""
+    return _amount("MONTHLY_CAP_USD", os.environ.get("MONTHLY_CAP_USD", ""), math.inf)
 
 
 def agents_max_cost() -> float | None:
@@ -50,15 +54,22 @@ def agents_max_cost() -> float | None:
     return _amount("MCP_MAX_COST_USD", os.environ.get("MCP_MAX_COST_USD", ""), None)
 
 
-def _amount(name: str, text: str, default: float | None) -> float | None:
-    """An amount of the environment. Raises InputError."""
+def _amount(variable: str, text: str, default: float | None) -> float | None:
     try:
         value = float(text) if text.strip() else default
     except ValueError:
         value = -1.0
-    if value is not None and not 0 <= value < float("inf"):
-        raise InputError(f"{name} is {text.strip()!r}; expected an amount in USD such as 10")
+    if text.strip() and not 0 <= value < math.inf:
+        raise InputError(f"{variable} is {text.strip()!r}; expected an amount in USD such as 10")
     return value
+
+
+def dashboard_password() -> str:
+    """DASHBOARD_PASSWORD; "" where none is set. Raises InputError for one that is guessed too soon."""
+    password = os.environ.get("DASHBOARD_PASSWORD", "").strip()
+    if password and len(password) < 8:
+        raise InputError("DASHBOARD_PASSWORD is too short; take 8 characters or more")
+    return password
 
 
 def is_loopback(url: str) -> bool:

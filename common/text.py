@@ -62,4 +62,6 @@ def duration(seconds: float) -> str:
 
 def size(count: int) -> str:
     """Bytes as people say them."""
+    if count >= 1e9:
+        return f"{count / 1e9:,.1f} GB"
     return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"

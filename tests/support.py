@@ -133,6 +133,10 @@ class Started:
         self._process.send_signal(number)
         return self.ended()
 
+    def line(self) -> str:
+        """Wait for the next line that it prints."""
+        return self._process.stdout.readline()
+
     def ended(self) -> End:
         """Wait for the end."""
         out, err = self._process.communicate(timeout=20)

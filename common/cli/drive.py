@@ -53,7 +53,7 @@ def _go(session: ScriptSession, run: Run, fresh: bool, prefix: str, as_of: int |
     while True:
         as_of = _taken_over(session, run, prefix, as_of) if run.reuses else None  # what others send is nothing to a run that takes none
         life = session.lifecycle(run, fresh, as_of)
-        life.listen(show := Progress(run, life.shards, session.args.json, prefix))
+        life.listen(show := Progress(run, life.shards, session.args.json, prefix, session.journal))
         try:
             life.go(until_submitted=session.args.no_wait)
         except Overtaken:

@@ -98,9 +98,9 @@ def run_name(text: str) -> str:
 
 
 def port(text: str) -> int:
-    """A port that a person may take."""
-    if not text.isascii() or not text.isdigit() or not 1024 <= int(text[:9]) <= 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a port, 1024 to 65535")
+    """A port that a person may take; 0: any that is free."""
+    if text != "0" and (not text.isascii() or not text.isdigit() or not 1024 <= int(text[:9]) <= 65_535):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a port, 1024 to 65535, or 0 for any that is free")
     return int(text)
 
 
@@ -151,7 +151,7 @@ ASK = (
 )
 HOW = (
     LOCAL,
-    option("--max-cost", "spending cap of the run (MAX_COST_USD, else 10)", type=_amount, metavar="USD"),
+    option("--max-cost", "spending cap of the run (MAX_COST_USD, else 10; with --local none unless given)", type=_amount, metavar="USD"),
     option("--parallel", "batches in flight at once (default 8)", type=count, default=8, metavar="N"),
     option(
         "--poll",
@@ -184,6 +184,7 @@ EXIT_CODES = (
 
 def parser(script: Script) -> argparse.ArgumentParser:
     """All options of a script."""
+    tier = option("--tier", "the account's usage tier, which says how much its queue holds (OPENAI_TIER, ANTHROPIC_TIER)", metavar="NAME")
     p = new_parser(
         prog=f"python {script.name}",
         description="Run an experiment through a batch API at batch price; the same command again goes on where it stopped.",
@@ -193,7 +194,7 @@ def parser(script: Script) -> argparse.ArgumentParser:
     model = several("--model", "ALIAS", f"default: those alive of {', '.join(script.group)}")
     add(p.add_argument_group("what to do"), batch, *DO)
     add(p.add_argument_group("what to ask"), model, *ASK)
-    add(p.add_argument_group("how"), *HOW)
+    add(p.add_argument_group("how"), *HOW, tier)
     p.set_defaults(model=[])
     return p
 

@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from common.nouns import Batch, Event, Run, Shard
+from common.nouns import TO_SUBMIT, Batch, Event, Run, Shard
+from common.runs.journal import Journal
+from common.runs.pace import Flight, Pace
 from common.text import one_line
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ SAID = {
     "collected": "batch {s.batch_id}: collected{note}",
 }
 MOST_BARS = 8
+# without the rate and the end that tqdm makes of it: batches end all at once, and what had come before this command is no pace
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} req [{elapsed}{postfix}]"
 
 
 class Patient:
@@ -36,27 +40,36 @@ class Patient:
 
 
 class Progress:
-    """Listens to a Lifecycle and shows what it hears on stderr; with a `prefix`, as one of several, in plain lines."""
+    """Listens to a Lifecycle and shows what it hears on stderr; with a `prefix`, as one of several, in plain lines.
 
-    def __init__(self, run: Run, shards: Iterable[Shard], quiet: bool = False, prefix: str = "") -> None:
-        self._quiet, self._prefix = quiet, prefix
+    On a terminal earlier batches of the `journal` tell when things end.
+    """
+
+    def __init__(self, run: Run, shards: Iterable[Shard], quiet: bool = False, prefix: str = "", journal: Journal | None = None) -> None:
+        shards = [*shards]
+        self._run, self._quiet, self._prefix = run, quiet, prefix
         self._terminal = sys.stderr.isatty() and not (quiet or prefix)
         self._bars: dict[int, tqdm] = {}
         self._done = {s.n: s.count for s in shards if s.state == "collected" and s.attempt == 1}
         self._status: dict[int, str] = {}
-        self._total = self._bar(run.name, run.planned, 0)
-        self._last_wait = ""
-        self._count()
+        self._pace = Pace.of(journal) if journal and self._terminal else Pace({})
+        self._flights: dict[int, Flight] = {}
+        self._waiting = {s.n: s.model for s in shards if s.state in TO_SUBMIT}
+        self._total = self._bar(run.name, run.planned, 0, sum(self._done.values()))
+        self._last_wait, self._due = "", 0.0
 
-    def _bar(self, name: str, total: int, position: int) -> tqdm | None:
+    def _bar(self, name: str, total: int, position: int, done: int = 0) -> tqdm | None:
         if not self._terminal:
             return None
         from tqdm import tqdm  # only a terminal needs it
 
-        return tqdm(total=total, desc=name, unit="req", file=sys.stderr, position=position, leave=position == 0, dynamic_ncols=True)
+        how = {"position": position, "leave": position == 0, "dynamic_ncols": True, "bar_format": BAR}
+        return tqdm(total=total, desc=name, initial=done, file=sys.stderr, **how)
 
     def __call__(self, event: Event) -> None:
         kind, shard, text, batch = event.kind, event.shard, event.text, event.batch
+        if kind in ("submitted", "adopted", "refused"):
+            self._waiting.pop(shard.n, None)
         if kind == "batch":
             self._look(shard, batch)
             return
@@ -82,8 +95,10 @@ class Progress:
         done = batch.succeeded + batch.errored
         if self._terminal and shard.n not in self._bars and len(self._bars) < MOST_BARS:
             self._bars[shard.n] = self._bar(f"  {one_line(shard.batch_id, 80)}", shard.count, 1 + len(self._bars))
+        self._flights[shard.n] = flight = Flight(shard.model, time.time() - shard.intent_at, done / (shard.count or 1))
         if bar := self._bars.get(shard.n):
-            bar.set_postfix_str(one_line(batch.status, 40), refresh=False)
+            ends = self._pace.batch(self._run.address, flight)
+            bar.set_postfix_str(f"{one_line(batch.status, 40)}, ends {ends.when}", refresh=False)
             bar.n = min(done, shard.count)
             bar.refresh()
         elif not self._terminal and self._status.get(shard.n) != batch.status:
@@ -94,6 +109,7 @@ class Progress:
         self._count()
 
     def _collected(self, shard: Shard) -> None:
+        self._flights.pop(shard.n, None)
         if bar := self._bars.pop(shard.n, None):
             bar.close()
         if shard.attempt == 1:
@@ -102,6 +118,10 @@ class Progress:
 
     def _count(self) -> None:
         if self._total is not None:
+            if time.monotonic() >= self._due:  # a look hears of a thousand batches one by one
+                self._due = time.monotonic() + 1
+                ends = self._pace.run(self._run.address, [*self._flights.values()], [*self._waiting.values()])
+                self._total.set_postfix_str(f"all back {ends.when}" if self._flights or self._waiting else "", refresh=False)
             self._total.n = sum(self._done.values())
             self._total.refresh()
 

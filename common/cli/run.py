@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 
+from common.cli import capped
 from common.cli.drive import drive
 from common.cli.exits import OK, UNFINISHED
 from common.cli.price import price_facts, price_lines, price_table, priced
@@ -39,7 +40,7 @@ def run(session: ScriptSession) -> int:
         return _show_plan(session, planned)
     if planned.run.imported and all(shard.state in FINAL for shard in planned.shards):
         return _finish(session, planned.run, current_summary(planned.run, planned.shards) or session.derive(planned.run))
-    _check_cap(session, planned)
+    capped.check(session, [planned], "this")
     _print_plan(session, planned, priced(session, planned))
     return _finish(session, *drive(session, planned.run, planned.is_new, as_of=planned.as_of))
 
@@ -82,7 +83,8 @@ def planned_for(session: ScriptSession, experiment: Experiment, names: Sequence[
         check_source(experiment, account, args.allow_simulated)
     session.say(*(f"note: {notice}" for notice in notices))
     reuse = True if args.reuse else False if args.fresh else None
-    return plan(session.journal, session.provider, account, script.folder, experiment, models, args.run, args.skip_invalid, reuse)
+    where = (session.journal, session.provider, account, script.folder)
+    return plan(*where, experiment, models, args.run, args.skip_invalid, reuse, session.queues(models))
 
 
 def retry_failed(session: ScriptSession, name: str) -> int:
@@ -97,12 +99,6 @@ def retry_failed(session: ScriptSession, name: str) -> int:
     return _finish(session, *drive(session, found))
 
 
-def _check_cap(session: ScriptSession, planned: Planned) -> None:
-    cap, most = session.cap(), planned.ceiling
-    if most is not None and most > cap:
-        raise InputError(f"this could cost up to {usd(most)}, above the cap of {usd(cap)}; --max-cost USD raises it. Nothing was sent")
-
-
 def _plan_facts(session: ScriptSession, planned: Planned, costs: Sequence[Cost]) -> dict:
     host = session.account.host
     return {
@@ -115,8 +111,10 @@ def _plan_facts(session: ScriptSession, planned: Planned, costs: Sequence[Cost])
         "taken_over": planned.taken,
         "taken_over_cost_usd": planned.saved,
         "asked_elsewhere": dict(planned.waits),
+        "queue": session.queues(planned.models).plan(planned.shards),
         "changed": since(session, planned),
         **price_facts(costs),
+        "caps_that_stop_it": [stop.facts() for stop in capped.stops_of(session, [planned])],
     }
 
 
@@ -139,10 +137,11 @@ def _print_plan(session: ScriptSession, planned: Planned, costs: Sequence[Cost])
     for other, count in planned.waits.items():
         session.say(f"{count:,} of them are being asked by {other}: its answers are waited for, and taken over")
     if planned.is_new or not waiting_facts(session.journal, planned.run)["started"]:
-        session.say(*price_lines(session, planned, costs))
+        session.say(*price_lines(session, planned, costs), *found["queue"].values())
     else:
         session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
         session.say(*cache_is_old(planned.shards))
+    session.say(*capped.told(session, [planned], "this"))
 
 
 def _show_plan(session: ScriptSession, planned: Planned) -> int:

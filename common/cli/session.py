@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from common.cli.exits import again
 from common.cli.scripts import Script
 from common.cli.text import Voice
 from common.errors import Broke, InputError, Refused
-from common.nouns import Run, Shard
+from common.nouns import Model, Run, Shard
 from common.providers import account as accounts
 from common.providers import connect, local
 from common.providers.base import Provider
@@ -31,6 +31,8 @@ from common.runs.journal import Journal
 from common.runs.lifecycle import Lifecycle
 from common.runs.lock import check_own
 from common.runs.overview import waiting_facts
+from common.runs.queue import Queues, queues
+from common.runs.spending import Caps
 
 _told: set[str] = set()  # once per command, though make status goes on as another
 LOOKS = 2  # how many of a run's newest batches a new key is tried on
@@ -115,9 +117,10 @@ class ScriptSession(Session):
     posts: list[Post] = field(default_factory=list)  # messages on their way
     logs: dict[str, RunLog] = field(default_factory=dict)  # by run
 
-    def cap(self) -> float:
-        """The spending cap in USD; none on the local service, where nothing is paid."""
-        return float("inf") if self.account.host.local else settings.max_cost(self.args.max_cost)
+    def caps(self) -> Caps:
+        """The spending caps. On the local service, where nothing is paid, they hold if --max-cost is typed; else there are none."""
+        typed = self.args.max_cost
+        return Caps() if self.account.host.local and typed is None else Caps(settings.max_cost(typed), settings.monthly_cap())
 
     def own_account(self, run: Run, is_locked: bool = False) -> None:
         """Make sure that a run's batches are this account's; a new key of the same account takes it over.
@@ -194,11 +197,11 @@ class ScriptSession(Session):
             grace=args.grace or (2.0 if self.account.host.local else 60.0),
             patience=args.patience,
             skip_invalid=args.skip_invalid,
-            max_cost=self.cap(),
+            caps=self.caps(),
         )
         models = {m.alias: m for m in models_of(run)}
         account = self.account.key_digest(self.journal.salt)
-        how = {"account": account, "fresh": fresh, "as_of": as_of, "clock": self.clock}
+        how = {"account": account, "fresh": fresh, "as_of": as_of, "clock": self.clock, "queues": self.queues(models.values(), run.key)}
         life = Lifecycle(run, self.provider, self.journal, models, options, **how)
         life.listen(self.log(run))
         life.listen(Teller(self.journal, life, self.posts))
@@ -207,6 +210,11 @@ class ScriptSession(Session):
     def log(self, run: Run) -> RunLog:
         """The log of a run, whose lock the caller holds."""
         return self.logs.setdefault(run.key, RunLog(run))
+
+    def queues(self, models: Iterable[Model], run: str = "") -> Queues:
+        """What the account may have in its host's queues. Raises InputError for a limit or a tier that cannot be."""
+        account, tier = self.account.key_digest(self.journal.salt), getattr(self.args, "tier", None) or ""
+        return queues(self.journal, account, self.account.host, models, tier, run, self.clock)
 
     def derive(self, run: Run) -> dict:
         """Make table, texts and summary anew from what has been collected; returns the summary."""

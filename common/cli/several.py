@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
+from common.cli import capped
 from common.cli.drive import drive
 from common.cli.exits import INTERRUPTED, OK, UNFINISHED, fail, tried
 from common.cli.price import ENOUGH, expected_lines, price_facts, price_table, priced
@@ -56,7 +57,7 @@ def command(args: argparse.Namespace, arguments: Sequence[str]) -> int:
             return _show(first, name, sessions, planned, args)
         for script, plan in planned.items():
             planned[script] = replace(plan, run=studies.join(sessions[script].journal, plan.run, name))
-        _check_cap(first, name, planned.values())
+        capped.check(first, planned.values(), f"study {name}")
         _show(first, name, sessions, planned, args)
         return _finish(first, name, _driven(planned, args, arguments), planned)
 
@@ -113,14 +114,6 @@ def _check_may_send(sessions: Iterable[ScriptSession]) -> None:
         raise InputError("; ".join(dict.fromkeys(wrong)))
 
 
-def _check_cap(session: ScriptSession, name: str, planned: Iterable[Planned]) -> None:
-    cap, most = session.cap(), studies.most(session.journal, planned)
-    if most is not None and most > cap:
-        raise InputError(
-            f"study {name} could cost up to {usd(most)} in all, above the cap of {usd(cap)}; --max-cost USD raises it. Nothing was sent"
-        )
-
-
 def _show(
     voice: ScriptSession, name: str, sessions: dict[Script, ScriptSession], planned: dict[Script, Planned], args: argparse.Namespace
 ) -> int:  # fmt: skip
@@ -138,7 +131,8 @@ def _show(
             for script, plan in planned.items()
         ]  # fmt: skip
         whole = {"max_cost_usd": total(cost.max_usd for cost in every), **price_facts(every)}
-        voice.json({"study": name, "simulated": args.local, **whole, "runs": runs, "sent": False})
+        stops = [stop.facts() for stop in capped.stops_of(voice, planned.values())]
+        voice.json({"study": name, "simulated": args.local, **whole, "caps_that_stop_it": stops, "runs": runs, "sent": False})
         return OK
     print(price_table(every))
     voice.say(
@@ -146,6 +140,7 @@ def _show(
         _sum(name, planned, every, args.local),
         *expected_lines(every, f"the script of its provider with --sample {ENOUGH} tells"),
         *told_since_all(changed),
+        *capped.told(voice, planned.values(), f"study {name}"),
     )
     _say_left_out(voice, planned)
     if not sends:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Callable, Iterator, Sequence
+import importlib
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 from common import catalog, cli
-from common.cli import adopt, browse, costs, export, forget, metrics, notify_test, report, rescore, share
+from common.cli import adopt, costs, export, forget, metrics, notify_test, report, rescore, share, standing
 from common.cli.exits import OK, UNFINISHED, guarded
 from common.cli.named import looked_at, named
 from common.cli.new import new
 from common.cli.progress import Patient
 from common.cli.scripts import script_of
 from common.cli.session import results_folder
-from common.cli.text import table
 from common.errors import InputError, disk_error
 from common.maintenance.audit import audit
 from common.maintenance.backup import backup
@@ -33,20 +33,15 @@ def run(tool: Callable[[Path], int], typed: str) -> int:
 
 
 def _status(args: argparse.Namespace) -> int:
-    """All runs, or the answer of the script that knows the ID."""
+    """All runs, or the answer of the script that knows the ID. Raises InputError for options that go with all runs only."""
+    if args.id is None:
+        return standing.command(args)
+    if args.watch or args.offline or args.all:
+        raise InputError("--watch, --offline and --all go with all runs; leave out the ID")
     with looked_at(results_folder()) as journal:
-        if args.id is None:
-            rows = [_row(journal, run) for run in journal.runs()]
-            print(table(("provider", "run", "requests", "batches", ""), rows), *_unread(journal), sep="\n")
-            return OK
         found = named(journal, args.id)
     where = ["--local"] if found.address == "local" else []
     return cli.main(script_of(found.provider, found.host), ["--status", args.id, *where, *args.more])
-
-
-def _row(journal: Journal, run: Run) -> Sequence[object]:
-    states = ", ".join(f"{n} {state}" for state, n in journal.states(run).items())
-    return run.provider, run.name, f"{run.planned:,}", states, run.paused or "imported" * bool(run.imported)
 
 
 def _unread(journal: Journal) -> list[str]:
@@ -89,9 +84,14 @@ def _backup(args: argparse.Namespace) -> int:
     return OK
 
 
+def _page(name: str) -> Callable[[argparse.Namespace], int]:
+    """A command that shows a page: its module brings a web server, and is imported when it is wanted."""
+    return lambda args: importlib.import_module(f"common.cli.{name}").command(args)
+
+
 TARGETS = {
     "status": _status, "report": report.command, "audit": _audit, "backup": _backup, "adopt": adopt.command,
-    "rescore": rescore.command, "browse": browse.command, "export": export.command, "forget": forget.command, "costs": costs.command,
+    "rescore": rescore.command, "browse": _page("browse"), "export": export.command, "forget": forget.command, "costs": costs.command,
     "share": share.share_run, "import": share.import_run, "new": new,
-    "metrics": metrics.command, "notify-test": notify_test.command,
+    "dashboard": _page("dashboard"), "metrics": metrics.command, "notify-test": notify_test.command,
 }  # fmt: skip

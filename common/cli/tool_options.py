@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from common.cli.options import JSON, LOCAL, RESULTS, add, count, flag, new_parser, option, patience, port, run_name
+from common.cli.options import JSON, LOCAL, RESULTS, add, count, flag, new_parser, option, patience, port, run_name, seconds
 from common.cli.scripts import Tool
 from common.results.formats import FORMATS, TABLES
 
@@ -54,9 +54,11 @@ def converter(tool: Tool) -> argparse.ArgumentParser:
 
 
 TARGETS = {
-    "status": "Where a batch or a run stands, whichever script made it; without an ID, all runs.",
+    "status": "Where a batch or a run stands, whichever script made it; without an ID, all runs, after each host was asked. "
+    "Without an ID nothing is collected, sent or noted.",
     "report": "All runs of the results folder in one table; with names, their answers as one page to open in a browser.",
     "browse": "All answers of runs as a page of this machine's browser: filter, search, sort, side by side; nothing is sent or changed.",
+    "dashboard": "A page on this machine that shows where all runs stand and keeps itself fresh; it only reads the journal.",
     "audit": "Verify every run of the results folder against journal and checksums; exit code 1 when something is wrong.",
     "adopt": "Rebuild what the journal does not know from run folders and the host's list; sends nothing, keeps what is newer.",
     "rescore": "Score the answers of runs again by changed questions, from their raw files; nothing is sent, the old tables stay.",
@@ -91,6 +93,10 @@ def target(name: str) -> argparse.ArgumentParser:
     if name == "status":
         add(
             p,
+            option("--watch", "show all runs anew every S seconds (default 10), until nothing is open or Ctrl-C",
+                   type=seconds, nargs="?", const=10.0, metavar="S"),
+            flag("--offline", "ask no host: all runs as the journal has them"),
+            flag("--all", "also the runs that ended long ago"),
             option("id", "a batch id or a run", nargs="?", metavar="ID"),
             option("more", "options of the script that made it", nargs=argparse.REMAINDER, metavar="…"),
         )
@@ -129,6 +135,13 @@ def target(name: str) -> argparse.ArgumentParser:
             option("--csv", "write the table as CSV to FILE, or without FILE to the screen", nargs="?", const="-", metavar="FILE"),
             RESULTS, JSON,
         )  # fmt: skip
+    elif name == "dashboard":
+        add(
+            p,
+            option("--port", "where it listens (default 8791; 0: any that is free)", type=port, metavar="N"),
+            option("--host", "an address of this machine that others can reach; needs DASHBOARD_PASSWORD", metavar="ADDRESS"),
+            RESULTS,
+        )
     elif name == "share":
         add(
             p,

@@ -88,6 +88,7 @@ class Plan:
         """The requests of one model's conditions that fit into a batch at all, at most GROUP and about BLOCK bytes at a time."""
         left = math.inf if at_most is None else at_most
         most_bytes = math.inf if self.limits.bytes is None else self.limits.bytes
+        most_tokens = math.inf if self.limits.request_tokens is None else self.limits.request_tokens
         legal, encode, escaped = _legal(self.limits.custom_id), self.provider.encode, orjson.dumps
         rest_of = lru_cache(4096)(ids_rest)
         model, group, size, end = None, [], 0, suffix(self._mark)
@@ -119,6 +120,9 @@ class Plan:
             if turns or attachments or ask.parameters:
                 further = self._further_tokens(condition, ask, count)
                 tokens, at_most = tokens + further.expected, at_most + further.most
+            if tokens > most_tokens:
+                self._reject(f"{before}{trials[0]:02d}{after}", f"{tokens:,} tokens; the host's queue holds {most_tokens:,}", len(trials))
+                continue
             kept = 0
             if marks:
                 tail = self.provider.marked(tail, marks)

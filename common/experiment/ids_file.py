@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container
 from pathlib import Path
 
@@ -42,6 +43,21 @@ def ceiling_of(shard: Shard, wanted: Container[str]) -> float | None:
             total += most
             asked += most if row.partition("\t")[0] in wanted else 0.0
     return shard.reserve * asked / total if total else shard.reserve
+
+
+def groups(shard: Shard, tokens: int | None, requests: int | None) -> list[set[str]]:
+    """A shard's request ids in groups of at most so many prompt tokens and requests; what is larger by itself is a group of its own."""
+    found: list[set[str]] = []
+    there = 0
+    with open(shard.path.with_suffix(".ids"), encoding="utf-8", newline="\n") as rows:
+        for row in rows:
+            more = bounds(row, shard)[0]
+            if not found or there + more > (tokens or math.inf) or len(found[-1]) >= (requests or math.inf):
+                found.append(set())
+                there = 0
+            found[-1].add(row.partition("\t")[0])
+            there += more
+    return found
 
 
 def ids(shard: Shard) -> dict[str, str]:

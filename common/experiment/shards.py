@@ -48,15 +48,17 @@ class Writer:
         self._flushed = 0  # bytes
         self._most_requests = limits.requests if limits and limits.requests is not None else math.inf
         self._most_bytes = limits.bytes if limits and limits.bytes is not None else math.inf
+        self._most_tokens = limits.tokens if limits and limits.tokens is not None else math.inf
         self.n, self.count, self.bytes, self.tokens, self.reserve = n, 0, 0, 0, 0.0
 
     def add(self, requests: list[Request]) -> list[Request]:
         """Take as many of the first requests as fit; returns the others."""
         lines, id_lines, tokens, most = zip(*requests)
-        size = sum(map(len, lines))
-        if self.count + len(lines) > self._most_requests or self.bytes + size > self._most_bytes:
-            sizes = accumulate(map(len, lines), initial=self.bytes)
+        size, more = sum(map(len, lines)), sum(tokens)
+        if self.count + len(lines) > self._most_requests or self.bytes + size > self._most_bytes or self.tokens + more > self._most_tokens:
+            sizes, counts = accumulate(map(len, lines), initial=self.bytes), accumulate(tokens, initial=self.tokens)
             fit = min(self._most_requests - self.count, sum(size <= self._most_bytes for size in sizes) - 1)
+            fit = min(fit, max(sum(count <= self._most_tokens for count in counts) - 1, not self.count))  # one at least
             if fit < len(lines):
                 if fit:
                     self.add(requests[:fit])
@@ -65,7 +67,7 @@ class Writer:
         self._ids += id_lines
         self.count += len(lines)
         self.bytes += size
-        self.tokens += sum(tokens)
+        self.tokens += more
         self.reserve = None if self.reserve is None or None in most else self.reserve + sum(most)
         if self.bytes - self._flushed >= BLOCK:
             self._flush()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from common.nouns import Batch, Model, Shard
 from common.outcomes import final_word, is_unready
+from common.providers import quota
 from common.providers.base import Holding
 from common.providers.foreign import identity, name, natural, problems, table, unix, word
 from common.providers.http import segment
@@ -60,7 +61,7 @@ def to_batch(raw: dict) -> Batch:
 def _refusal(problems: Sequence[Mapping[str, object]]) -> str:
     """What is to be done about a batch that failed as a whole; see `Batch.refusal`."""
     codes = {str(problem.get("code") or "") for problem in problems}
-    if LATER in codes:
+    if LATER in codes or any(quota.said(str(problem.get("message"))) for problem in problems):
         return "later"
     if problems and all(is_unready(f"{problem.get('code')}: {problem.get('message')}") for problem in problems):
         return "not ready"

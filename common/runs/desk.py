@@ -12,6 +12,8 @@ from common.nouns import Batch, Event, Model, Pause, Run, Shard, State
 from common.providers.base import Provider
 from common.retry import Clock, backoff, patiently
 from common.runs.journal import Journal
+from common.runs.queue import Queues
+from common.runs.spending import Caps
 
 T = TypeVar("T")
 LONGEST_NOTED_WAIT = 3600.0  # seconds; what an earlier process wanted to wait longer for is asked again sooner
@@ -28,7 +30,7 @@ class Options:
     grace: float = 60.0  # how long a batch may stay out of the host's list before it counts as never made
     patience: float = 3600.0  # how long a call that may be repeated is repeated
     skip_invalid: bool = False
-    max_cost: float = 0.0  # USD for the whole run
+    caps: Caps = Caps(0.0)  # USD for the whole run, and for the month
 
 
 @dataclass
@@ -51,10 +53,12 @@ class Desk:
     """One run at work, whose lock the caller holds. `account` is the salted digest of the key that the provider speaks with."""
 
     def __init__(
-        self, run: Run, provider: Provider, journal: Journal, models: Mapping[str, Model], options: Options, account: str, clock: Clock
-    ) -> None:
+        self, run: Run, provider: Provider, journal: Journal, models: Mapping[str, Model], options: Options, account: str, clock: Clock,
+        queues: Queues | None = None,
+    ) -> None:  # fmt: skip
         self.run, self.provider, self.journal = run, provider, journal
         self.models, self.options, self.account, self.clock = models, options, account, clock
+        self.queues = queues or Queues(journal, account, run.key, clock=clock)
         self.listeners: list[Callable[[Event], None]] = []
         self.shards: dict[int, Shard] = {}
         self.states: Counter[State] = Counter()
@@ -96,17 +100,17 @@ class Desk:
         return max(self.shards) + 1
 
     def record(
-        self, shard: Shard, kind: str, more: Iterable[Shard] = (), *, wait: float | None = None, cap: float | None = None,
-        about: Mapping[str, object] | None = None, as_of: int | None = None, **changes: object,
+        self, shard: Shard, kind: str, more: Iterable[Shard] = (), *, wait: float | None = None, caps: Caps | None = None,
+        about: Mapping[str, object] | None = None, as_of: int | None = None, fits: Callable[[], bool] | None = None, **changes: object,
     ) -> Shard:  # fmt: skip
-        """Commit an event; `wait`: seconds for which the shard is then left alone; `cap` and `as_of`: see `Journal.record`.
+        """Commit an event; `wait`: seconds for which the shard is then left alone; `caps`, `as_of`, `fits`: see `Journal.record`.
 
         `about` is for the event only.
         """
         if wait is not None:
             changes["not_before"] = self.clock.now() + wait
         more = list(more)
-        shard = self.journal.record(shard, kind, more, cap, about, as_of, **changes)
+        shard = self.journal.record(shard, kind, more, caps, about, as_of, fits, **changes)
         for one in (shard, *more):
             self._keep(one)
         if wait is not None:
@@ -121,6 +125,14 @@ class Desk:
         """Submit nothing more until a person has seen to it."""
         self.save_run("paused", {"by": by}, paused=why, paused_by=by)
         self.tell("paused", text=why)
+
+    def replan(self, gone: Shard, instead: Iterable[Shard]) -> None:
+        """Commit other shards for the requests of one that was not accepted."""
+        instead = list(instead)
+        self.journal.replan(self.run, [gone], instead, "cut")
+        self.states[self.shards.pop(gone.n).state] -= 1
+        for one in instead:
+            self._keep(one)
 
     def _keep(self, shard: Shard) -> None:
         if (before := self.shards.get(shard.n)) is not None:

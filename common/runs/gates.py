@@ -28,9 +28,24 @@ def primed(desk: Desk, shard: Shard) -> str:
     return "the prompt cache is filled first" if waits else ""
 
 
-GATES = (stopped, one_lost_answer, parallel, primed)
+def queue(desk: Desk, shard: Shard) -> str:
+    """No more in the host's queue than it takes, by what all runs of the folder have there; a refusal is waited out."""
+    return desk.queues.full(shard)
+
+
+GATES = (stopped, one_lost_answer, parallel, primed)  # what the run's own shards and people decide
+
+
+def queued(desk: Desk, shard: Shard) -> bool:
+    """Whether all that a shard waits for is the host's queue: it moves without us."""
+    return not barred(desk, shard) and bool(queue(desk, shard))
 
 
 def closed(desk: Desk, shard: Shard) -> str:
     """Why a shard may not be submitted now; "" when all gates are open."""
+    return barred(desk, shard) or queue(desk, shard)
+
+
+def barred(desk: Desk, shard: Shard) -> str:
+    """Why a shard may not be submitted, the queue apart."""
     return next(filter(None, (gate(desk, shard) for gate in GATES)), "")

@@ -7,6 +7,7 @@ writer, held by a lock that dies with its process.
 
 from __future__ import annotations
 
+import math
 import secrets
 import sqlite3
 import time
@@ -14,25 +15,33 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
 from common.errors import InputError
-from common.nouns import Batch, Run, Shard, State
-from common.runs import claims, schema
+from common.nouns import Batch, Quota, Run, Shard, State
+from common.runs import claims, schema, spending
 from common.runs.bodies import run_of, shard_of
 from common.runs.lock import check_own, hold
+from common.runs.spending import Caps, Committed
 
 _SENDING = ("submitting", "adopted", "witnessed", "suspected", "imported", "rebuilt")  # events after which there is more to take over
-ROUNDING = 1e-9  # USD by which sums of the same reserves may differ by the order in which they are added
 
 
-class OverCap(Exception):
-    """A reserve would bring a run beyond its cap: `most` is what it could then cost, in USD. Nothing was written."""
+class Enqueued(NamedTuple):
+    """A shard that may stand in its host's queue; `intent_at`: unix seconds."""
 
-    def __init__(self, most: float) -> None:
-        super().__init__(most)
-        self.most = most
+    run: str
+    n: int
+    batch_id: str
+    requests: int
+    tokens: int
+    intent_at: float
+
+
+class QueueFull(Exception):
+    """The host's queue has no room for a shard, by what the journal has there. Nothing was written."""
 
 
 class Overtaken(Exception):
@@ -93,6 +102,10 @@ class Journal:
     def close(self) -> None:
         self._db.close()
 
+    def select(self, query: str, *values: object) -> list[tuple]:
+        """The rows of a query that only reads, for sums over all runs."""
+        return self._db.execute(query, values).fetchall()
+
     # ---- runs
 
     def run(self, key: str) -> Run | None:
@@ -135,9 +148,11 @@ class Journal:
         with self._transaction():
             self._check_writer(run.key)
             committed = self.committed_by_run().get(run.key, 0.0)
+            left = [] if run.imported else spending.left_behind(self._db, run.key)  # it stays in its month
             self._db.execute("DELETE FROM shards WHERE run = ?", (run.key,))
             self._db.execute("DELETE FROM events WHERE run = ? AND kind != 'forgotten'", (run.key,))
-            self._event(run.key, None, "forgotten", {**(about or {}), "requests": run.planned, "committed": committed})
+            about = {"simulated": not _is_paid(run), **(about or {})}
+            self._event(run.key, None, "forgotten", {**about, "requests": run.planned, "committed": committed, "left": left})
             self._db.execute("DELETE FROM runs WHERE key = ?", (run.key,))
 
     # ---- shards
@@ -164,8 +179,8 @@ class Journal:
             self._put_run(run)
         return run
 
-    def replan(self, run: Run, gone: Iterable[Shard], instead: Iterable[Shard]) -> None:
-        """Commit other shards for the requests of some that were never sent."""
+    def replan(self, run: Run, gone: Iterable[Shard], instead: Iterable[Shard], kind: str = "taken over") -> None:
+        """Commit other shards for the requests of some that were never accepted; `kind` of event says why."""
         instead = list(instead)
         with self._transaction():
             self._check_writer(run.key)
@@ -173,17 +188,19 @@ class Journal:
                 self._db.execute("DELETE FROM shards WHERE run = ? AND n = ? AND state IN ('planned', 'uploaded')", (run.key, shard.n))
             for shard in instead:
                 self._put(shard)
-            self._event(run.key, None, "taken over", {"requests": sum(shard.count for shard in instead if shard.taken_from)})
+            self._event(run.key, None, kind, {"requests": sum(shard.count for shard in instead if shard.taken_from)})
 
     def record(
-        self, shard: Shard, kind: str, more: Iterable[Shard] = (), cap: float | None = None,
-        about: Mapping[str, object] | None = None, as_of: int | None = None, **changes: object,
+        self, shard: Shard, kind: str, more: Iterable[Shard] = (), caps: Caps | None = None,
+        about: Mapping[str, object] | None = None, as_of: int | None = None, fits: Callable[[], bool] | None = None, **changes: object,
     ) -> Shard:  # fmt: skip
         """Commit one event of a shard with the changes it makes, and new shards that follow from it; returns the shard.
 
+        `fits` is asked inside the transaction, when nobody else can write: raises QueueFull and writes nothing if it says no.
+
         With `as_of`, raises Overtaken and writes nothing if another run has `sent_since` then.
 
-        With `cap` (USD), raises OverCap and writes nothing if the run with this shard's reserve could cost more. An event
+        With `caps`, raises OverCap and writes nothing if run or month with this shard's reserve could cost more. An event
         that brings a batch id claims it: raises Claimed and writes nothing where it has an owner.
         """
         before, shard = shard.batch_id, replace(shard, **changes)
@@ -191,8 +208,10 @@ class Journal:
             self._check_writer(shard.run)
             if as_of is not None and self.sent_since(shard.run, as_of):
                 raise Overtaken
-            if cap is not None and (most := self.committed(shard.run) + (shard.reserve or 0.0)) > cap + ROUNDING:
-                raise OverCap(most)
+            if caps is not None:
+                self._check_caps(caps, shard)
+            if fits is not None and not fits():
+                raise QueueFull
             self._event(shard.run, shard.n, kind, {**(about or {}), **{k: v for k, v in changes.items() if k != "problems"}})
             self._put(shard)
             if changes.get("batch_id"):
@@ -256,6 +275,11 @@ class Journal:
         address = self.run(key).address if others else ""
         return any((other := self.run(one)) is not None and other.address == address for one in others)
 
+    def was_sent(self, run: Run) -> bool:
+        """Whether anything of a run was sent, or was found to have been."""
+        query = f"SELECT 1 FROM events WHERE run = ? AND n IS NOT NULL AND kind IN ({','.join('?' * len(_SENDING))}) LIMIT 1"
+        return self._db.execute(query, (run.key, *_SENDING)).fetchone() is not None
+
     def told(self, run: Run) -> dict:
         """The options with which a person last sent something of a run, by name; empty if nothing was sent."""
         query = "SELECT data FROM events WHERE run = ? AND kind = 'submitting' ORDER BY id DESC LIMIT 1"
@@ -268,12 +292,27 @@ class Journal:
 
     # ---- money
 
+    def money(self, *keys: str) -> Committed:
+        """What the collected batches of runs have cost and those in flight may cost at most; of all their studies, if they have any."""
+        return spending.of_runs(self._db, {one for key in keys for one in self._together(key)})
+
     def committed(self, key: str) -> float:
-        """USD that a run's collected batches have cost and those in flight may cost at most; of all its study, if it is part of one."""
+        """USD that count against the cap of a run or its study: see `money`."""
+        return self.money(key).total
+
+    def month(self, at: float, simulated: bool) -> Committed:
+        """The same of all runs of this results folder in the month of a moment, unix seconds; `simulated` money is counted apart."""
+        return spending.of_month(self._db, at, simulated)
+
+    def _together(self, key: str) -> list[str]:
         run = self.run(key)
-        keys = [one.key for one in self.runs() if one.study == run.study and _is_paid(one) == _is_paid(run)] if run and run.study else [key]
-        marks = ",".join("?" * len(keys))
-        return self._db.execute(f"SELECT total(committed) FROM money WHERE run IN ({marks})", keys).fetchone()[0]
+        return [one.key for one in self.runs() if one.study == run.study and _is_paid(one) == _is_paid(run)] if run and run.study else [key]
+
+    def _check_caps(self, caps: Caps, shard: Shard) -> None:
+        spending.check("run", caps.run, self.money(shard.run), shard.reserve)
+        if caps.month < math.inf:
+            simulated = not _is_paid(self.run(shard.run))
+            spending.check("month", caps.month, self.month(shard.intent_at, simulated), shard.reserve)
 
     def committed_by_run(self) -> dict[str, float]:
         """The same of each run alone."""
@@ -285,6 +324,28 @@ class Journal:
         found = [(key, about) for key, data in rows if "cost" in (about := orjson.loads(data))]
         here = {run.key: run.created_at for run in self.runs()}
         return [(key, about) for key, about in found if here.get(key) != about["created_at"]]
+
+    # ---- queues
+
+    def enqueued(self, account: str, model: str | None = None) -> list[Enqueued]:
+        """What an account has in its host's queue, as far as this folder knows: all of it, or a model's."""
+        of_model, args = ("AND model = ?", (account, model)) if model is not None else ("", (account,))
+        query = (
+            "SELECT run, n, batch_id, requests, tokens, cast(body AS TEXT) ->> '$.intent_at' FROM shards"
+            f" WHERE state IN ('submitting', 'submitted') AND run IN (SELECT key FROM runs WHERE account = ?) {of_model}"
+        )
+        return [Enqueued(*row) for row in self._db.execute(query, args)]
+
+    def note_quota(self, queue: str, quota: Quota) -> None:
+        """Note what a host has said of a queue (an account's, of a model): an event of no run."""
+        with self._transaction():
+            self._event(queue, None, "queue", {"tokens": quota.tokens, "requests": quota.requests})
+
+    def noted_quota(self, queue: str) -> tuple[float, Quota] | None:
+        """What a host has last said of a queue, and when, unix seconds."""
+        query = "SELECT at, data FROM events WHERE run = ? AND kind = 'queue' ORDER BY id DESC LIMIT 1"
+        row = self._db.execute(query, (queue,)).fetchone()
+        return row and (row[0], Quota(**orjson.loads(row[1])))
 
     # ---- batches
 

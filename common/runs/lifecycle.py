@@ -17,11 +17,13 @@ from common.providers.base import Provider
 from common.retry import Clock
 from common.runs import collect, lost, steps, witness
 from common.runs.desk import Desk, Options
-from common.runs.gates import closed
+from common.runs.gates import barred, closed, queued
 from common.runs.journal import Journal
+from common.runs.queue import Queues
 
 SOON = 60.0  # seconds that a command which does not stay waits for a shard that may not be touched yet
-MOST_INTERVALS = 20  # the interval between two looks grows to so many times the first
+MOST_INTERVALS = 20  # the interval between two looks grows to so many times the first …
+WAITING_INTERVALS = 4  # … or to so many while something waits for room in the host's queue, which each batch that ends makes
 
 
 class Lifecycle:
@@ -30,6 +32,7 @@ class Lifecycle:
     `account` is the salted digest of the key that the provider speaks with; the run is tied to it. Each of `listeners`
     hears of every `Event`. `fresh`: the run was planned by this very command. `as_of`: the journal's moment at which it was
     seen what other runs ask and have; once one of them has sent more, `go` and `advance` raise Overtaken instead of sending.
+    `queues`: what its account may have in the host's queue; None: no limit is known yet.
     """
 
     def __init__(
@@ -44,9 +47,10 @@ class Lifecycle:
         fresh: bool = False,
         as_of: int | None = None,
         clock: Clock | None = None,
+        queues: Queues | None = None,
         listeners: Iterable[Callable[[Event], None]] = (),
     ) -> None:
-        self._desk = Desk(run, provider, journal, models, options, account, clock or Clock())
+        self._desk = Desk(run, provider, journal, models, options, account, clock or Clock(), queues)
         self._desk.listeners += listeners
         self._desk.fresh, self._desk.as_of = fresh, as_of
         self._interval = options.poll
@@ -200,7 +204,7 @@ class Lifecycle:
     def _is_barred(self) -> bool:
         """Whether nothing can be submitted any more: what the others would wait for was set aside, so no waiting helps."""
         desk = self._desk
-        return all(closed(desk, shard) for shard in desk.of(*TO_SUBMIT) if not desk.memory[shard.n].stuck)
+        return all(barred(desk, shard) for shard in desk.of(*TO_SUBMIT) if not desk.memory[shard.n].stuck)
 
     def _step_if_due(self, shard: Shard) -> None:
         desk = self._desk
@@ -219,6 +223,9 @@ class Lifecycle:
 
     def _step(self, shard: Shard) -> None:
         match shard.state:
+            case State.PLANNED | State.UPLOADED if self._desk.queues.is_too_large(shard) and not barred(self._desk, shard):
+                steps.cut(self._desk, shard)
+                return
             case State.PLANNED if not closed(self._desk, shard):
                 steps.upload(self._desk, shard)
             case State.UPLOADED if not closed(self._desk, shard):
@@ -234,9 +241,13 @@ class Lifecycle:
     def _look_if_due(self) -> None:
         desk = self._desk
         flying, steady, poll = desk.of(State.SUBMITTED), desk.clock.steady, desk.options.poll
-        if flying and steady() >= self._next_look:
+        if steady() < self._next_look:
+            return
+        waiting = {shard.model for shard in desk.of(*TO_SUBMIT) if queued(desk, shard)}
+        if flying or waiting:
             changed = desk.ask(lambda: steps.look(desk, flying))
-            self._interval = poll if changed else min(self._interval * 1.5, poll * MOST_INTERVALS)
+            changed |= desk.ask(lambda: steps.look_elsewhere(desk, waiting))
+            self._interval = poll if changed else min(self._interval * 1.5, poll * (WAITING_INTERVALS if waiting else MOST_INTERVALS))
             self._next_look = steady() + self._interval
 
     def _rest(self, submits: bool) -> None:
@@ -252,6 +263,8 @@ class Lifecycle:
                     due.append(desk.left(shard))
                 case State.PLANNED | State.UPLOADED if submits and not closed(desk, shard):
                     due.append(desk.left(shard))
+                case State.PLANNED | State.UPLOADED if submits and queued(desk, shard):
+                    due.append(self._next_look - desk.clock.steady())
         if (wait := min(due, default=0.0)) > 0:
             desk.clock.sleep(min(wait, self._interval))
 

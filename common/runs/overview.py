@@ -86,6 +86,11 @@ def waiting_facts(journal: Journal, run: Run) -> dict:
     return {"first": sum(shard.count for shard in waiting) - again, "again": again, "started": started}
 
 
+def began(journal: Journal, run: Run) -> bool:
+    """Whether anything of a run was sent or uploaded; as `waiting_facts` says it, without reading the shards of a large plan."""
+    return State.UPLOADED in journal.states(run) or journal.was_sent(run)
+
+
 def is_open(journal: Journal, run: Run) -> bool:
     """Whether anything of a run is out, owed or told to be sent. A plan of which nothing was begun is not, nor one that was cancelled."""
     states = set(journal.states(run))

@@ -34,6 +34,7 @@ from common.results.scoring import scoring_of
 from common.runs.journal import Journal
 from common.runs.lock import InWork
 from common.runs.naming import existing, fresh_number, new_run
+from common.runs.queue import Queues
 from common.runs.record import write_record
 from common.runs.reuse import Divided, divide, forget, refresh, sweep
 from common.runs.told import check_parameters, grid_facts, told_of, told_of_models, told_of_texts
@@ -83,11 +84,12 @@ def plan(
     run_name: str | None,
     skip_invalid: bool,
     reuse: bool | None = None,
+    queues: Queues | None = None,
 ) -> Planned:
     """The run that this command means: continued if it exists, else planned with its shards written.
 
     `reuse`: whether answers that are there are taken over; None: unless the run has a name of its own. Without it, and without a
-    name, the run is a fresh one: that of before which is not finished, else a new one.
+    name, the run is a fresh one: that of before which is not finished, else a new one. `queues`: shards are cut to fit them.
 
     Raises InputError: a name that belongs to another experiment, ids that collide, requests that cannot be sent, a full disk.
     """
@@ -110,7 +112,7 @@ def plan(
         run = journal.run(run.key)
         if not run.planned:
             try:
-                return _write(journal, provider, account, run, experiment, models, skip_invalid)
+                return _write(journal, provider, account, run, experiment, models, skip_invalid, queues or Queues(journal))
             except InputError:
                 if fresh:  # a folder that was there may hold the shards of a run whose journal is lost
                     journal.forget(run)
@@ -140,6 +142,7 @@ def _write(
     experiment: Experiment,
     models: Sequence[Model],
     skip_invalid: bool,
+    queues: Queues,
 ) -> Planned:
     check_asked(experiment)
     askable = Askable(experiment, skip_invalid)
@@ -151,7 +154,9 @@ def _write(
     found = check_ids(keeper.watched(experiment, run.folder) if keeper else experiment, models)
     check_texts_are_asked(experiment, found.texts)
     chosen = _chosen(experiment, every)
-    secret = "" if host.metadata else _secret(run)
+    former = _former(run)
+    secret = "" if host.metadata else former.get("mark") or new_secret()
+    cuts = former.get("cut") or {model.alias: queues.cut(host.limits, model.alias) for model in models}
     ways = sum(len(grid.ways) for grid in every)
     work = cut.Plan(
         run=run.key,
@@ -166,6 +171,7 @@ def _write(
     made: list[Shard] = []
     for n, grid in enumerate(every):
         share = None if experiment.limit is None else (experiment.limit + len(models) - 1 - n) // len(models)
+        work.limits = replace(host.limits, **cuts.get(grid.model.alias, {}))
         counted = work.meter.of(grid.model)
         caching = Caching(grid.model, experiment.prompt_caching, found.texts, counted, provider.takes_marks)
         for primes, conditions in caching.stages(partial(grid.conditions, chosen, keeper.places if keeper else None), share):
@@ -195,7 +201,7 @@ def _write(
         models,
         {
             "digest": run.digest, "address": run.address, "made_with": made_with, "run": told, "ids_differ_in_case_only": found.alike,
-            "mark": secret, "grid": grid, "told": notes, "kept_sha256": keeper.sha256 if keeper else "",
+            "mark": secret, "cut": cuts, "grid": grid, "told": notes, "kept_sha256": keeper.sha256 if keeper else "",
             "counted": {model.alias: work.meter.kind(model) for model in models},
             **scoring_of(run.folder, run.digest),
         },  # fmt: skip
@@ -226,15 +232,20 @@ def _chosen(experiment: Experiment, every: Sequence[Grid]) -> Chosen | None:
     return choose(pairs, [way.name for grid in every for way in grid.ways], experiment.trials, experiment.sample, experiment.seed)
 
 
-def _secret(run: Run) -> str:
-    """The value that the marks of a run follow from: that of a former plan of the same, whose journal is lost, else a new one."""
+def _former(run: Run) -> dict:
+    """What a former plan of the same, whose journal is lost, has noted that the same shards follow from; empty where there was none.
+
+    The value that marks follow from, and what its batches might hold for the sake of the host's queue.
+    """
     try:
         former = orjson.loads((run.folder / "run.json").read_bytes())
-        if former["digest"] == run.digest and isinstance(former["mark"], str) and former["mark"]:
-            return former["mark"]
-    except (OSError, ValueError, TypeError, LookupError):
-        pass
-    return new_secret()
+        if former["digest"] != run.digest:
+            return {}
+        mark, cut = former["mark"], former.get("cut", {})
+        is_sound = isinstance(mark, str) and all(isinstance(most, int | None) for limits in cut.values() for most in limits.values())
+        return {"mark": mark, "cut": cut or {"": {}}} if is_sound else {}
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return {}
 
 
 def _check_disk(folder: Path, made: Sequence[Shard]) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from common.errors import BatchError, Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
 from common.experiment import ids_file, shards
-from common.nouns import Batch, Pause, Shard, State
+from common.nouns import Batch, Limits, Pause, Shard, State
 from common.outcomes import OWED, is_unready
+from common.providers import quota
 from common.results.tally import BatchScan
 from common.retry import backoff
 from common.runs import witness
@@ -16,8 +17,9 @@ from common.runs.budget import write_intent
 from common.runs.claims import Claimed
 from common.runs.desk import Desk
 from common.runs.lost import sent_elsewhere, turned_down
+from common.runs.reuse import forget
 
-LONGEST_QUEUE = 600.0  # seconds between two tries at a full queue
+LONGEST_UNREADY = 600.0  # seconds between two tries with a file that the host has not processed yet
 UNREADY = 12  # tries with a file that the host has not processed yet: 47 minutes at the usual pace; each fourth uploads again
 
 
@@ -51,8 +53,7 @@ def submit(desk: Desk, shard: Shard) -> None:
         desk.tell("lost", shard, str(error))
         desk.record(shard, "answer_lost", note=str(error))
     except Busy as error:
-        wait = _pause_of(desk, shard) if error.retry_after is None else error.retry_after
-        desk.tell("wait", shard, f"{error}; trying again in {wait:.0f} s")
+        wait = _busy(desk, shard, error)
         desk.memory[shard.n].busy = True
         desk.record(shard, "busy", wait=wait, note=str(error))
     except Unreached as error:
@@ -83,6 +84,17 @@ def _accepted(desk: Desk, shard: Shard, batch_id: str) -> None:
     desk.tell("submitted", shard)
 
 
+def _busy(desk: Desk, shard: Shard, error: Busy) -> float:
+    """Not accepted for now; seconds until it is made sure of. For a full queue the gates see to the rest."""
+    if quota.said(str(error)) is not None:
+        held = desk.queues.refused(shard, str(error), 2 * (error.retry_after or desk.options.poll))
+        desk.tell("wait", shard, _queue_line(desk, shard, held))
+        return 0.0
+    wait = _pause_of(desk, shard) if error.retry_after is None else error.retry_after
+    desk.tell("wait", shard, f"{error}; trying again in {wait:.0f} s")
+    return wait
+
+
 def _pause_of(desk: Desk, shard: Shard) -> float:
     return backoff(shard.tries + 1, desk.options.poll)
 
@@ -104,7 +116,7 @@ def _wait_for_file(desk: Desk, shard: Shard, said: str) -> bool:
     memory.unready += 1
     if memory.unready > UNREADY:
         return False
-    wait = backoff(memory.unready, desk.options.poll, LONGEST_QUEUE)
+    wait = backoff(memory.unready, desk.options.poll, LONGEST_UNREADY)
     desk.tell("wait", shard, f"the host has not processed the input file of shard {shard.n} yet; trying again in {wait:.0f} s")
     turned_down(desk, shard, State.UPLOADED if memory.unready % 4 else State.PLANNED, wait, said)
     return True
@@ -144,7 +156,10 @@ def look(desk: Desk, flying: Iterable[Shard]) -> bool:
         desk.tell("batch", shard, batch=batch)
         if batch.failed:
             _failed(desk, shard, batch)
-        elif batch.ended:
+            continue
+        if batch.total:  # its input was read
+            desk.queues.went_through(shard)
+        if batch.ended:
             desk.record(shard, "ended", state=State.ENDED)
     return changed
 
@@ -195,14 +210,45 @@ def reopen(desk: Desk, shard: Shard) -> Shard:
     return desk.record(shard, "reopened", state=State.SUBMITTED)
 
 
+def look_elsewhere(desk: Desk, models: Iterable[str]) -> bool:
+    """Ask for the batches of other runs that keep these models' shards waiting; returns whether any has ended.
+
+    Their own commands may not be at work, and then their journal's lines would stand in our way for ever.
+    """
+    batch_ids = desk.queues.held_elsewhere(models)
+    seen = _seen(desk, batch_ids)
+    over = {one for one in batch_ids if one not in seen or seen[one].ended}
+    desk.queues.over |= over
+    return bool(over)
+
+
+def cut(desk: Desk, shard: Shard) -> None:
+    """A shard that is larger than the host's whole queue → several that fit; it was planned when nobody knew that."""
+    words = desk.queues.words(shard.model)
+    if shard.count == 1:
+        give_up(desk, shard, f"its one request has {shard.tokens:,} prompt tokens, and the queue of {shard.model} {words}")
+        return
+    most = desk.queues.cut(Limits(None, None), shard.model)
+    groups = ids_file.groups(shard, most["tokens"], most.get("requests"))
+    parts = [shards.part(shard, n, ids, desk.run.mark) for n, ids in enumerate(groups, desk.next_n())]
+    desk.replan(shard, parts)
+    forget([shard])
+    desk.tell("cut", text=f"shard {shard.n} is larger than the queue of {shard.model}, which {words}: cut into {len(parts)}")
+
+
+def _queue_line(desk: Desk, shard: Shard, wait: float) -> str:
+    how = f"the queue of {shard.model} is full: it {desk.queues.words(shard.model)}"
+    return f"{how}; trying again in {wait:.0f} s" if wait else f"{how}; a shard waits until there is room"
+
+
 def _failed(desk: Desk, shard: Shard, batch: Batch) -> None:
     """A batch whose input was turned down as a whole: nothing was tried, nothing is billed."""
     said = "; ".join(f"{p.get('code')}: {p.get('message')}" for p in batch.problems[:3]) or "no reason was given"
     match batch.refusal:
         case "later":
-            wait = backoff(shard.tries + 2, desk.options.poll * 2, LONGEST_QUEUE)
-            desk.tell("wait", shard, f"the queue for {shard.model} is full; its turn comes later ({wait:.0f} s)")
-            turned_down(desk, shard, State.UPLOADED, wait, said)
+            shard = turned_down(desk, shard, State.UPLOADED, 0.0, said)
+            wait = desk.queues.refused(shard, said, desk.options.poll * 4)
+            desk.tell("wait", shard, _queue_line(desk, shard, wait))
         case "not ready" if _wait_for_file(desk, shard, said):
             pass
         case "upload again" if shard.tries < desk.options.retries:

@@ -94,7 +94,7 @@ def test_the_cap_holds_in_each_step(calm: World, study: Callable, tmp_path: Path
     base = ("openai", "--experiment", study(), "--model", "gpt-4.1")
     most = run(*base, "--json").json["max_cost_usd"]
     end = run(*base, "--batch", "--max-cost", most + first / 2)
-    assert (end.code, len(run.creates()), "could bring study small to" in end.error) == (INPUT, 1, True), end.said
+    assert (end.code, len(run.creates()), "above the cap" in end.error) == (INPUT, 1, True), end.said
     assert run(*base, "--batch", "--max-cost", 1.01 * (most + first)).code == OK
     assert [*run.world.billed().values()] == [1] * 4
 

@@ -44,7 +44,7 @@ def test_the_demo_fits_a_screen(tmp_path: Path) -> None:
     assert lines[-1].endswith("report.html") and "REHEARSAL" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert tool("report", tmp_path).stdout.count("literary-") == 14  # ten models, and four that are simulated
     assert tool("audit", tmp_path).stdout.splitlines()[-1] == "5 runs, 0 with findings"
-    assert len(tool("status", tmp_path).stdout.splitlines()) == 2 + 5
+    assert len(tool("status", tmp_path).stdout.splitlines()) == 2 + 5 + 1  # that all of it is simulated
     assert tool("backup", tmp_path).returncode == 0
 
 

@@ -17,11 +17,12 @@ from common.runs import collect, steps
 from common.runs.desk import Options
 from common.runs.journal import Journal
 from common.runs.lifecycle import Lifecycle
+from common.runs.spending import Caps
 from tests.basics import asked
 from tests.runs.toy import Host, Killed, Time, Toy
 
 MODEL = Model("m", "m-1", "toy", input=1.0, output=1.0)
-OPTIONS = Options(parallel=2, poll=10.0, grace=60.0, patience=600.0, retries=2, max_cost=100.0)
+OPTIONS = Options(parallel=2, poll=10.0, grace=60.0, patience=600.0, retries=2, caps=Caps(100.0))
 LIVES = 60  # processes that a run may use up; more means that it does not get on
 
 

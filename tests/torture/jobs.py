@@ -13,7 +13,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 
 from tests.service import STEADY, Service
-from tests.torture import growing, identity, kills, lists, lookalikes, matrix, owed, random_runs, trials
+from tests.torture import growing, identity, kills, lists, lookalikes, matrix, money, owed, queue, random_runs, trials
 from tests.torture.kills import SMALL, Verdict
 from tests.torture.trials import Play, Trial
 from tests.torture.world import World, Zygote
@@ -21,11 +21,12 @@ from tests.torture.world import World, Zygote
 SHAPES = ("openai", "anthropic")  # one of each shape of API
 PROFILES = ("openai", "anthropic", "kluster")
 JUMPS = [(after, sign * seconds) for after in (3, 25, 40, 50) for seconds in (3600.0, 3 * 86400.0) for sign in (1, -1)]
+SPENDERS = 1000  # random trials of caps in memory
 LOST_AND_WAIT = [
     ("create", matrix.rule(drop="after")),
     ("create", matrix.rule(nth=2, status=429, headers={"retry-after": "1"})),
 ]
-CAMPAIGNS = {"owed": owed.trials, "identity": identity.trials, "lists": lists.trials}
+CAMPAIGNS = {"owed": owed.trials, "identity": identity.trials, "lists": lists.trials, "money": money.trials}
 # safeguard: (shape, campaign, the trials that must catch it as a pattern, every so-manieth of them)
 BITES = {
     "owed": (("openai", "owed", "results", 6), ("anthropic", "owed", "results", 6)),
@@ -38,6 +39,9 @@ BITES = {
     "token": (("openai", "identity", "lock file", 1), ("anthropic", "identity", "lock file", 1)),
     "whole-list": (("openai", "lists", "oldest first, two", 2),),
     "grace": (("openai", "lists", "list late", 2),),
+    "money-transaction": (("openai", "money", "provider", 1),),
+    "money-unknown": (("anthropic", "money", "", 2),),
+    "money-month": (("openai", "money", "provider", 2),),
 }
 
 
@@ -62,11 +66,11 @@ def other() -> Zygote:
 
 
 @cache
-def world(heal_share: float, speed: float = 1e6) -> World:
+def world(heal_share: float, speed: float = 1e6, *more: str) -> World:
     """This process's world with these settings, made once."""
     folder = Path(started().enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
     (folder / "service").mkdir()
-    options = (*STEADY, "--heal-share", str(heal_share), "--speed", str(speed))
+    options = (*STEADY, "--heal-share", str(heal_share), "--speed", str(speed), *more)
     return World(folder, started().enter_context(Service(folder / "service", options)), zygote())
 
 
@@ -76,6 +80,8 @@ def plan(points: int, examples: int, seed: int, thin: int = 1) -> Iterator[tuple
         for name in CAMPAIGNS:
             for part in range(3):
                 yield f"{name}, {shape}", run_trials, (name, shape, part * thin, 3 * thin)
+    for part in range(0, SPENDERS // thin, 50):
+        yield "money, in memory", money.in_memory, (seed + part, 50)
     for profile in PROFILES:
         for part in range(4):
             yield f"kills, {profile}", run_kills, (profile, points, part, 4, ())
@@ -87,6 +93,8 @@ def plan(points: int, examples: int, seed: int, thin: int = 1) -> Iterator[tuple
         for part in range(2):
             yield f"matrix, {profile}", run_matrix, (profile, part, 2 * thin, ())
         yield f"clock, {profile}", run_clock, (profile, thin)
+    for name, *_ in queue.trials():
+        yield f"queue, {name}", run_queue, (name,)
     yield "look-alikes", run_lookalikes, ((),)
     for shape in SHAPES:
         yield f"open: folder copied midway, {shape}", run_trials, ("copied midway", shape, 0, thin)
@@ -129,7 +137,7 @@ def run_matrix(profile: str, part: int, parts: int, without: tuple[str, ...]) ->
 
 def run_trials(campaign: str, profile: str, part: int, step: int, pattern: str = "", without: tuple[str, ...] = ()) -> Verdict:
     """A campaign's trials in one profile: of those whose name a pattern matches every `step`-th, from `part` on."""
-    place = world(heal_share=0.0)
+    place = world(heal_share=0.0, **({"speed": money.SPEED} if campaign == "money" else {}))
     reference, total = place.reference(profile, *SMALL)
 
     def play(trial: Trial) -> Play:
@@ -164,6 +172,11 @@ def run_clock(profile: str, thin: int = 1) -> Verdict:
         verdict.failures += [f"{profile}, clock {jump}: {text}" for text in wrong]
         verdict.failed += bool(wrong)
     return verdict
+
+
+def run_queue(name: str) -> Verdict:
+    """A study that is larger than the host's queue."""
+    return queue.campaign(world(0.0, queue.SPEED, "--queue-limit", str(queue.LIMIT)), other(), name)
 
 
 def run_lookalikes(without: tuple[str, ...]) -> Verdict:

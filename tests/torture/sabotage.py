@@ -154,8 +154,52 @@ def _no_id_check() -> None:
     _must(_instead("common.runs.collect", "is_foreign", lambda real: lambda *args: False))
 
 
+def _cap_before() -> None:
+    """Caps are looked at, and then, a moment later, the intent is written whatever they say."""
+    from common.runs.spending import Caps, OverCap
+
+    def make(real):
+        def write_intent(desk, shard):
+            told, looked = desk.options, replace(shard, intent_at=desk.clock.now())
+            try:
+                desk.journal._check_caps(told.caps, looked)
+            except OverCap:
+                return real(desk, shard)
+            desk.clock.sleep(0.05)
+            desk.options = replace(told, caps=Caps())
+            try:
+                return real(desk, shard)
+            finally:
+                desk.options = told
+
+        return write_intent
+
+    _must(_instead("common.runs.budget", "write_intent", make))
+
+
+def _unknown_is_zero() -> None:
+    """An answer whose usage nobody tells has cost nothing."""
+    from common.results.tally import BatchScan
+
+    BatchScan.spent = property(lambda self: self.known)
+
+
+def _month_is_run() -> None:
+    """Of a month only the run at hand is counted."""
+    from common.runs.journal import Journal
+
+    real = Journal._check_caps
+
+    def check_caps(self, caps, shard):
+        self.month = lambda at, simulated: self.money(shard.run)
+        real(self, caps, shard)
+
+    Journal._check_caps = check_caps
+
+
 SAFEGUARDS = {
     "write-ahead": _no_write_ahead, "single-send": _sends_again, "id-check": _no_id_check, "owed": _owed_is_final,
     "presence": _absence_buys, "claim": _claimed_twice, "mark": _no_mark, "whole-list": _first_page_only, "witness": _no_witness,
     "first-look": _no_first_look, "grace": _no_grace, "token": _no_token, "checksum": _no_checksum,
+    "money-transaction": _cap_before, "money-unknown": _unknown_is_zero, "money-month": _month_is_run,
 }  # fmt: skip

@@ -23,7 +23,7 @@ from tests.basics import SCRIPTS
 from tests.torture import boundaries, clock, sabotage
 from tests.torture.world import NOT_SABOTAGED
 
-PARTS = [f"common.cli.{name}" for name in ("progress", "clean", "several", "rounds")]
+PARTS = [f"common.cli.{name}" for name in ("progress", "clean", "several", "rounds", "standing")]
 
 
 def preload() -> None:

@@ -47,7 +47,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--cache-share", type=_share, default=DEFAULTS.cache_share,
                    help="Anthropic: share of the rows that read what another row of their batch has put into the prompt cache")
     p.add_argument("--kluster-plan", choices=sorted(KLUSTER_ROWS), default=DEFAULTS.kluster_plan)
-    p.add_argument("--queue-limit", type=int, default=0, metavar="N", help="OpenAI: enqueued prompt tokens per model")
+    p.add_argument("--queue-limit", type=_limit, action="append", default=[], metavar="[MODEL=]N",
+                   help="OpenAI: enqueued prompt tokens per model; with a model's name, of that one (several times)")
     p.add_argument("--queued-requests", type=int, default=0, metavar="N", help="Anthropic: requests in the queue")
     p.add_argument("--creation-rate", type=int, default=0, metavar="N", help="batches per hour")
     p.add_argument("--storage-bytes", type=int, default=0, metavar="N", help="bytes of files per account")
@@ -66,6 +67,11 @@ def _count(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError("expected a whole number from 1")
     return value
+
+
+def _limit(text: str) -> tuple[str, int]:
+    model, _, most = text.rpartition("=")
+    return model, _count(most)
 
 
 def _seconds(text: str) -> float:
@@ -92,7 +98,8 @@ def settings_of(arguments: list[str]) -> Settings:
         p.error("--backend http needs --backend-url http://..., and only it takes one")
     if not (math.isfinite(args.speed) and args.speed > 0) or args.workers < 1:
         p.error("--speed must be above 0, --workers at least 1")
-    return Settings(**{**vars(args), "allow_host": tuple(args.allow_host)}, keys=keys)
+    made = {"allow_host": tuple(args.allow_host), "queue_limit": dict(args.queue_limit)}
+    return Settings(**{**vars(args), **made}, keys=keys)
 
 
 def main(arguments: list[str] | None = None) -> int:

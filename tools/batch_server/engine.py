@@ -124,10 +124,18 @@ class Engine:
         """Reasons beside the file's own: a demanded failure, or the queue of prompt tokens is full."""
         if fail := batch.fate.get("fail"):
             return [{"code": "server_error", "message": "The batch failed.", "param": None, "line": None, **fail}]
-        limit = self.settings.queue_limit
-        queued = sum(other.prompt_tokens for other in self.state.live.values()
-                     if other.account == batch.account and other.model == found["model"] and other.id != batch.id)
-        return [queue_full(found["model"], limit)] if limit and queued + found["tokens"] > limit else []
+        limits = self.settings.queue_limit
+        limit = limits.get(found["model"], limits.get("", 0))
+        queued = self._queued(batch, found["model"]) + found["tokens"]
+        if limit and queued > limit:
+            return [queue_full(found["model"], limit)]
+        self.state.note_most(batch.account, found["model"], queued)
+        return []
+
+    def _queued(self, batch: Batch, model: str) -> int:
+        """Prompt tokens of an account's other batches that stand in a model's queue."""
+        return sum(other.prompt_tokens for other in self.state.live.values()
+                   if other.account == batch.account and other.model == model and other.id != batch.id)
 
     # -- in progress ----------------------------------------------------------------------------
     def _index(self, batch: Batch) -> Path:

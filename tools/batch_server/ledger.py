@@ -13,7 +13,7 @@ def whole(state: State) -> dict:
     """Every accepted batch and every attempt to create one, oldest first."""
     creates = [_entry(batch) for batch in reversed(state.all_batches())]
     return {
-        "creates": creates, "attempts": state.attempts(),
+        "creates": creates, "attempts": state.attempts(), "most_enqueued": state.most_enqueued(),
         "billed": {key: sum(entry[key] for entry in creates)
                    for key in ("billed_rows", "billed_input_tokens", "billed_output_tokens")},
     }
@@ -45,6 +45,7 @@ def _entry(batch: Batch) -> dict:
         "batch_id": batch.id, "profile": batch.profile, "account": batch.account, "time": batch.created_real,
         "created_at": batch.created, "status": batch.status, "deleted": batch.gone,
         "input_file_id": batch.input_file, "input_sha256": batch.sha256, "requests": batch.total, "metadata": batch.metadata,
+        "prompt_tokens": batch.prompt_tokens, "model": batch.model, "times": batch.times,
         "succeeded": batch.ok, "failed": batch.failed, "billed_rows": batch.ok,
         "billed_input_tokens": batch.usage.get("tokens_in", 0), "billed_output_tokens": batch.usage.get("tokens_out", 0),
     }

@@ -34,7 +34,7 @@ class Settings:
     cache_share: float = 0.5  # the vendor names 30 to 98 % for one batch
     refuse_share: float = 0.0  # a rehearsal of a whole study is to end well; --refuse-share rehearses refusals
     kluster_plan: str = "core"
-    queue_limit: int = 0
+    queue_limit: dict[str, int] = field(default_factory=dict)  # enqueued prompt tokens by model; "" is any other
     queued_requests: int = 0
     creation_rate: int = 0
     storage_bytes: int = 0

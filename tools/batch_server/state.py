@@ -15,6 +15,7 @@ import orjson
 
 from .edits import number_of
 
+MOST = "most enqueued "  # what the names of those numbers begin with
 FINAL = frozenset({"failed", "completed", "expired", "cancelled"})
 SCHEMA = """
 create table if not exists files(seq integer primary key, id text unique, account text, purpose text, gone int, doc blob);
@@ -282,6 +283,18 @@ class State:
     def set_meta(self, key: str, value: float) -> None:
         """Keep a number under a name."""
         self.write(("insert or replace into meta values(?,?)", (key, value)))
+
+    def note_most(self, account: str, model: str | None, tokens: int) -> None:
+        """Keep the most that an account ever had in a model's queue."""
+        key = f"{MOST}{orjson.dumps([account, model]).decode()}"
+        if tokens > self.meta(key):
+            self.set_meta(key, tokens)
+
+    def most_enqueued(self) -> list[dict]:
+        """The most that ever stood in each queue."""
+        found = self.read("select key, value from meta where substr(key, 1, ?) = ? order by key", (len(MOST), MOST))
+        names = [(*orjson.loads(key[len(MOST) :]), int(value)) for key, value in found]
+        return [{"account": account, "model": model, "tokens": tokens} for account, model, tokens in names]
 
     def wipe(self, reuse_ids: bool = False) -> None:
         """Forget everything; on demand all ids are given again, in their order, as a host does that starts counting anew."""
