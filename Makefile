@@ -10,7 +10,7 @@ AS =
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test dashboard mcp test-mcp demo-llm
+.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test dashboard mcp test-mcp demo-llm scale
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,9 @@ check: .venv/tested ## lint, unused code, and that the rooms import one way only
 
 bench: .venv/tested ## measure speed and memory (make bench PEERS=1 adds other clients)
 	$(PY) -m bench $(if $(PEERS),--peers)
+
+scale: setup ## what 1, 10 and 100 million requests cost and take (make scale WRITE=1 writes docs/scale.md)
+	@$(PY) -m bench.scale $(if $(WRITE),--write)
 
 torture: .venv/tested ## kill, cut and lie everywhere, and count what was lost (minutes)
 	$(PY) -m tests.torture
