@@ -24,6 +24,8 @@ NOT_SET = (
     "in the file .env beside the scripts; a rehearsal (simulated = true) costs nothing and needs no cap"
 )
 PATIENCE = "--patience=60"
+LIMIT = 100.0  # seconds of a command: an agent's program waits no longer, and a study that waits for room in a queue takes hours
+STOPPED = "stopped after {:.0f} s. Nothing is lost: what is sent goes on at the provider; the same call, or collect, goes on from there"
 MOST, LONGEST = 100, 2_000  # entries of a list and characters of a text that an agent is told at once
 
 
@@ -121,18 +123,31 @@ def _told(*command: str) -> dict:
     words = [command[0], *command[1:2]] if command[0] == "-m" else [str(settings.ROOT / command[0])]
     env = {**os.environ, "RESULTS_DIR": str(results_folder())}
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, *words, *command[len(words):]], cwd=settings.ROOT, env=env, stdin=subprocess.DEVNULL,
-            capture_output=True, encoding="utf-8", errors="replace", check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", errors="replace",
         )  # fmt: skip
     except ValueError:  # a NUL, or half of a surrogate pair
         raise InputError("a name holds a character that no command can be told") from None
-    said = done.stderr.splitlines()
-    errors = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
-    if done.returncode in (INPUT, REFUSED) or not done.stdout.strip():
-        kind = {INPUT: InputError, REFUSED: Refused}.get(done.returncode, BatchError)
+    out, err, in_time = _ended(process)
+    said, code = err.splitlines(), process.returncode
+    if not in_time and not out.strip():
+        return {"exit_code": code, "stopped": STOPPED.format(LIMIT), "said": fit(said)}
+    if code in (INPUT, REFUSED) or not out.strip():
+        errors = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
+        kind = {INPUT: InputError, REFUSED: Refused}.get(code, BatchError)
         raise kind(one_line("; ".join(errors) or f"{Path(words[-1]).name} said nothing", 1500))
-    return {**fit(orjson.loads(done.stdout)), "exit_code": done.returncode, "said": fit(said)}
+    return {**fit(orjson.loads(out)), "exit_code": code, "said": fit(said)}
+
+
+def _ended(process: subprocess.Popen) -> tuple[str, str, bool]:
+    """(stdout, stderr, whether it ended by itself in time); else it is told to stop, as by Ctrl-C."""
+    with process:
+        try:
+            return *process.communicate(timeout=LIMIT), True
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            return *process.communicate(), False
 
 
 def fit(value: object) -> object:

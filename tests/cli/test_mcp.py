@@ -52,6 +52,13 @@ def test_no_word_of_an_agent_is_an_option(here: Commands, study: Callable, monke
     assert here.attempts() == []
 
 
+def test_a_command_that_takes_too_long(here: Commands, study: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is stopped, and the agent is told how to go on."""
+    monkeypatch.setattr(agents, "LIMIT", 0.01)
+    found = agents.plan(str(study()), ["gpt-4.1"])
+    assert found["exit_code"] and "Nothing is lost" in found["stopped"]
+
+
 def test_all_starts_share_one_bound(run: Commands, study: Callable) -> None:
     """What was allotted counts until its runs have ended, then what they have cost; a start that goes on is not counted twice."""
     asked = ("--batch", "--experiment", study(), "--model", "gpt-4.1", "--run", "a")
