@@ -145,7 +145,7 @@ def _tell(summary: dict, seconds: float, results: Path) -> int:
     if names := {one_line(row["model_id"], 80) for row in answered}:
         print(f"answered on this machine by {', '.join(names)}: real answers of a small model, nothing was paid")
     print(f"table: {table}")
-    return OK if clean == len(rows) == summary["planned"] else UNFINISHED
+    return OK if len(answered) == clean == summary["planned"] else UNFINISHED
 
 
 if __name__ == "__main__":
