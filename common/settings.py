@@ -53,12 +53,17 @@ def monthly_cap() -> float:
     return _amount("MONTHLY_CAP_USD", os.environ.get("MONTHLY_CAP_USD", ""), math.inf)
 
 
-def _amount(variable: str, text: str, default: float) -> float:
+def agents_max_cost() -> float | None:
+    """USD that agents may spend in all, MCP_MAX_COST_USD; None where no person has said so."""
+    return _amount("MCP_MAX_COST_USD", os.environ.get("MCP_MAX_COST_USD", ""), None)
+
+
+def _amount(variable: str, text: str, default: float | None) -> float | None:
     try:
         value = float(text) if text.strip() else default
     except ValueError:
         value = -1.0
-    if not 0 <= value < math.inf and text.strip():
+    if text.strip() and not 0 <= value < math.inf:
         raise InputError(f"{variable} is {text.strip()!r}; expected an amount in USD such as 10")
     return value
 

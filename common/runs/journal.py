@@ -288,6 +288,10 @@ class Journal:
         row = self._db.execute(query, (run.key,)).fetchone()
         return orjson.loads(row[0]).get("told", {}) if row else {}
 
+    def noted(self, kind: str) -> list[dict]:
+        """What was noted of all runs with events of a kind, oldest first."""
+        return [orjson.loads(data) for (data,) in self._db.execute("SELECT data FROM events WHERE kind = ? ORDER BY id", (kind,))]
+
     # ---- money
 
     def money(self, *keys: str) -> Committed:

@@ -117,7 +117,9 @@ def test_the_locks_agree() -> None:
     runs, tests = pins("requirements.lock"), pins("requirements-dev.lock")
     assert runs.items() < tests.items()
     assert "pytest" in tests and "pytest" not in runs
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    agents = pins("requirements-mcp.lock")
+    assert "mcp" in agents and runs.items() < agents.items() and all(tests.get(name, pin) == pin for name, pin in agents.items())
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-mcp.lock", "requirements-small-model.lock"):
         text = (ROOT / name).read_text()
         hashed = re.findall(r"^\S+==[^\n]*\\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
         assert len(hashed) == len(re.findall(r"^[a-z0-9-]+==", text, re.MULTILINE))
