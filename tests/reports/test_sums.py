@@ -88,7 +88,7 @@ def test_conditions_are_let_go_whole(monkeypatch: pytest.MonkeyPatch) -> None:
         for model in models:
             for n in range(1000):
                 for value in (1.0, 3.0):
-                    found.add((f"t{n}",), ("p", model), (value, None), ("why", ""), f"id{n}")
+                    found.add((f"t{n}",), ("p", model), (value, None), lambda: ("why", ""), f"id{n}")
         kept.append(found)
         assert all(cells.keys() == {"a", "b"} for _, _, cells in found)
         assert all((cell.sums[0].n, cell.sums[0].mean) == (2, 2.0) for _, _, cells in found for cell in cells.values())
@@ -105,7 +105,7 @@ def test_memory_is_flat(monkeypatch: pytest.MonkeyPatch) -> None:
         cube, found = Cube(("model", "persona", "text"), ASKED), Conditions(ASKED)
         for n in range(size):
             cube.add(("m", "p", f"t{n}"), (1.0, "red"))
-            found.add((f"t{n}",), ("p", "m"), (1.0, "red"), ("word " * 10, ""), "id")
+            found.add((f"t{n}",), ("p", "m"), (1.0, "red"), lambda: ("word " * 10, ""), "id")
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]
