@@ -14,8 +14,10 @@ from common.nouns import Question
 from common.reports.apart import farthest
 from common.reports.facts import Facts
 from common.reports.page import BANNER, VIEWS, page
+from common.reports.reliability import icc_raters, icc_repeats
 from common.results.origin import Meta
 from tests.reports.made import COLOUR, JOY, Golden, answer, facts_of, row
+from tests.reports.test_reliability import sums
 
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "h3", "h4", "p", "nav", "a", "main", "section", "div",
@@ -111,6 +113,20 @@ def test_what_it_says() -> None:
     assert re.search(r"a − b.{0,80}−2\.50.{0,60}4", said)
     assert re.search(r"batch_1openai/studystudy24.{0,40}2 min50 s3 min", said)
     assert BANNER not in text and 'class="banner"' not in text
+
+
+def test_coefficients_of_complete_data() -> None:
+    """ICC of numbers and kappa of choices as the table of means gives them, over the conditions that all models answered."""
+    whole = grid()
+    facts = facts_of([*whole, *grid(("a",), ("9",), ("t1",))])  # one more condition, of one model
+    said = words(checked(facts)[1]).split("kappa of choices")[-1].split("Differences")[0]
+    joy = [[2 + persona / 2 + more for more in (0, 4 if text == 2 else 1)] for persona in (1, 2) for text in (1, 2)]
+    assert f"between models{icc_raters(joy):.3f} ICC(2,1): 4 of 5".replace("-", "−") in said
+    assert "0.000 Cohen: 4 of 5" in said  # a always says red and b always blue: no more than chance
+    repeats = icc_repeats(sums([2 + trial / 2 + persona / 2 for trial in range(3)]) for persona in (1, 1, 2, 2, 9))
+    assert f"trials of a{repeats:.3f} ICC(1,1): 5 of 5–" in said
+    alone = words(checked(facts_of(grid(("a",))))[1])
+    assert "between models– –" in alone and "Cohen:" not in alone
 
 
 def test_failures_with_an_example() -> None:
