@@ -26,8 +26,8 @@ choices as alike or not (nominal). A dash: nothing to compare, or all answers th
 COMPLETE = """<p><b>Where data are complete</b>, the coefficients that journals ask for stand beside it. They count only conditions that
 all models answered, or where all trials of a model were answered; how many of how many stands behind each.
 Numbers: the intraclass correlation, between models <b>ICC(2,1)</b> (two-way random, absolute agreement, single rater:
-(MSR − MSE) / (MSR + (k − 1)·MSE + k·(MSC − MSE) / n), of n conditions and k models), between trials <b>ICC(1,1)</b> (one-way:
-(MSB − MSW) / (MSB + (k − 1)·MSW), since the first trial of one condition has nothing to do with the first of another).
+(MSR − MSE) / (MSR + (k&nbsp;−&nbsp;1)·MSE + k·(MSC − MSE) / n), of n conditions and k models), between trials <b>ICC(1,1)</b> (one-way:
+(MSB − MSW) / (MSB + (k&nbsp;−&nbsp;1)·MSW), since the first trial of one condition has nothing to do with the first of another).
 Choices: <b>Cohen’s kappa</b> of two models, <b>Fleiss’ kappa</b> of more and of trials, both unweighted:
 (seen − chance) / (1 − chance). A dash: fewer than two such conditions, only one model or trial, or all answers the same.</p>"""
 PAIRS = """<p>Two models are compared only where both answered the same condition, so that hard and easy conditions count for both.

@@ -12,7 +12,7 @@ from common.results.checked import Value
 
 LEVELS = 200  # levels of a factor that are told apart; a data set may have a million texts
 CELLS = 10_000  # combinations of all factors
-CONDITIONS = 20_000  # models × personas × texts that are compared
+CONDITIONS, FEW = 20_000, 4  # models × personas × texts that are compared, of so many questions; of more questions fewer
 BINS = 20
 _SHORT = 300  # characters of a reason or an answer that are kept to be shown
 FOLDED = "\0"  # stands for all levels of a factor that has too many
@@ -119,14 +119,14 @@ class Cell:
 class Conditions:
     """Cells by place (text and further factors), and there by persona and model.
 
-    Where they would be more than CONDITIONS, a random half of the places is let go, and again: which, follows from their names.
+    Where there is no room for more (CONDITIONS), a random half of the places is let go, and again: which, follows from their names.
     """
 
     def __init__(self, of: Sequence[Measure]) -> None:
         self._of = of
         self.places: dict[Key, dict[tuple[str, str], Cell]] = {}
         self.part = 1  # one in so many places is kept
-        self._size = 0
+        self._size, self._most = 0, CONDITIONS * FEW // max(FEW, len(of))
 
     def add(
         self, place: Key, who: tuple[str, str], values: Sequence[float | str | None], said: Callable[[], Sequence[str]], custom_id: str
@@ -141,7 +141,7 @@ class Conditions:
         if cell is None:
             cell = cells[who] = Cell([m.new() for m in self._of], [text[:_SHORT] for text in said()], custom_id)
             self._size += 1
-            while self._size > CONDITIONS and len(self.places) > 1:
+            while self._size > self._most and len(self.places) > 1:
                 self._halve()
         for sums, value in zip(cell.sums, values):
             if value is not None:

@@ -96,6 +96,19 @@ def test_conditions_are_let_go_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kept[0].places.keys() == kept[1].places.keys()
 
 
+def test_more_questions_take_no_more_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of twice as many questions half as many conditions are kept."""
+    monkeypatch.setattr(sums, "CONDITIONS", 400)
+    kept = []
+    for count in (4, 8):
+        found = Conditions([ASKED[0]] * count)
+        for n in range(1000):
+            found.add((f"t{n}",), ("p", "m"), [1.0] * count, lambda count=count: ["why"] * count, "id")
+        kept.append(len(found.places) * count)
+        assert kept[-1] <= 400 * 4
+    assert 0.5 < kept[0] / kept[1] < 2
+
+
 def test_memory_is_flat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten times the texts take no more room once there is none."""
     monkeypatch.setattr(sums, "CONDITIONS", 500)
