@@ -140,6 +140,15 @@ def test_failures_with_an_example() -> None:
     assert re.search(r"value outside 0–10\s?1id3", said)
 
 
+def test_what_is_to_come_is_no_failure() -> None:
+    """Pending requests are told as such, and a question without values has a line and no empty tables."""
+    text, seen = checked(facts_of([row(Meta(f"id{n}", "m"), "", [JOY, COLOUR], "pending", "no answer in batch b") for n in range(3)]))
+    said = words(seen)
+    assert "0 of them (0.0%) were answered. 3 are still to come." in said and "FailuresNone." in said and "no answer in batch" not in said
+    assert said.count("No value was found yet.") == 2 and "distribution" not in said
+    assert "still to come" not in words(checked(facts_of(grid()))[1])
+
+
 def test_nothing_answered_nothing_asked() -> None:
     """Without answers, or without questions, the page says so."""
     assert "None." not in words(checked(facts_of([row(Meta("id", "m"), "", [JOY, COLOUR], "expired")]))[1])
