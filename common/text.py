@@ -45,6 +45,11 @@ def without_controls(data: bytes) -> bytes:
     return _C1.sub(b"", data) if b"\xc2" in data else data
 
 
+def many(count: int, what: str) -> str:
+    """How many of a thing: 1 batch, 2 batches."""
+    return f"{count:,} {what}" + ("" if count == 1 else "es" if what.endswith("ch") else "s")
+
+
 def usd(amount: float | None, simulated: bool = False) -> str:
     """An amount; "as if" where nothing was paid."""
     if amount is None:

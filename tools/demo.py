@@ -29,7 +29,7 @@ SCRIPTS = (
 )
 CONVERTER = "tools/openai/batch_result_converter.py"
 SHOWN = ("gpt-4.1", "deepseekr1")  # whose first answers are shown
-WIDTH = 98  # columns
+WIDTH = 79  # columns of a terminal that is 80 wide
 
 
 class Failed(BatchError):
@@ -51,11 +51,10 @@ def main(results: Path) -> int:
     except Failed as failed:
         print(failed, file=sys.stderr)
         return failed.code
-    print()
     for summary in summaries:
         for line in _answers(results / summary["provider"] / summary["run"] / "results.csv"):
             print(line)
-    print("what each model cost, and the mean of its answers to each question:")
+    print("what each model would cost, and the mean of its answers to each question:")
     print(_means(summaries, report))
     print(SIMULATED)
     print(f"{time.monotonic() - begun:.0f} s; tables, texts and raw files: {_near(results)}; now open {_near(Path(report['report']))}")
@@ -77,7 +76,7 @@ def run_to_its_end(script: list[str], results: Path) -> dict:
 
 def _ended(script: list[str], results: Path) -> dict:
     summary, seconds = _said([*script, "--results", str(results), "--json"], f"python {' '.join(script)}")
-    print(f"{summary['planned']} requests in {len(summary['batches'])} batches, {seconds:.1f} s")
+    print(f"{summary['planned']} requests, {len(summary['batches'])} batches, {seconds:.1f} s")
     if wrong := summary["rows"] - summary["outcomes"].get("succeeded", 0):
         raise Failed(f"error: {wrong} rows have no clean answer ({failures(summary['outcomes'])})", UNFINISHED)
     return summary
@@ -109,13 +108,13 @@ def _means(summaries: list[dict], report: dict) -> str:
     for summary in summaries:
         for model, outcomes in summary["by_model"].items():
             means = (f"{total / n:.1f}" for n, total in (sums[model, question] for question in questions))
-            rows.append((summary["provider"], model, outcomes.get(SUCCEEDED, 0), usd(summary["cost_by_model"][model], True), *means))
-    return table(("provider", "model", "answers", "cost", *questions), rows)
+            rows.append((model, outcomes.get(SUCCEEDED, 0), usd(summary["cost_by_model"][model]), *means))
+    return table(("model", "answers", "as if", *questions), rows)
 
 
 def _said(command: list[str], shown: str) -> tuple[dict, float]:
     """What a command said with --json, and the seconds it took. Raises Failed when it said nothing."""
-    print(f"{shown:<53}", end="", flush=True)
+    print(f"{shown:<48}", end="", flush=True)
     begun = time.monotonic()
     done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
     try:
@@ -127,13 +126,14 @@ def _said(command: list[str], shown: str) -> tuple[dict, float]:
 
 
 def _answers(path: Path) -> list[str]:
-    """The first answer of each model that is shown, one line each."""
-    found: dict[str, str] = {}
+    """The first answer of each model that is shown: a line that says whose it is, and one of the answer."""
+    found: dict[str, tuple[str, str]] = {}
     with open(path, encoding="utf-8-sig", newline="") as file:
         for row in csv.DictReader(file):
             if row["model"] in SHOWN and row["model"] not in found:
-                found[row["model"]] = f"{row['model']} as {row['persona_name']} on {row['text_title']}: {one_line(row['answer'])}"
-    return [_cut(line) for line in found.values()]
+                whose = f"{row['model']} as {row['persona_name']} on {row['text_title']}:"
+                found[row["model"]] = one_line(whose), f"  {one_line(row['answer'])}"
+    return [_cut(line) for lines in found.values() for line in lines]
 
 
 def _cut(line: str) -> str:

@@ -67,8 +67,8 @@ def price_lines(session: ScriptSession, planned: Planned, found: Sequence[Cost])
     prompts = "prompts as counted" if exact else "as many prompt tokens as bytes can make where they are not counted exactly"
     return [
         f"{first}{as_if}",
-        *expected_lines(found, "" if session.args.sample else f"--sample {ENOUGH} tells"),
         f"at most: answers as long as their cap, nothing from a cache, {prompts}",
+        *expected_lines(found, "" if session.args.sample else f"--sample {ENOUGH} asks so many of them first"),
         *_live_lines(session, planned),
     ]
 
@@ -88,25 +88,31 @@ def expected_lines(found: Sequence[Cost], tells: str) -> list[str]:
     found = [one for one in found if one.to_send]
     if not found:
         return []
-    alone = f"at most {usd(total(one.max_without_batch_usd for one in found))}"
     unknown = [one for one in found if not one.earlier_answers]
     hint = f"; {tells}" if tells and sum(one.to_send for one in unknown) > ENOUGH else ""
     if len(unknown) == len(found):
-        return [f"expected: unknown until some were asked{hint}", f"without batch {alone}"]
+        return [f"expected: unknown until some were asked{hint}"]
     lines = [_basis(one) for one in found if one.earlier_answers]
     if unknown:
         names = ", ".join(one.model for one in unknown)
-        return [f"expected: unknown for {names} until some were asked{hint}", *lines, f"without batch {alone}"]
-    whole, beside = (total(getattr(one, name) for one in found) for name in ("expected_usd", "expected_without_batch_usd"))
-    return [f"expected {usd(whole)}:", *lines, f"without batch expected {usd(beside)}, {alone}"]
+        return [f"expected: unknown for {names} until some were asked{hint}", *lines]
+    return [f"expected {usd(total(one.expected_usd for one in found))}:", *lines]
+
+
+def without_batch(found: Iterable[Cost]) -> list[str]:
+    """What the same costs without batch, in words: for plans that are shown without their table."""
+    found = [one for one in found if one.to_send]
+    expected, most = (total(getattr(one, name) for one in found) for name in BESIDE)
+    known = f"expected {usd(expected)}, " if expected is not None else ""
+    return [f"without batch {known}at most {usd(most)}"] * bool(found)
 
 
 def _basis(one: Cost) -> str:
     tokens = f", {one.prompt_tokens:,} prompt tokens {one.prompt_tokens_counted}" if one.prompt_tokens_counted in SHORT else ""
-    return (
-        f"  {one.model}: {one.earlier_answers:,} earlier answers had {one.output_tokens:,.0f} ± {one.output_tokens_spread:,.0f} "
-        f"output tokens each{tokens}"
-    )
+    if one.earlier_answers == 1:
+        return f"  {one.model}: 1 earlier answer had {one.output_tokens:,.0f} output tokens{tokens}"
+    spread = f"{one.output_tokens:,.0f} ± {one.output_tokens_spread:,.0f}"
+    return f"  {one.model}: {one.earlier_answers:,} earlier answers had {spread} output tokens each{tokens}"
 
 
 # ---- as a table

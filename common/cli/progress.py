@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from common.nouns import TO_SUBMIT, Batch, Event, Run, Shard
 from common.runs.journal import Journal
 from common.runs.pace import Flight, Pace
-from common.text import one_line
+from common.text import many, one_line
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
 SAID = {
-    "submitted": "batch {s.batch_id}: submitted, {s.count:,} requests of {s.model}",
+    "submitted": "batch {s.batch_id}: submitted, {count} of {s.model}",
     "adopted": "batch {s.batch_id}: found again after its answer was lost",
     "lost": "shard {s.n}: {text}; looking for its batch before anything is sent again",
     "refused": "shard {s.n} of {s.model} refused: {text}",
@@ -80,7 +80,7 @@ class Progress:
         if kind == "collected":
             self._collected(shard)
         note = f" ({text})" if kind == "collected" and text else ""
-        self.say(SAID[kind].format(s=shard, text=text, note=note) if kind in SAID else text)
+        self.say(SAID[kind].format(s=shard, text=text, note=note, count=many(shard.count, "request")) if kind in SAID else text)
 
     def say(self, line: str) -> None:
         """One line that stays; a host's words in it bring no escapes."""

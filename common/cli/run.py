@@ -10,7 +10,7 @@ from common import catalog
 from common.cli import by, capped
 from common.cli.drive import drive
 from common.cli.exits import OK, UNFINISHED
-from common.cli.price import price_facts, price_lines, price_table, priced
+from common.cli.price import price_facts, price_lines, price_table, priced, without_batch
 from common.cli.scripts import Script
 from common.cli.session import ScriptSession, forgetting
 from common.cli.since import since, told_since
@@ -27,7 +27,7 @@ from common.runs.expected import Cost
 from common.runs.money import receipt_lines
 from common.runs.overview import cache_is_old, counted_line, current_summary, grid_of, plan_facts, waiting_facts
 from common.runs.plan import Planned, plan
-from common.text import one_line, size, usd
+from common.text import many, one_line, size, usd
 
 
 def run(session: ScriptSession, drives: Callable[..., tuple[Run, dict]] = drive) -> int:
@@ -47,7 +47,7 @@ def run(session: ScriptSession, drives: Callable[..., tuple[Run, dict]] = drive)
     if planned.run.imported and all(shard.state in FINAL for shard in planned.shards):
         return _finish(session, planned.run, current_summary(planned.run, planned.shards) or session.derive(planned.run))
     capped.check(session, [planned], "this")
-    _print_plan(session, planned, priced(session, planned))
+    _print_plan(session, planned, priced(session, planned), alone=True)
     return _finish(session, *drives(session, planned.run, planned.is_new, as_of=planned.as_of))
 
 
@@ -153,11 +153,12 @@ def _plan_facts(session: ScriptSession, planned: Planned, costs: Sequence[Cost])
     }
 
 
-def _print_plan(session: ScriptSession, planned: Planned, costs: Sequence[Cost]) -> None:
+def _print_plan(session: ScriptSession, planned: Planned, costs: Sequence[Cost], alone: bool) -> None:
     found = _plan_facts(session, planned, costs)
+    counted = counted_line(found["prompt_tokens_counted"])
     session.say(
-        f"run {found['run']} at {found['host']}: {found['requests']:,} requests in {len(found['shards'])} batches, "
-        f"{size(found['bytes'])}, about {found['estimated_prompt_tokens']:,} prompt tokens{counted_line(found['prompt_tokens_counted'])}",
+        f"run {found['run']} at {found['host']}: {many(found['requests'], 'request')} in {many(len(found['shards']), 'batch')}, "
+        f"{size(found['bytes'])}, {'about ' * (not counted)}{found['estimated_prompt_tokens']:,} prompt tokens{counted}",
         f"models: {', '.join(found['models'])}",
         *([found["grid"]["line"]] if "line" in found["grid"] else ()),
         *(f"note: {line}" for line in found["told"]),
@@ -172,7 +173,8 @@ def _print_plan(session: ScriptSession, planned: Planned, costs: Sequence[Cost])
     for other, count in planned.waits.items():
         session.say(f"{count:,} of them are being asked by {other}: its answers are waited for, and taken over")
     if planned.is_new or not waiting_facts(session.journal, planned.run)["started"]:
-        session.say(*price_lines(session, planned, costs), *found["queue"].values())
+        beside = without_batch(costs) if alone else []  # the table tells it too
+        session.say(*price_lines(session, planned, costs), *beside, *found["queue"].values())
     else:
         session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
         session.say(*cache_is_old(planned.shards))
@@ -186,7 +188,7 @@ def _show_plan(session: ScriptSession, planned: Planned) -> int:
     if session.args.json:
         session.json({**_plan_facts(session, planned, costs), "sent": False, "to_send_add": add})
         return OK
-    _print_plan(session, planned, costs)
+    _print_plan(session, planned, costs, alone=False)
     print(price_table(costs), end="\n\n")
     shown = planned.shards[:20]
     rows = [(s.path.name, s.model, f"{s.count:,}", size(s.bytes), f"{s.tokens:,}", usd(s.reserve), s.state) for s in shown]

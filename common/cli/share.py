@@ -14,7 +14,7 @@ from common.cli.session import journal_if_any, results_folder
 from common.cli.text import SIMULATED, Voice, the_sum
 from common.errors import InputError
 from common.maintenance.places import is_address, place
-from common.maintenance.share import MOST_TEXTS, share
+from common.maintenance.share import ATTACHED, MOST_TEXTS, share
 from common.maintenance.take_in import take_in
 from common.nouns import Run
 from common.providers import connect
@@ -41,6 +41,8 @@ def share_run(args: argparse.Namespace) -> int:
         voice.say(SIMULATED)
     if not made.complete:
         voice.say("the run is not complete: who imports it has a record of where it stands now, and cannot go on with it")
+    if made.attached:
+        voice.say(ATTACHED)
     if made.texts_left_out:
         voice.say(f"more than {MOST_TEXTS:,} text files are left out; they can be made again from the raw files")
     return OK

@@ -31,18 +31,23 @@ def check_models(names: Sequence[str], script: Script, account: Account, argumen
     if _is_elsewhere(account) or account.host.own:
         return
     unknown = [name for name in names if not _alias(account.host.name, name)]
-    asked = [name for name in unknown if not account.host.deployments and living(script, [name])]
-    if asked and account.host.name not in living(script, asked):
-        there = elsewhere(script, script.name, asked, arguments)
-        raise InputError(f"{account.host.title} is not known to have {' or '.join(asked)}; {there}")
     wrong = [(name, other) for name in unknown if (other := script_for(name)) and other.host != script.host]
     if not wrong:
+        _check_sold(unknown, script, account, arguments)
         return
     name, other = wrong[0]
     theirs = [name for name, owner in wrong if owner is other]
     instead = again(f"python {other.name}", [*without(arguments, "--model"), "--model", *theirs])
     here, there = (catalog.hosts()[one.host].title for one in (script, other))
     raise InputError(f"{one_line(name, 60)} is a model of {there}, not of {here}; nothing was sent. Type: {instead}")
+
+
+def _check_sold(unknown: Sequence[str], script: Script, account: Account, arguments: Sequence[str]) -> None:
+    """Refuse models that other hosts are known to have and this one is not, naming those."""
+    asked = [name for name in unknown if not account.host.deployments and living(script, [name])]
+    if asked and account.host.name not in living(script, asked):
+        there = elsewhere(script, script.name, asked, arguments)
+        raise InputError(f"{account.host.title} is not known to have {' or '.join(asked)}; {there}")
 
 
 def _alias(host: str, name: str) -> str:

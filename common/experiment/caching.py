@@ -12,7 +12,7 @@ from common.catalog.tokens import Tokens
 from common.experiment.grid import Asked
 from common.nouns import Marks, Model
 from common.providers.caching import OWN
-from common.text import usd
+from common.text import many, usd
 
 WAYS = ("off", "on", "primed")
 WORTH_TELLING = 0.01  # USD; what saves less at best is not spoken of unasked
@@ -167,10 +167,10 @@ class Caching:
         systems, prompts = self.systems, self.prompts
         said = []
         if systems.parts:
-            said.append(f"{systems.requests:,} requests share {_many(systems.parts, 'system prompt')} of about {systems.mean:,} tokens")
+            said.append(f"{systems.requests:,} requests share {many(systems.parts, 'system prompt')} of about {systems.mean:,} tokens")
         if prompts.parts:
             size = f"about {prompts.mean:,} tokens{' more' if systems.parts else ''}"
-            said.append(f"{prompts.requests:,} are trials of {_many(prompts.parts, 'whole prompt')} of {size}")
+            said.append(f"{prompts.requests:,} are trials of {many(prompts.parts, 'whole prompt')} of {size}")
         return ", ".join(said)
 
     def _why_not(self) -> str:
@@ -179,10 +179,6 @@ class Caching:
         if not self.takes_marks:
             return "this host takes no marks"
         return "its price, or the least that it caches, is not known"
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _first(conditions: Iterable[Asked], limit: int | None) -> Iterator[Asked]:

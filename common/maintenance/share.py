@@ -28,6 +28,7 @@ from common.settings import ROOT
 from common.text import iso
 from common.version import version
 
+ATTACHED = "images and PDFs are in run/shards as they were sent (base64), not as files; those named by an address are not in it"
 _OWN = ("lock", INDEX)  # of a run's folder: what is of this machine only
 _TELLING = ("run.json", "summary.json", "creates.log")  # in which folders of this machine may be named
 
@@ -41,6 +42,7 @@ class Shared:
     simulated: bool
     complete: bool
     texts_left_out: bool
+    attached: bool  # images or PDFs went with its prompts
 
 
 def share(journal: Journal, run: Run, folder: Path) -> Shared:
@@ -56,12 +58,21 @@ def share(journal: Journal, run: Run, folder: Path) -> Shared:
         name = f"{run.provider}-{run.name}{'-SIMULATED' if simulated else ''}.zip"
         told = {"program": version(), "provider": run.provider, "run": run.name, "simulated": simulated, "complete": complete}
         folder.mkdir(parents=True, exist_ok=True)
-        page = _page(run, shards, summary, simulated, complete, with_texts).encode()
+        attached = _is_attached(run)
+        page = _page(run, shards, summary, simulated, complete, with_texts, attached).encode()
         sums = pack(
             folder / name, told, [(README, page), *_members(journal, run, shards, with_texts)],
             lambda sums: _check(journal, run, sums), _secrets(journal, run),
         )  # fmt: skip
-    return Shared(folder / name, len(sums), simulated, complete, not with_texts)
+    return Shared(folder / name, len(sums), simulated, complete, not with_texts, attached)
+
+
+def _is_attached(run: Run) -> bool:
+    """Whether images or PDFs went with the prompts of a run, by its record."""
+    try:
+        return bool(orjson.loads((run.folder / "record/record.json").read_bytes())["asked"]["files"])
+    except (OSError, ValueError, TypeError, LookupError):  # planned by an earlier version, or garbled
+        return False
 
 
 def _check(journal: Journal, run: Run, sums: Sums) -> None:
@@ -101,13 +112,14 @@ def _without(places: dict[bytes, bytes], content: bytes) -> bytes:
     return content
 
 
-def _page(run: Run, shards: list[Shard], summary: dict | None, simulated: bool, complete: bool, with_texts: bool) -> str:
+def _page(run: Run, shards: list[Shard], summary: dict | None, simulated: bool, complete: bool, with_texts: bool, attached: bool) -> str:
     title = f"# Run {run.name} of experiment {run.experiment}\n"
     warning = "\n**SIMULATED: rehearsal answers of a local batch service, not data.**\n" if simulated else ""
     open_now = sum(shard.state not in FINAL for shard in shards)
     stand = "complete" if complete else f"NOT complete: {open_now} of {len(shards)} batches were still open when it was shared"
     outcomes = ", ".join(f"{n:,} {name}" for name, n in sorted(summary["outcomes"].items())) if summary else "nothing collected yet"
     texts = "one text file per answer" if with_texts else f"left out: more than {MOST_TEXTS:,}; they can be made again from the raw files"
+    shown = f"; {ATTACHED}" if attached else ""
     return f"""{title}{warning}
 - {run.planned:,} requests to {", ".join(run.models)} at {run.host}, planned {iso(run.created_at)}; {stand}
 - rows: {outcomes}
@@ -117,7 +129,7 @@ def _page(run: Run, shards: list[Shard], summary: dict | None, simulated: bool, 
 - `run/results.csv`: one row per request, UTF-8; `run/summary.json`: the sum and the cost
 - `run/texts/`: {texts}
 - `run/record/`: how the run was made: the experiment's files as they were, and `record.json` with models, prices, caps, versions
-- `run/shards/`: the input files as sent, and the ids of their requests
+- `run/shards/`: the input files as sent, and the ids of their requests{shown}
 - `batch_results/`: the answers, byte for byte as the provider gave them
 - `journal.jsonl`: what happened to each batch
 - `manifest.json`: the size and the SHA-256 of each file

@@ -10,8 +10,9 @@ from typing import NamedTuple
 from common.reports.answers import between, digits, level, title
 from common.reports.facts import Part
 from common.reports.html import Html, figure, folded, h, table
-from common.reports.stats import Numbers, Paired, alpha_interval, alpha_nominal, holm, paired
-from common.reports.sums import Cell, Measure
+from common.reports.reliability import cohen, fleiss, icc_raters, icc_repeats
+from common.reports.stats import Numbers, Paired, Shares, alpha_interval, alpha_nominal, holm, paired
+from common.reports.sums import Cell, Key, Measure
 from common.reports.svg import interval
 
 FIRST, MOST = 12, 300  # lines of differences that are shown at once, and at all
@@ -22,6 +23,13 @@ less does not.
 <b>Between models</b> asks: do different models say the same of the same condition (mean or most frequent answer of their trials)?
 <b>Between trials</b> asks: does one model say the same when it is asked again? Numbers count by their distance (interval),
 choices as alike or not (nominal). A dash: nothing to compare, or all answers the same.</p>"""
+COMPLETE = """<p><b>Where data are complete</b>, the coefficients that journals ask for stand beside it. They count only conditions that
+all models answered, or where all trials of a model were answered; how many of how many stands behind each.
+Numbers: the intraclass correlation, between models <b>ICC(2,1)</b> (two-way random, absolute agreement, single rater:
+(MSR − MSE) / (MSR + (k&nbsp;−&nbsp;1)·MSE + k·(MSC − MSE) / n), of n conditions and k models), between trials <b>ICC(1,1)</b> (one-way:
+(MSB − MSW) / (MSB + (k&nbsp;−&nbsp;1)·MSW), since the first trial of one condition has nothing to do with the first of another).
+Choices: <b>Cohen’s kappa</b> of two models, <b>Fleiss’ kappa</b> of more and of trials, both unweighted:
+(seen − chance) / (1 − chance). A dash: fewer than two such conditions, only one model or trial, or all answers the same.</p>"""
 PAIRS = """<p>Two models are compared only where both answered the same condition, so that hard and easy conditions count for both.
 The interval says between which values the true mean difference lies with 95 % confidence. <b>p</b> (paired t-test) is how often
 chance alone would bring such a difference; it is corrected for the number of comparisons in this table after Holm, so that below 0.05
@@ -36,40 +44,80 @@ def view(part: Part) -> Html:
         _differences(part, "models", PAIRS, _by_model(part)),
         _differences(part, "personas", "<p>The same of personas.</p>", _by_persona(part)),
     ]  # fmt: skip
-    return h("{}{}{}{}", Html(said if kept.part > 1 else ""), Html(ALPHA), _alphas(part), differences)
+    return h("{}{}{}", Html(said if kept.part > 1 else ""), _coefficients(part), differences)
 
 
-def _alphas(part: Part) -> Html:
-    models = list(dict.fromkeys(model for _, _, cells in part.conditions for model in cells))
-    rows = [["between models", *(_alpha(measure, _between(part, n)) for n, measure in enumerate(part.measures))]]
-    for model in models:
-        rows.append([h("trials of {}", model), *(_alpha(measure, _trials(part, n, model)) for n, measure in enumerate(part.measures))])
-    shown = [[name, *(figure(value, 3) for value in values)] for name, *values in rows]
-    return table(["", *map(title, part.measures)], shown, "Krippendorff’s alpha")
+Asked = list[tuple[Key, str, dict[str, Cell]]]  # the conditions
 
 
-def _alpha(measure: Measure, units: Iterator) -> float | None:
-    return alpha_interval(units) if measure.numeric else alpha_nominal(units)
+def _coefficients(part: Part) -> Html:
+    """Alpha of all answers, and what there is for complete data, each between models and between the trials of one."""
+    asked = list(part.conditions)
+    models = list(dict.fromkeys(model for _, _, cells in asked for model in cells))
+    head, names = ["", *map(title, part.measures)], ["between models", *(h("trials of {}", model) for model in models)]
+    alphas, complete = [], []
+    for model in (None, *models):
+        of = [(measure, _trials(asked, n, model) if model else _models(asked, n)) for n, measure in enumerate(part.measures)]
+        alphas.append([figure(_alpha(measure, units, bool(model)), 3) for measure, units in of])
+        complete.append([_complete(measure, units, bool(model)) for measure, units in of])
+    first = table(head, [[name, *row] for name, row in zip(names, alphas)], "Krippendorff’s alpha")
+    second = table(head, [[name, *row] for name, row in zip(names, complete)], "ICC of numbers, kappa of choices")
+    return h("{}{}{}{}", Html(ALPHA), first, Html(COMPLETE), second)
 
 
-def _between(part: Part, n: int) -> Iterator[Numbers | Counter]:
-    """Each condition, with what each model says of it."""
-    for _, _, cells in part.conditions:
-        sums = [cell.sums[n] for cell in cells.values() if cell.sums[n].n]
-        if not part.measures[n].numeric:
-            yield Counter(one.mode for one in sums)
-            continue
-        unit = Numbers()
-        for one in sums:
-            unit.add(one.mean)
-        yield unit
+Sums = Numbers | Shares
 
 
-def _trials(part: Part, n: int, model: str) -> Iterator[Numbers | Counter]:
-    """Each condition, with all answers of a model."""
-    for _, _, cells in part.conditions:
-        if cell := cells.get(model):
-            yield cell.sums[n] if part.measures[n].numeric else cell.sums[n].counts
+def _models(asked: Asked, n: int) -> list[dict[str, Sums]]:
+    """Each condition, with the sums of each model that answered."""
+    found = ({model: cell.sums[n] for model, cell in cells.items() if cell.sums[n].n} for _, _, cells in asked)
+    return [unit for unit in found if unit]
+
+
+def _trials(asked: Asked, n: int, model: str) -> list[Sums]:
+    """Each condition that a model answered, with the sum of its trials."""
+    return [cells[model].sums[n] for _, _, cells in asked if model in cells and cells[model].sums[n].n]
+
+
+def _alpha(measure: Measure, units: list, of_trials: bool) -> float | None:
+    if measure.numeric:
+        return alpha_interval(units if of_trials else (_means(unit) for unit in units))
+    return alpha_nominal(one.counts if of_trials else Counter(by.mode for by in one.values()) for one in units)
+
+
+def _means(unit: dict[str, Numbers]) -> Numbers:
+    found = Numbers()
+    for one in unit.values():
+        found.add(one.mean)
+    return found
+
+
+def _complete(measure: Measure, units: list, of_trials: bool) -> Html:
+    """The coefficient that fits, by name, with how many conditions are complete."""
+    name, value, used = (_of_trials if of_trials else _of_models)(measure, units)
+    beside = h("<small>{}: {} of {}</small>", name, used, len(units)) if used else ""
+    return h('<td class="n">{} {}</td>', figure(value if used > 1 else None, 3), beside)
+
+
+def _of_models(measure: Measure, units: list[dict[str, Sums]]) -> tuple[str, float | None, int]:
+    models = list(dict.fromkeys(model for unit in units for model in unit))
+    whole = [[unit[model] for model in models] for unit in units if len(unit) == len(models)]
+    if len(models) < 2:
+        return "", None, 0
+    if measure.numeric:
+        return "ICC(2,1)", icc_raters([one.mean for one in row] for row in whole), len(whole)
+    modes = [[one.mode for one in row] for row in whole]
+    if len(models) == 2:
+        return "Cohen", cohen(map(tuple, modes)), len(whole)
+    return "Fleiss", fleiss(map(Counter, modes)), len(whole)
+
+
+def _of_trials(measure: Measure, units: list[Sums]) -> tuple[str, float | None, int]:
+    most = max((unit.n for unit in units), default=0)
+    whole = [unit for unit in units if unit.n == most] if most > 1 else []
+    if measure.numeric:
+        return "ICC(1,1)", icc_repeats(whole), len(whole)
+    return "Fleiss", fleiss(unit.counts for unit in whole), len(whole)
 
 
 # ---- differences

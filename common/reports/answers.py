@@ -51,6 +51,10 @@ def digits(measure: Measure) -> int:
 
 
 def _question(part: Part, n: int, measure: Measure) -> Html:
+    q = measure.question
+    what = f"{q.type}, {q.minimum:g} to {q.maximum:g}" if measure.numeric else q.type
+    if not any(cell[n].n for cell in part.cube.cells.values()):
+        return h("<section><h3>{} <small>{}</small></h3><p>No value was found yet.</p></section>", title(measure), what)
     factors = part.cube.shown() or ["model"]
     first, *others = factors
     tables = _numbers if measure.numeric else _shares
@@ -62,8 +66,6 @@ def _question(part: Part, n: int, measure: Measure) -> Html:
         found.append(folded("Every combination", tables(part, n, measure, factors)))
     if not measure.numeric or any(at == n for at, *_ in part.golds):
         found.append(_gold(part, n))
-    q = measure.question
-    what = f"{q.type}, {q.minimum:g} to {q.maximum:g}" if measure.numeric else q.type
     return h("<section><h3>{} <small>{}</small></h3>{}</section>", title(measure), what, found)
 
 

@@ -159,6 +159,7 @@ class Seen:
 
     def __init__(self, facts: Facts, part: Part) -> None:
         self._facts, self._part = facts, part
+        self._numeric = [(n, measure) for n, measure in enumerate(part.measures) if measure.numeric]
 
     def __call__(self, row: Row, model: str) -> None:
         result, checked = row.result, row.checked
@@ -180,15 +181,16 @@ class Seen:
     def _answer(self, row: Row, model: str, found: Sequence, reasons: Sequence[str]) -> None:
         part, meta = self._part, row.meta
         values = [None if (value := found[m.n]) is None else m.fit(value) for m in part.measures]
-        levels = tuple(meta.kept[n] for n in part.factors)
+        levels = tuple([meta.kept[n] for n in part.factors])
         part.cube.add((model, meta.persona, meta.text, *levels), values)
-        said = [reasons[m.n] or row.result.text for m in part.measures]
-        part.conditions.add((meta.text, *levels), (meta.persona, model), values, said, meta.custom_id)
-        for n, value in enumerate(values):
-            if value is not None and (measure := part.measures[n]).numeric:
-                if (model, n) not in part.bins:
-                    part.bins[model, n] = [0] * measure.bins
-                part.bins[model, n][measure.bin(value)] += 1
+        part.conditions.add(
+            (meta.text, *levels), (meta.persona, model), values, lambda: [reasons[m.n] or row.result.text for m in part.measures],
+            meta.custom_id,
+        )  # fmt: skip
+        for n, measure in self._numeric:
+            if (value := values[n]) is not None:
+                bins = part.bins.get((model, n)) or part.bins.setdefault((model, n), [0] * measure.bins)
+                bins[measure.bin(value)] += 1
         if len(part.names) < 1000:
             part.names.setdefault(("persona", meta.persona), meta.persona_name)
             part.names.setdefault(("text", meta.text), meta.text_title)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from zlib import crc32
 
 from common.nouns import Question
@@ -12,7 +12,7 @@ from common.results.checked import Value
 
 LEVELS = 200  # levels of a factor that are told apart; a data set may have a million texts
 CELLS = 10_000  # combinations of all factors
-CONDITIONS = 20_000  # models × personas × texts that are compared
+CONDITIONS, FEW = 20_000, 4  # models × personas × texts that are compared, of so many questions; of more questions fewer
 BINS = 20
 _SHORT = 300  # characters of a reason or an answer that are kept to be shown
 FOLDED = "\0"  # stands for all levels of a factor that has too many
@@ -30,6 +30,7 @@ class Measure:
         self.width = question.maximum - question.minimum
         self.new = Numbers if self.numeric else Shares
         self.bins = int(self.width) + 1 if question.type == "integer" and self.width < BINS else BINS
+        self._per = self.bins / (self.width + 1 if self.bins < BINS else self.width)
 
     def fit(self, value: Value) -> float | str:
         """A value as it is added."""
@@ -37,8 +38,8 @@ class Measure:
 
     def bin(self, value: float) -> int:
         """Which part of the range a value, as it is added, falls into; of few whole numbers each is its own."""
-        share = (value + self.width / 2) / (self.width + 1 if self.bins < BINS else self.width)
-        return min(self.bins - 1, max(0, int(share * self.bins + 1e-9)))
+        at = int((value + self.width / 2) * self._per + 1e-9)
+        return at if 0 <= at < self.bins else self.bins - 1 if at > 0 else 0
 
 
 def measures(questions: Sequence[Question]) -> tuple[Measure, ...]:
@@ -65,7 +66,9 @@ class Cube:
                 sums.add(value)
 
     def _fold(self, key: Key) -> Key:
-        return tuple(FOLDED if n in self.folded else level for n, level in enumerate(key))
+        for n in self.folded:
+            key = (*key[:n], FOLDED, *key[n + 1 :])
+        return key
 
     def _new(self, key: Key) -> list:
         for levels, level in zip(self._levels, key):
@@ -116,17 +119,19 @@ class Cell:
 class Conditions:
     """Cells by place (text and further factors), and there by persona and model.
 
-    Where they would be more than CONDITIONS, a random half of the places is let go, and again: which, follows from their names.
+    Where there is no room for more (CONDITIONS), a random half of the places is let go, and again: which, follows from their names.
     """
 
     def __init__(self, of: Sequence[Measure]) -> None:
         self._of = of
         self.places: dict[Key, dict[tuple[str, str], Cell]] = {}
         self.part = 1  # one in so many places is kept
-        self._size = 0
+        self._size, self._most = 0, CONDITIONS * FEW // max(FEW, len(of))
 
-    def add(self, place: Key, who: tuple[str, str], values: Sequence[float | str | None], said: Sequence[str], custom_id: str) -> None:
-        """One answer: where, by which persona and model, its values, and in which words."""
+    def add(
+        self, place: Key, who: tuple[str, str], values: Sequence[float | str | None], said: Callable[[], Sequence[str]], custom_id: str
+    ) -> None:
+        """One answer: where, by which persona and model, its values, and in which words; those of most are not wanted."""
         cells = self.places.get(place)
         if cells is None:
             if self.part > 1 and not self._is_kept(place):
@@ -134,9 +139,9 @@ class Conditions:
             cells = self.places[place] = {}
         cell = cells.get(who)
         if cell is None:
-            cell = cells[who] = Cell([m.new() for m in self._of], [text[:_SHORT] for text in said], custom_id)
+            cell = cells[who] = Cell([m.new() for m in self._of], [text[:_SHORT] for text in said()], custom_id)
             self._size += 1
-            while self._size > CONDITIONS and len(self.places) > 1:
+            while self._size > self._most and len(self.places) > 1:
                 self._halve()
         for sums, value in zip(cell.sums, values):
             if value is not None:

@@ -20,9 +20,11 @@ def view(facts: Facts) -> Html:
     succeeded = sum(one.tally.outcomes[SUCCEEDED] for one in facts.runs)
     wrong = [one.run.key for one in facts.runs if not one.tally.adds_up]
     said = "Every request has exactly one row: the sum adds up." if not wrong else f"The sum does not add up in {', '.join(wrong)}."
+    pending = sum(one.tally.outcomes[PENDING] for one in facts.runs)
+    open_now = h(" <b>{}</b> are still to come.", pending) if pending else ""
     lead = h(
-        '<p class="lead"><b>{}</b> requests were asked, <b>{}</b> of them ({}) were answered.</p><p>{}</p>',
-        planned, succeeded, percent(succeeded, rows), shown(said, 1000),
+        '<p class="lead"><b>{}</b> requests were asked, <b>{}</b> of them ({}) were answered.{}</p><p>{}</p>',
+        planned, succeeded, percent(succeeded, rows), open_now, shown(said, 1000),
     )  # fmt: skip
     return h("{}{}{}{}", lead, _validity(facts), _failures(facts), _runs(facts))
 
@@ -55,7 +57,7 @@ def _failures(facts: Facts) -> Html:
     for one in facts.runs:
         outcomes.update(one.tally.outcomes)
         unclear.update(one.tally.unclear)
-    lost = {name: n for name, n in outcomes.items() if name != SUCCEEDED}
+    lost = {name: n for name, n in outcomes.items() if name not in (SUCCEEDED, PENDING)}
     if not lost and not unclear:
         return Html("<h3>Failures</h3><p>None.</p>")
     found = [table(["class of failure", "rows", "an example"], _examples(facts, lost), "rows without a clean answer")] * bool(lost)

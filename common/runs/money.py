@@ -10,7 +10,7 @@ from common.outcomes import SUCCEEDED
 from common.text import usd
 
 OUT = (*IN_FLIGHT, State.OWED)  # what it costs is not known yet
-NOT_PAID = "simulated: nothing was paid"
+NOT_PAID, NOTHING_YET = "simulated: nothing was paid", "nothing yet"
 
 
 @dataclass(slots=True)
@@ -120,18 +120,19 @@ def receipt_lines(found: dict) -> list[str]:
     if not found or not found["batches"] and not found["taken_over"]:
         return []
     taken = f"; {found['taken_over']:,} answers taken over cost nothing here" if found["taken_over"] else ""
-    first = f"{NOT_PAID}, as if" if found["simulated"] else "paid:"
+    first, words = f"{NOT_PAID}, as if" if found["simulated"] else "paid:", paid_words(found)
     each, wasted, out = (found[name] for name in ("per_clean_answer_usd", "wasted_usd", "in_flight_at_most_usd"))
     parts = [f"{usd(each)} per clean answer"] if each else []
     parts += [f"wasted {usd(wasted)} on failed or cut-off answers"] if wasted else []
     parts += [f"in flight: at most {usd(out)} more"] if out else []
-    return [f"{first} {paid_words(found)}{_against_list(found)}{taken}", *(["; ".join(parts)] if parts else [])]
+    told = NOT_PAID if found["simulated"] and words == NOTHING_YET else f"{first} {words}"
+    return [f"{told}{_against_list(found)}{taken}", *(["; ".join(parts)] if parts else [])]
 
 
 def paid_words(found: dict) -> str:
     """What was paid, of a sum's facts; where it is unknown, between which figures it lies."""
     if found["paid_usd"] is not None:
-        return usd(found["paid_usd"]) if found["paid_usd"] or not found["in_flight_at_most_usd"] else "nothing yet"
+        return usd(found["paid_usd"]) if found["paid_usd"] or not found["in_flight_at_most_usd"] else NOTHING_YET
     if found["at_most_usd"] is None:
         return f"{usd(found['known_usd'])} + unknown" if found["known_usd"] else "unknown"
     return f"{usd(found['known_usd'])} to {usd(found['at_most_usd'])}"

@@ -14,7 +14,7 @@ from common.nouns import TO_SUBMIT, Host, Limits, Model, Quota, Shard
 from common.providers import quota
 from common.retry import Clock, backoff
 from common.runs.journal import Enqueued, Journal
-from common.text import iso
+from common.text import iso, many
 
 WEEK = 7 * 86400.0
 WAVE = 4  # a shard is at most so much of a queue: as one ends there is room for the next, while the others are at work
@@ -89,7 +89,7 @@ class Queues:
             if shard.state in TO_SUBMIT and self.limit(shard.model):
                 mine.setdefault(shard.model, []).append(shard)
         return {
-            model: f"{model}: {_many(len(of), 'shard')} in {_many(self._waves(of), 'wave')}; its queue {self.words(model)}"
+            model: f"{model}: {many(len(of), 'shard')} in {many(self._waves(of), 'wave')}; its queue {self.words(model)}"
             for model, of in mine.items()
         }
 
@@ -200,10 +200,6 @@ class Queues:
 def _is_below(own: Quota, said: Quota) -> bool:
     """Whether a limit is stricter than another of the same unit."""
     return any(mine and theirs and mine < theirs for mine, theirs in zip(own[:2], said[:2], strict=True))
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def queues(

@@ -40,7 +40,7 @@ def test_as_the_answers_before(run: Commands, study: Callable, script: str) -> N
     """A sample tells the length of answers, and corrects an estimate of prompt tokens; what is reserved stays as it was."""
     experiment, command = study(trials="60"), (script, "--experiment", study(trials="60"), "--model", MODEL[script])
     before = run(*command, "--dry-run", env=NO_KEY).out
-    assert f"{UNKNOWN}; --sample 50 tells" in before and "unknown" in before
+    assert f"{UNKNOWN}; --sample 50 asks so many of them first" in before and "unknown" in before
     first = planned(run, script, experiment)
     assert (first["expected_usd"], first["expected_without_batch_usd"], first["earlier_answers"]) == (None, None, 0)
     assert first["max_without_batch_usd"] == pytest.approx(2 * first["max_usd"])

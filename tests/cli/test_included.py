@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def test_labels_are_compared_with_gold(run: Commands) -> None:
     assert end.code == OK, end.said
     folder = only_run(run.results, "openai")
     rows = table(folder)
+    rights = {}
     assert len(rows) == 48 and {row["lang"] for row in rows} == {"ja", "en"}
     for model in ("gpt-4.1", "gpt-4.1-mini"):
         mine = [row for row in rows if row["model"] == model]
@@ -44,6 +46,21 @@ def test_labels_are_compared_with_gold(run: Commands) -> None:
         assert {row["simulated"] for row in confused} == {"true"}
         (told,) = (t for t in orjson.loads((folder / "summary.json").read_bytes())["gold"] if (t["question"], t["model"]) == ("Q1", model))
         assert (told["as_in_gold"], told["compared"], told["gold_empty"], told["gold_unclear"]) == (right, 24, 0, 0)
+        rights[model] = f"<bdi>{model}</bdi>: {right} of 24 as in gold", pairs
+    _in_the_report(run, rights)
+
+
+def _in_the_report(run: Commands, rights: dict[str, tuple[str, Counter]]) -> None:
+    """The page has the same accuracy and confusion, and that two models agree as far as Cohen's kappa says."""
+    assert run.make("report", "all").code == OK
+    page = (run.results / "report.html").read_text(encoding="utf-8")
+    for said, pairs in rights.values():
+        shown = page[page.index(said) :]
+        rows = re.findall("<tr>(.*?)</tr>", shown[: shown.index("</table>")])
+        (head, *rows) = ([re.sub("<[^>]+>", "", cell) for cell in re.findall("<t[hd].*?</t[hd]>", row)] for row in rows)
+        answers = ["" if name == "(no value)" else name for name in head[1:]]
+        assert {(gold, answer): int(n) for gold, *cells in rows for answer, n in zip(answers, cells) if int(n)} == pairs
+    assert re.search(r"<small>(<bdi>)?Cohen(</bdi>)?: [0-9]+ of 24</small>", page)
 
 
 def test_the_judge_reads_the_newest_literary_run(run: Commands, monkeypatch: pytest.MonkeyPatch) -> None:

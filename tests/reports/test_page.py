@@ -14,8 +14,10 @@ from common.nouns import Question
 from common.reports.apart import farthest
 from common.reports.facts import Facts
 from common.reports.page import BANNER, VIEWS, page
+from common.reports.reliability import icc_raters, icc_repeats
 from common.results.origin import Meta
 from tests.reports.made import COLOUR, JOY, Golden, answer, facts_of, row
+from tests.reports.test_reliability import sums
 
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "h3", "h4", "p", "nav", "a", "main", "section", "div",
@@ -113,6 +115,20 @@ def test_what_it_says() -> None:
     assert BANNER not in text and 'class="banner"' not in text
 
 
+def test_coefficients_of_complete_data() -> None:
+    """ICC of numbers and kappa of choices as the table of means gives them, over the conditions that all models answered."""
+    whole = grid()
+    facts = facts_of([*whole, *grid(("a",), ("9",), ("t1",))])  # one more condition, of one model
+    said = words(checked(facts)[1]).split("kappa of choices")[-1].split("Differences")[0]
+    joy = [[2 + persona / 2 + more for more in (0, 4 if text == 2 else 1)] for persona in (1, 2) for text in (1, 2)]
+    assert f"between models{icc_raters(joy):.3f} ICC(2,1): 4 of 5".replace("-", "−") in said
+    assert "0.000 Cohen: 4 of 5" in said  # a always says red and b always blue: no more than chance
+    repeats = icc_repeats(sums([2 + trial / 2 + persona / 2 for trial in range(3)]) for persona in (1, 1, 2, 2, 9))
+    assert f"trials of a{repeats:.3f} ICC(1,1): 5 of 5–" in said
+    alone = words(checked(facts_of(grid(("a",))))[1])
+    assert "between models– –" in alone and "Cohen:" not in alone
+
+
 def test_failures_with_an_example() -> None:
     """By class, with the words of one; and answers in which something is missing."""
     rows = [
@@ -122,6 +138,15 @@ def test_failures_with_an_example() -> None:
     said = words(checked(facts_of(rows))[1])
     assert "expired2id1 too <late>" in said
     assert re.search(r"value outside 0–10\s?1id3", said)
+
+
+def test_what_is_to_come_is_no_failure() -> None:
+    """Pending requests are told as such, and a question without values has a line and no empty tables."""
+    text, seen = checked(facts_of([row(Meta(f"id{n}", "m"), "", [JOY, COLOUR], "pending", "no answer in batch b") for n in range(3)]))
+    said = words(seen)
+    assert "0 of them (0.0%) were answered. 3 are still to come." in said and "FailuresNone." in said and "no answer in batch" not in said
+    assert said.count("No value was found yet.") == 2 and "distribution" not in said
+    assert "still to come" not in words(checked(facts_of(grid()))[1])
 
 
 def test_nothing_answered_nothing_asked() -> None:

@@ -106,7 +106,7 @@ def test_a_run_at_work(report: Report, results: Path, calm: World, tmp_path: Pat
     assert end.code == 0, end.said
     assert report("late")[0] == 0
     said = words(Seen((results / "report.html").read_text(encoding="utf-8")))
-    assert "12 requests were asked, 0 of them" in said and "pending12" in said
+    assert "12 requests were asked, 0 of them (0.0%) were answered. 12 are still to come." in said and "FailuresNone." in said
 
 
 def test_what_is_refused(report: Report, results: Path, tmp_path: Path) -> None:

@@ -88,12 +88,25 @@ def test_conditions_are_let_go_whole(monkeypatch: pytest.MonkeyPatch) -> None:
         for model in models:
             for n in range(1000):
                 for value in (1.0, 3.0):
-                    found.add((f"t{n}",), ("p", model), (value, None), ("why", ""), f"id{n}")
+                    found.add((f"t{n}",), ("p", model), (value, None), lambda: ("why", ""), f"id{n}")
         kept.append(found)
         assert all(cells.keys() == {"a", "b"} for _, _, cells in found)
         assert all((cell.sums[0].n, cell.sums[0].mean) == (2, 2.0) for _, _, cells in found for cell in cells.values())
         assert 0.5 < len(found.places) * found.part / 1000 < 2 and len(found.places) <= 150
     assert kept[0].places.keys() == kept[1].places.keys()
+
+
+def test_more_questions_take_no_more_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of twice as many questions half as many conditions are kept."""
+    monkeypatch.setattr(sums, "CONDITIONS", 400)
+    kept = []
+    for count in (4, 8):
+        found = Conditions([ASKED[0]] * count)
+        for n in range(1000):
+            found.add((f"t{n}",), ("p", "m"), [1.0] * count, lambda count=count: ["why"] * count, "id")
+        kept.append(len(found.places) * count)
+        assert kept[-1] <= 400 * 4
+    assert 0.5 < kept[0] / kept[1] < 2
 
 
 def test_memory_is_flat(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +118,7 @@ def test_memory_is_flat(monkeypatch: pytest.MonkeyPatch) -> None:
         cube, found = Cube(("model", "persona", "text"), ASKED), Conditions(ASKED)
         for n in range(size):
             cube.add(("m", "p", f"t{n}"), (1.0, "red"))
-            found.add((f"t{n}",), ("p", "m"), (1.0, "red"), ("word " * 10, ""), "id")
+            found.add((f"t{n}",), ("p", "m"), (1.0, "red"), lambda: ("word " * 10, ""), "id")
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]

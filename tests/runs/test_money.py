@@ -105,6 +105,7 @@ def test_rehearsals_are_marked() -> None:
     """In the receipt's first words."""
     first, *_ = receipt_lines(receipt([replace(SHARD, **KNOWN)], simulated=True))
     assert first == "simulated: nothing was paid, as if $1.00 of $2.00 at list price, 50 % saved"
+    assert receipt_lines(receipt([replace(SHARD, state=State.SUBMITTED)], True))[0] == "simulated: nothing was paid"
 
 
 def test_the_list_price_of_what_a_cache_gave() -> None:
