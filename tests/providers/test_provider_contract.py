@@ -166,7 +166,7 @@ def test_texts_without_a_line(api: str) -> None:
     [
         ({"status": 500}, Unknown),
         ({"status": 529}, Unknown),
-        ({"status": 429, "headers": {"Retry-After": "7"}}, Busy),
+        ({"status": 429, "headers": {"Retry-After": "1"}}, Busy),
         ({"status": 401}, Denied),
         ({"drop": "before"}, Unknown),
         ({"drop": "after"}, Unknown),
@@ -181,7 +181,7 @@ def test_it_is_sent_once(run: Commands, api: str, provider: Provider, shard: Sha
     with pytest.raises(error) as raised:
         submit(provider, shard)
     assert len(run.attempts()) == 1
-    assert getattr(raised.value, "retry_after", None) == (7.0 if error is Busy else None)
+    assert getattr(raised.value, "retry_after", None) == (1.0 if error is Busy else None)
     assert submit(provider, shard)
     assert len(run.attempts()) == 2
 

@@ -83,7 +83,7 @@ def judge(folder: Path, host: Host) -> None:
 @pytest.mark.parametrize("part", range(4))
 def test_any_order_of_events(tmp_path: Path, part: int) -> None:
     """Kills, lost answers, lagging lists, busy hosts and jumping clocks in any order: nothing is lost or bought twice."""
-    for seed in range(part * 100, part * 100 + 100):
+    for seed in range(part * 60, part * 60 + 60):
         folder = tmp_path / str(seed)
         judge(folder, trial(folder, seed))
 

@@ -7,6 +7,7 @@ Speaks JSON lines on stdin and stdout: {"script", "tool" (of common.cli) or "mak
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import mmap
@@ -23,13 +24,14 @@ from tests.basics import SCRIPTS
 from tests.torture import boundaries, clock, sabotage
 from tests.torture.world import NOT_SABOTAGED
 
-PARTS = [f"common.cli.{name}" for name in ("progress", "clean", "several", "rounds", "standing")]
+PARTS = [f"common.cli.{name}" for name in ("commands", "progress", "clean", "several", "rounds", "rescue", "standing", "status")]
 
 
 def preload() -> None:
     """Import all that a command may need, so that a fork starts at once."""
-    for name in ("anthropic", "openai", "tqdm", "arro3.io", *SCRIPTS.values(), *PARTS):
+    for name in ("anthropic", "openai", "tqdm", "tenacity.asyncio", "arro3.io", "encodings.idna", *SCRIPTS.values(), *PARTS):
         importlib.import_module(name)
+    gc.disable()  # each child lives for a moment
     vocabulary.encoder()
     # the SDKs import their resources at first use; that once
     sys.modules["openai"].OpenAI(api_key="x", base_url="http://127.0.0.1:9").batches  # noqa: B018
