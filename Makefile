@@ -10,7 +10,7 @@ AS =
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test dashboard
+.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test dashboard ray-setup test-ray
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,10 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --require-has
 
 .venv/tested: requirements-dev.lock .venv/installed
 	$(INSTALL) requirements-dev.lock
+	@touch $@
+
+.venv/ray: requirements-ray.lock .venv/installed
+	$(INSTALL) requirements-ray.lock
 	@touch $@
 
 define CHECK
@@ -92,6 +96,11 @@ metrics: setup ## time, success, errors, tokens and money of runs (make metrics 
 notify-test: setup ## send a test message to each channel in NOTIFY_URLS, and say which took it
 	@$(PY) -m tools.notify_test
 
+ray-setup: .venv/ray ## what tools/ray needs to ask and convert on many machines (600 MB; docs/ray.md)
+
+test-ray: .venv/tested .venv/ray ## test that: nodes and drivers are killed (minutes; make test-ray ROWS=100000)
+	TEST_RAY=$(or $(ROWS),3000) $(PY) -m pytest -n0 tests/ray
+
 audit: setup ## verify every run on disk against journal and checksums
 	$(PY) -m tools.audit
 
@@ -127,3 +136,4 @@ lock: setup ## pin the newest versions that pyproject.toml allows, for what runs
 	$(PY) -m pip install --quiet --disable-pip-version-check uv
 	$(LOCK) -o requirements.lock
 	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --extra ray -c requirements-dev.lock -o requirements-ray.lock

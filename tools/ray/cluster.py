@@ -1,0 +1,48 @@
+"""Ray itself: found or started, its nodes looked at, and silent. Importing this imports no Ray."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from types import ModuleType
+
+from common.errors import InputError
+from common.settings import ROOT
+
+LEAST_CPUS = 2  # of a node: with one, a job hangs for ever once another node dies
+CODE = ("common", "tools")  # of this project: sent along, so that other machines need its packages only
+STORE = 512 << 20  # bytes of memory for what travels, where Ray is started here
+
+
+def connect(address: str | None) -> ModuleType:
+    """The module ray, connected to the cluster at an address, or to one of this machine alone. Raises InputError."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its own words about what it mends by itself
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise InputError("Ray is not installed; type: make ray-setup") from None
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": {"py_modules": [str(ROOT / one) for one in CODE]}}
+    if address and (Path.home() / ".ray/auth_token").exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # as `ray start --head` does by itself where that file is, but not its clients
+    alone = {"num_cpus": max(4, os.cpu_count() or 1), "object_store_memory": STORE, "include_dashboard": False}
+    try:
+        ray.init(address or "local", **{**quiet, **({} if address else alone)})
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise InputError(f"--ray {address}: no cluster there ({str(error).splitlines()[0]}); type: ray start --head --num-cpus 4") from None
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    check_nodes(ray.nodes())
+    return ray
+
+
+def check_nodes(nodes: list[dict]) -> None:
+    """Refuse a cluster on which a job can hang. Raises InputError."""
+    for node in nodes:
+        cpus = int(node["Resources"].get("CPU", 0))
+        if node["Alive"] and cpus < LEAST_CPUS:
+            told = f"node {node['NodeManagerAddress']} has {cpus} logical CPU{'' if cpus == 1 else 's'}, {LEAST_CPUS} are needed"
+            raise InputError(f"{told} (a job would hang when a node dies); restart it with: ray start --num-cpus 4 …")
+
