@@ -19,7 +19,6 @@ def connect(address: str | None) -> ModuleType:
     """The module ray, connected to the cluster at an address, or to one of this machine alone. Raises InputError."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its own words about what it mends by itself
     try:
         import ray
         import ray.data

@@ -192,7 +192,7 @@ def _told(args: argparse.Namespace, works: Sequence[Work]) -> int:
         voice.json({"shards": [{"shard": str(w.path), "output": str(w.output), "rows": w.rows, "failed": w.failed} for w in works]})
         return UNFINISHED if failed else OK
     rows = sum(work.rows for work in works)
-    voice.say(f"{rows:,} rows, {failed:,} of them failed" if rows else "all rows were there already")
+    voice.say(f"{rows:,} rows, {failed:,} of them failed")
     folders = sorted({work.output.parent for work in works})
     voice.say(*(f"outputs: {folder}/*_output.jsonl" for folder in folders))
     return UNFINISHED if failed else OK

@@ -27,6 +27,9 @@ class Work:
         self._part = self.output.with_name(self.output.name + ".part")
         self.rows = self.failed = 0
         self.todo: set[int] = set()
+        if self.is_done:
+            for _, failed in _rows(self.output):
+                self.rows, self.failed = self.rows + 1, self.failed + failed
 
     @property
     def is_done(self) -> bool:
@@ -37,7 +40,7 @@ class Work:
         """Take up what is there; (number, line) of each request without a row. Raises InputError for lines that are no requests."""
         ids = self._ids()
         self.todo = set(range(len(ids)))
-        for custom_id, failed in self._answered():
+        for custom_id, failed in _rows(self._part):
             if (n := ids.get(custom_id)) in self.todo:
                 self.todo.remove(n)
                 self.rows, self.failed = self.rows + 1, self.failed + failed
@@ -71,20 +74,6 @@ class Work:
             raise InputError(f"{self.path} line {n + 1}: not a line of OpenAI's batch shape (custom_id, url, body)")
         return request["custom_id"]
 
-    def _answered(self) -> Iterator[tuple[str, bool]]:
-        """(custom_id, whether it failed) of each row in the part file; a line that was cut off in the middle is taken away."""
-        if not self._part.exists():
-            return
-        whole = 0
-        with open(self._part, "r+b") as file:
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break
-                found = orjson.loads(line)
-                yield found["custom_id"], found["response"]["status_code"] != 200
-                whole += len(line)
-            file.truncate(whole)
-
     def keep(self, n: int, line: bytes) -> int:
         """Write a row, unless it is there already; how many were written."""
         if n not in self.todo:
@@ -92,7 +81,7 @@ class Work:
         self.todo.remove(n)
         self._file.write(line)
         self.rows += 1
-        self.failed += orjson.loads(line)["response"]["status_code"] != 200
+        self.failed += _told(line)[1]
         if not self.todo:
             self._finish()
         return 1
@@ -108,6 +97,25 @@ class Work:
         self._file.close()
         os.replace(self._part, self.output)
         sync_folder(self.output.parent)
+
+
+def _rows(path: Path) -> Iterator[tuple[str, bool]]:
+    """(custom_id, whether it failed) of each output line; one that was cut off in the middle is taken away."""
+    if not path.exists():
+        return
+    whole = 0
+    with open(path, "r+b") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            yield _told(line)
+            whole += len(line)
+        file.truncate(whole)
+
+
+def _told(line: bytes) -> tuple[str, bool]:
+    found = orjson.loads(line)
+    return found["custom_id"], found["response"]["status_code"] != 200
 
 
 def _lines(file) -> Iterator[bytes]:

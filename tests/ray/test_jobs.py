@@ -1,0 +1,57 @@
+"""Jobs on Ray by real commands: make test-ray runs these, make test does not (minutes, and 600 MB of packages)."""
+
+from __future__ import annotations
+
+import os
+
+import orjson
+import pytest
+
+from tests.ray.machines import ENV, counted, driver, endpoint, machines, rows_of, shards
+from tests.ray.trial import trial
+
+pytestmark = pytest.mark.skipif("TEST_RAY" not in os.environ, reason="make test-ray")
+
+
+def test_a_thousand_rows(tmp_path):
+    """Two endpoints share them, a busy one is asked again, a refusal is a row, the key goes to the endpoints only, and again asks nothing."""
+    paths = shards(tmp_path, 1000, 2)
+    with endpoint() as one, endpoint() as two:
+        how = (*paths, "--endpoint", f"{one}/v1", two, "--slots", 8)
+        env = {**ENV, "LOCAL_API_KEY": "secret-of-the-test"}
+        said = driver(*how, env=env)
+        told = said.communicate(timeout=240)
+        assert (said.returncode, rows_of(tmp_path)[1]) == (1, {200: 990, 400: 10}), told
+        assert len(rows_of(tmp_path)[0]) == 1000
+        asked = [counted(url) for url in (one, two)]
+        assert sum(count["asked"] for count in asked) == 1002  # one busy answer each
+        assert all(count["peak"] <= 8 and count["asked"] > 200 for count in asked), asked
+        assert [count["keys"] for count in asked] == [["Bearer secret-of-the-test"]] * 2
+        assert "secret" not in "".join(told)
+        again = driver(*how, "--json", env=env)
+        assert [(one["rows"], one["failed"]) for one in orjson.loads(again.communicate(timeout=120)[0])["shards"]] == [(500, 5), (500, 5)]
+        assert sum(counted(url)["asked"] for url in (one, two)) == 1002
+
+
+def test_a_node_with_one_cpu_is_refused(tmp_path):
+    """On such nodes a job hangs for ever once one of them dies."""
+    with machines(1, cpus=1) as cluster:
+        said = driver(*shards(tmp_path, 10, 1), "--endpoint", "http://127.0.0.1:9", "--ray", cluster.address)
+        _, told = said.communicate(timeout=120)
+        assert said.returncode == 2, told
+        assert "1 logical CPU, 2 are needed" in told.splitlines()[-1]
+        assert "Traceback" not in told
+
+
+def test_a_job_without_an_endpoint_ends(tmp_path):
+    """The watchdog: nothing comes, so the command says so and what to type."""
+    said = driver(*shards(tmp_path, 100, 1), "--endpoint", "http://127.0.0.1:9", "--stall", 15, "--timeout", 5)
+    _, told = said.communicate(timeout=200)
+    assert said.returncode == 1, told
+    assert "no row has come for 15 s" in told
+    assert "go on with: python tools/ray/run_batch.py" in told
+
+
+def test_a_node_and_a_driver_die():
+    """Three nodes, one killed; the driver killed and started again: every row once."""
+    trial(int(os.environ["TEST_RAY"]), 0.02, 5)
