@@ -7,6 +7,7 @@ import os
 import orjson
 import pytest
 
+from tests.basics import ROOT, python
 from tests.ray.machines import ENV, counted, driver, endpoint, machines, rows_of, shards
 from tests.ray.trial import trial
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.skipif("TEST_RAY" not in os.environ, reason="make test-
 
 
 def test_a_thousand_rows(tmp_path):
-    """Two endpoints share them, a busy one is asked again, a refusal is a row, the key goes to the endpoints only, and again asks nothing."""
+    """Two endpoints share them, a busy one is asked again, a refusal is a row, the key stays secret, and a second time asks nothing."""
     paths = shards(tmp_path, 1000, 2)
     with endpoint() as one, endpoint() as two:
         how = (*paths, "--endpoint", f"{one}/v1", two, "--slots", 8)
@@ -50,6 +51,35 @@ def test_a_job_without_an_endpoint_ends(tmp_path):
     assert said.returncode == 1, told
     assert "no row has come for 15 s" in told
     assert "go on with: python tools/ray/run_batch.py" in told
+
+
+def test_files_are_converted_as_on_one_machine(tmp_path):
+    """Byte by byte; a file on a named machine, an error file beside its output, and one that cannot be read among others."""
+    for n in (1, 2):
+        with open(tmp_path / f"batch_{n}_output.jsonl", "wb") as file:
+            file.writelines(_answer(f"p1_gpt-4.1_n{k:02d}_t1", k) for k in range(1, 300))
+    gone = {"custom_id": "p1_gpt-4.1_n99_t2", "response": None, "error": {"code": "batch_expired", "message": "late"}}
+    (tmp_path / "batch_2_errors.jsonl").write_bytes(orjson.dumps(gone) + b"\n")
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/torn_output.jsonl").mkdir()
+    more = ("--format", "csv", "--experiment", ROOT / "experiments/literary")
+    files = sorted(tmp_path.glob("batch_*_output.jsonl"))
+    assert python("tools/openai/batch_result_converter.py", *files, *more, "--out", tmp_path / "own").returncode == 0
+    words = (f"file://{tmp_path}/batch_1_*.jsonl", f"{tmp_path}/batch_2*", f"{tmp_path}/x/*")
+    done = python("tools/ray/convert.py", *words, *more, "--out", tmp_path / "out", env=ENV, timeout=240)
+    assert done.returncode == 1, done.stderr
+    assert "batch_2_output.jsonl: 300 rows" in done.stdout, done.stdout + done.stderr
+    assert f"not converted: file://{tmp_path}/x/torn_output.jsonl" in done.stdout
+    for n in (1, 2):
+        assert (tmp_path / f"out/batch_{n}_output.csv").read_bytes() == (tmp_path / f"own/batch_{n}_output.csv").read_bytes()
+
+
+def _answer(custom_id: str, k: int) -> bytes:
+    names = enumerate(("面白さ", "驚き", "悲しみ", "怒り"), 1)
+    text = "\n".join(f"Q{n}. {name}(数値): {k % 100}\nQ{n}. {name}(理由): 理由。" for n, name in names)
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    body = {"created": 1790000000, "model": "gpt-4.1", "choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 5}}
+    return orjson.dumps({"custom_id": custom_id, "response": {"status_code": 200, "body": body}, "error": None}) + b"\n"
 
 
 def test_a_node_and_a_driver_die():

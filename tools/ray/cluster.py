@@ -15,8 +15,11 @@ CODE = ("common", "tools")  # of this project: sent along, so that other machine
 STORE = 512 << 20  # bytes of memory for what travels, where Ray is started here
 
 
-def connect(address: str | None) -> ModuleType:
-    """The module ray, connected to the cluster at an address, or to one of this machine alone. Raises InputError."""
+def connect(address: str | None, folder: str | None = None) -> ModuleType:
+    """The module ray, connected to the cluster at an address, or to one of this machine alone. Raises InputError.
+
+    Workers run in a copy of `folder`, if one is given.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
     try:
@@ -24,7 +27,8 @@ def connect(address: str | None) -> ModuleType:
         import ray.data
     except ImportError:
         raise InputError("Ray is not installed; type: make ray-setup") from None
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": {"py_modules": [str(ROOT / one) for one in CODE]}}
+    sent = {"py_modules": [str(ROOT / one) for one in CODE], **({"working_dir": folder} if folder else {})}
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": sent}
     if address and (Path.home() / ".ray/auth_token").exists():
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # as `ray start --head` does by itself where that file is, but not its clients
     alone = {"num_cpus": max(4, os.cpu_count() or 1), "object_store_memory": STORE, "include_dashboard": False}

@@ -31,8 +31,10 @@ def parser() -> argparse.ArgumentParser:
         option("files", "files, addresses that fsspec reads (s3://…, with * if you like), or node:IP:PATH on one machine of the cluster",
                nargs="+", metavar="FILE"),
         option("--format", "the form of each table (default parquet)", choices=("csv", "parquet", "jsonl"), default="parquet"),
-        option("--out", "where tables go: an address that fsspec writes, or a folder that all machines see", required=True, metavar="WHERE"),
-        option("--experiment", "the experiment.toml or its folder whose questions the answers are checked against", type=Path, metavar="PATH"),
+        option("--out", "where tables go: an address that fsspec writes, or a folder that all machines see", required=True, metavar="DIR"),
+        option("--provider", "whose files they are (default openai, in whose shape own servers answer)",
+               choices=("openai", "claude", "kluster"), default="openai"),
+        option("--experiment", "whose questions the answers are checked against", type=Path, metavar="PATH"),
         option("--ray", "the cluster: auto (one that runs here) or HOST:PORT; without it, this machine alone", metavar="ADDRESS"),
         JSON,
     )  # fmt: skip
