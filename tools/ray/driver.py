@@ -54,7 +54,11 @@ def command(args: argparse.Namespace) -> int:
             with redirect_stdout(sys.stderr):  # what Ray tells of its nodes
                 ray = cluster.connect(args.ray)
                 job = Job(ray, {"urls": urls, "key": key, "slots": args.slots, "timeout": args.timeout, "tries": args.tries}, args.stall)
-                _ask(job, works, first, rows)
+                try:
+                    _ask(job, works, first, rows)
+                finally:
+                    for work in works:
+                        work.close()
                 ray.shutdown()
     return _told(args, works)
 
@@ -120,8 +124,6 @@ def _ask(job: Job, works: Sequence[Work], first: Row, rows: Iterator[Row]) -> No
             if now > shown + SHOWN:
                 shown = now
                 print(f"{done + came:,} rows, {(done + came) / (now - began):,.0f} a second", file=sys.stderr, flush=True)
-        for work in {row.work for row in rest}:
-            works[work].flush()
         done += came
         rest = [row for row in rest if row.n in works[row.work].todo]
         if not came:
@@ -195,4 +197,6 @@ def _told(args: argparse.Namespace, works: Sequence[Work]) -> int:
     voice.say(f"{rows:,} rows, {failed:,} of them failed")
     folders = sorted({work.output.parent for work in works})
     voice.say(*(f"outputs: {folder}/*_output.jsonl" for folder in folders))
+    if any(not Path(word).is_file() for word in args.what):
+        voice.say("to take them into the run, type the command that planned it, without --dry-run, with --answers and these files")
     return UNFINISHED if failed else OK

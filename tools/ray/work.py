@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from hashlib import file_digest
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 
@@ -27,6 +28,7 @@ class Work:
         self._part = self.output.with_name(self.output.name + ".part")
         self.rows = self.failed = 0
         self.todo: set[int] = set()
+        self._file: BinaryIO | None = None
         if self.is_done:
             for _, failed in _rows(self.output):
                 self.rows, self.failed = self.rows + 1, self.failed + failed
@@ -44,7 +46,7 @@ class Work:
             if (n := ids.get(custom_id)) in self.todo:
                 self.todo.remove(n)
                 self.rows, self.failed = self.rows + 1, self.failed + failed
-        self._file = open(self._part, "ab")
+        self._file = open(self._part, "ab", buffering=0)  # what came is the system's: the death of this process loses no row
         del ids
         if not self.todo:
             self._finish()
@@ -86,13 +88,12 @@ class Work:
             self._finish()
         return 1
 
-    def flush(self) -> None:
-        """Hand what was written to the system: from then on the death of this process loses none of it."""
-        if not self._file.closed:
-            self._file.flush()
+    def close(self) -> None:
+        """Let go of the part file; what is missing is asked by the next command."""
+        if self._file:
+            self._file.close()
 
     def _finish(self) -> None:
-        self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         os.replace(self._part, self.output)
@@ -118,5 +119,5 @@ def _told(line: bytes) -> tuple[str, bool]:
     return found["custom_id"], found["response"]["status_code"] != 200
 
 
-def _lines(file) -> Iterator[bytes]:
+def _lines(file: BinaryIO) -> Iterator[bytes]:
     return (line for line in file if not line.isspace())
