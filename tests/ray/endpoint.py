@@ -29,6 +29,8 @@ class App:
         while (message := await receive()).get("more_body"):
             body += message["body"]
         status, answer = (200, {"asked": self.asked, "peak": self.peak, "keys": sorted(self.keys)})
+        if message["type"] == "http.disconnect":  # who asked was killed
+            return
         if scope["method"] == "POST":
             self.keys.add(dict(scope["headers"]).get(b"authorization", b"").decode())
             status, answer = await self.answer(orjson.loads(body + message["body"]))

@@ -138,8 +138,10 @@ def machines(count: int, cpus: int = 4) -> Iterator[Machines]:
     """A cluster of so many node processes on this machine."""
     found = Machines(cpus)
     try:
-        for _ in range(count - 1):
-            found.add()
+        for n in range(1, count + 1):  # one after the other: two that start at once may take the same ports
+            if n > 1:
+                found.add()
+            wait_for(lambda n=n: found.alive() == n, 90)
         yield found
     finally:
         found.close()
