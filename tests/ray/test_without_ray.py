@@ -95,6 +95,13 @@ def test_nodes_with_one_cpu_are_refused():
     cluster.check_nodes([{**node, "Alive": False}, {**node, "Resources": {"CPU": 2.0}}])
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "10.0.0.5:x"])
+def test_a_cluster_that_is_not_there(address):
+    """Said at once."""
+    with pytest.raises(InputError, match="no cluster there .*expected auto or HOST:PORT"):
+        cluster._check_there(address)
+
+
 def test_one_clear_line(tmp_path: Path):
     """Exit code 2: a paid host; a run that would not take the answers; and Ray that is not there."""
     (path,) = shards(tmp_path / "in", 2, 1)

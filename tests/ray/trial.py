@@ -29,7 +29,7 @@ def trial(rows: int, pace: float, files: int, said=print) -> dict:
         wait_for(lambda: lines_in(out) >= rows // 2 or first.poll() is not None, 240)
         assert first.poll() is None, first.communicate()
         os.killpg(first.pid, signal.SIGKILL)
-        first.wait()
+        first.communicate()
         before = lines_in(out)
         said(f"{time.monotonic() - began:.0f} s: driver killed, {before:,} rows there, {counted(url)['asked']:,} asked")
         second = driver(*how)

@@ -119,7 +119,7 @@ def listed(source: Source) -> list[Source]:
     fs, path = fsspec.url_to_fs(source.url)
     names = sorted(fs.glob(path)) if "*" in path or "?" in path else [path] if fs.exists(path) else []
     paired = {name.replace("_output.jsonl", "_errors.jsonl") for name in names if name.endswith("_output.jsonl")}
-    return [source._replace(url=fs.unstrip_protocol(name)) for name in names if name not in paired]
+    return [source._replace(url=name if "://" not in source.url else fs.unstrip_protocol(name)) for name in names if name not in paired]
 
 
 def converted(source: Source, how: How) -> Done:
