@@ -67,7 +67,7 @@ def _meant(word: str, args: argparse.Namespace, results: Path) -> list[tuple[Pat
     """(shard, folder of its output) of a file, or of all that a run has still to send. Raises InputError."""
     path = Path(word)
     if path.is_file():
-        return [(path, _made(args.out or path.parent))]
+        return [(path, _made(args.out or path.parent / "ray"))]  # not beside it: a run's own folder of shards is swept
     with looked_at(results) as journal:
         run = only_run(journal, word)
         _check_own(run, args.own)

@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         option("--tries", "how often a request is asked that fails in passing (default 6)", type=count, default=6, metavar="N"),
         option("--stall", "give up after so many seconds without a row (default 900)", type=seconds, default=900.0, metavar="S"),
         option("--ray", "the cluster: auto (one that runs here) or HOST:PORT; without it, this machine alone", metavar="ADDRESS"),
-        option("--out", "where outputs go (default: ray/ in the results folder, or beside the files)", type=Path, metavar="DIR"),
+        option("--out", "where outputs go (default: ray/ in the results folder, or in that of the files)", type=Path, metavar="DIR"),
         RESULTS, JSON,
     )  # fmt: skip
     return p
