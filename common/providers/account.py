@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -46,11 +47,16 @@ class Account:
 
     def key_digest(self, salt: bytes) -> str:
         """A salted digest by which the same key is known again; nothing of the key can be read from it."""
-        return hashlib.scrypt(self.key.encode(), salt=salt, n=1024, r=8, p=1, dklen=16).hex()
+        return _digest(self.key, salt)
 
     def rates(self, results: Path, salt: bytes) -> Path:
         """The file in which all processes of a results folder keep the pace of this account's calls."""
         return results / RATES / f"{self.host.name}-{self.key_digest(salt)}"
+
+
+@cache
+def _digest(key: str, salt: bytes) -> str:
+    return hashlib.scrypt(key.encode(), salt=salt, n=1024, r=8, p=1, dklen=16).hex()
 
 
 def account(host_name: str, base_url: str | None = None, tier: str = "") -> Account:

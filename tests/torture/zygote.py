@@ -19,6 +19,7 @@ import tempfile
 import time
 import traceback
 
+from common import catalog
 from common.catalog import vocabulary
 from tests.basics import SCRIPTS
 from tests.torture import boundaries, clock, sabotage
@@ -32,7 +33,7 @@ def preload() -> None:
     for name in ("anthropic", "openai", "tqdm", "tenacity.asyncio", "arro3.io", "encodings.idna", *SCRIPTS.values(), *PARTS):
         importlib.import_module(name)
     gc.disable()  # each child lives for a moment
-    vocabulary.encoder()
+    vocabulary.encoder(), catalog.hosts(), catalog.models()
     # the SDKs import their resources at first use; that once
     sys.modules["openai"].OpenAI(api_key="x", base_url="http://127.0.0.1:9").batches  # noqa: B018
     sys.modules["openai"].OpenAI(api_key="x", base_url="http://127.0.0.1:9").files  # noqa: B018
