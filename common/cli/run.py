@@ -173,7 +173,7 @@ def _print_plan(session: ScriptSession, planned: Planned, costs: Sequence[Cost],
     for other, count in planned.waits.items():
         session.say(f"{count:,} of them are being asked by {other}: its answers are waited for, and taken over")
     if planned.is_new or not waiting_facts(session.journal, planned.run)["started"]:
-        beside = without_batch(costs) if alone else []  # the table tells it too
+        beside = without_batch(costs) if alone and not session.account.way else []  # the table tells it too
         session.say(*price_lines(session, planned, costs), *beside, *found["queue"].values())
     else:
         session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
