@@ -13,6 +13,8 @@ FOLDER_llama = kluster
 CLEANUP = tools/$(or $(FOLDER_$(PROVIDER)),$(PROVIDER))/batch_cleanup.py
 # of make new; some systems set it to the machine's name
 NAME =
+# of make dashboard and make models; some shells set it to the machine's name
+HOST =
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo new test check bench torture serve status report costs models models-update study collect audit backup share import adopt rescore export forget clean-batches clean lock browse metrics notify-test dashboard hosts test-cloud restore disk tidy mcp test-mcp demo-llm scale ray-setup test-ray
@@ -156,6 +158,7 @@ rescore: setup ## score answers again by changed questions (make rescore RUN=...
 
 export: setup ## one table over runs, with a codebook (make export RUN="a b" or RUN=all [FORMAT=xlsx] [LONG=1] [OUT=DIR])
 	$(PY) tools/export.py $(RUN) $(if $(FORMAT),--format $(FORMAT)) $(if $(LONG),--long) $(if $(OUT),--out "$(OUT)")
+
 forget: setup ## remove a plan never sent, or a finished run after a backup (make forget RUN=name YES=1)
 	$(PY) -m tools.forget $(RUN) $(if $(YES),--yes)
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from common import catalog, outcomes
-from common.cli import TOOLS, options, tool_options
+from common.cli import TOOLS, options, tidy, tool_options
 from common.nouns import Question
+from common.providers import quota
 from common.results import rows
 from tests.basics import ROOT, SCRIPTS, python
 from tools import models
@@ -170,15 +171,35 @@ def test_every_class_and_column_is_documented() -> None:
     assert [name for name in [*outcomes.POLICY, *names] if f"`{name}`" not in text] == []
 
 
-def test_every_setting_is_in_the_example() -> None:
-    """.env.example names each variable that the settings read, and none that nobody reads."""
-    sources = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "common").rglob("*.py")}
-    read = {name: set(re.findall(r"environ\.get\(\"([A-Z_]+)\"", source)) for name, source in sources.items()}
+def settings() -> tuple[set[str], set[str]]:
+    """The variables that the program reads by name, and those that it makes of a host's key: OPENAI_RPM and the like."""
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "common").rglob("*.py")]
+    read = {name for source in sources for name in re.findall(r"environ\.get\(\"([A-Z_]+)\"", source)} | {tidy.RAW, tidy.REMOTE}
     rows = catalog.hosts().values()
-    hosts = {v for h in rows for v in (h.url_variable, h.key_variable, h.plan_variable, *h.header_variables.values()) if v}
-    hosts |= {name for h in rows for name in re.findall(r"{(\w+)}", h.base_url)}
-    named = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
-    assert read["settings.py"] | read["account.py"] | hosts <= named <= hosts.union(*read.values())
+    read |= {v for h in rows for v in (h.url_variable, h.key_variable, h.plan_variable, *h.header_variables.values()) if v}
+    read |= {name for h in rows for name in re.findall(r"{(\w+)}", h.base_url)}
+    return read, {h.key_variable.replace("_API_KEY", end) for h in rows for end in ("_RPM", "_TIER", "_QUEUE_REQUESTS")}
+
+
+def in_the_example() -> set[str]:
+    """The variables of .env.example, those that stand behind # too."""
+    return set(re.findall(r"^#?([A-Z][A-Z_0-9]*)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_every_setting_is_in_the_example() -> None:
+    """.env.example names each variable that the program reads, and none that nobody reads."""
+    read, of_hosts = settings()
+    assert read >= {"RESULTS_DIR", "MONTHLY_CAP_USD", "NOTIFY_URLS", "KEEP_RAW_DAYS", "GROQ_API_KEY", "AZURE_OPENAI_RESOURCE", "DEBUG"}
+    named = {name for name in in_the_example() if not name.startswith(quota.PREFIX)}
+    assert (read - named, named - read - of_hosts) == (set(), set())
+
+
+def test_every_setting_is_documented() -> None:
+    """Each variable of .env.example is in the README or in docs/; addresses of hosts by their rule."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in [READMES[0], *DOCS])
+    assert "`<NAME>_BASE_URL`" in text
+    words = set(re.findall(r"[A-Z][A-Z_0-9]+", text))
+    assert {name for name in in_the_example() - words if not name.endswith("_BASE_URL")} == set()
 
 
 def test_the_tables_of_models_are_the_catalog() -> None:
