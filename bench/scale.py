@@ -99,7 +99,7 @@ def _lane(lane: Lane, requests: int) -> Sequence[str]:
     title = catalog.hosts()[lane.host].title + (f", {lane.tier}" if lane.tier else "")
     usd = "unknown" if found.usd is None else f"{found.usd:,.0f}"
     turns, least = ("unknown", "≥ ") if found.turns is None else (f"{found.turns:,.1f} ×", "")
-    limits = least + _days(days), first, f"{second} ({_days(other)})"
+    limits = _days(days, least), first, f"{second} ({_days(other)})"
     return title, lane.model, _millions(requests), usd, f"{found.batches:,}", turns, *limits
 
 
@@ -126,7 +126,9 @@ def _millions(requests: int) -> str:
     return f"{requests // MILLION} M"
 
 
-def _days(days: float) -> str:
+def _days(days: float, least: str = "") -> str:
+    if least:
+        return f"{least}{days:,.2f}" if days < 0.1 else f"{least}{days:,.1f}"
     return f"{days:,.0f}" if days >= 10 else f"{days:.1f}" if days >= 0.1 else "under 0.1"
 
 

@@ -35,7 +35,7 @@ def test_unknown_stays_unknown() -> None:
     """A host whose queue nobody has published has no days for it, and its row says that it may be more; nor has an unknown price a sum."""
     found = need(Lane("nebius", "", "deepseekv3-0324"), MILLION)
     assert found.turns is None and not {"queue", "money"} & {*found.days}
-    assert scale._lane(Lane("nebius", "", "deepseekv3-0324"), MILLION)[5:7] == ("unknown", "≥ under 0.1")
+    assert scale._lane(Lane("nebius", "", "deepseekv3-0324"), MILLION)[5:7] == ("unknown", "≥ 0.04")
     assert need(unpriced := Lane("deepinfra", "", "somebody/New-Model-7B-Instruct-2611"), MILLION).usd is None
     assert scale._lane(unpriced, MILLION)[3] == "unknown"
     assert {(lane.host, lane.tier) for lane in scale.LANES} >= set(scale.MONTHLY)

@@ -10,8 +10,8 @@ from common.cli.text import Voice
 from common.errors import InputError
 from common.maintenance.backup import backup
 from common.maintenance.places import place, split
-from common.maintenance.restore import restore
-from common.text import one_line, size
+from common.maintenance.restore import JOURNAL, restore
+from common.text import many, one_line, size
 
 SHOWN = 5  # files that are named
 
@@ -35,13 +35,13 @@ def bring_back(args: argparse.Namespace) -> int:
     voice.say(f"{results}: {len(found.added):,} files restored, {found.same:,} were here already, all as their checksums say")
     if found.mended:
         voice.say(f"{len(found.mended):,} damaged files replaced: {_named(found.mended)}")
-    if found.kept:
+    if other := [name for name in found.kept if name != JOURNAL]:
         voice.say(
-            f"{len(found.kept):,} files here are other than in the backup, and were left as they are: {_named(found.kept)}",
+            f"other here than in the backup, and left as it is: {many(len(other), 'file')}: {_named(other)}",
             "to have the backup's, move these away and type the same again",
         )
-    if "journal.db" in found.kept:
-        voice.say("the journal here was kept; make adopt lets it know runs that it does not have")
+    if JOURNAL in found.kept:
+        voice.say("the journal here was kept, as it changes with each command; make adopt lets it know runs that it does not have")
     voice.say("make audit compares all of it with the journal")
     return OK
 

@@ -131,7 +131,7 @@ def _notes(args: argparse.Namespace, total: Money, books: ledger.Books) -> Itera
     if total.untold:
         yield f"an earlier version has collected some ({total.untold:,}): what these saved and wasted is unknown"
     if books.others:
-        other = "that were paid" if args.simulated else "that are rehearsals (--simulated shows what they would have cost)"
+        other = "that were paid" if args.simulated else "that are rehearsals (make costs SIMULATED=1 shows what they would have cost)"
         yield f"left out: {_runs(len(books.others))} {other}"
     if books.imported:
         yield f"left out: {_runs(len(books.imported))} taken in by make import, paid elsewhere"

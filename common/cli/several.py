@@ -30,7 +30,7 @@ from common.runs.expected import Cost, total
 from common.runs.money import receipt_lines
 from common.runs.overview import plan_facts, summary_of
 from common.runs.plan import Planned
-from common.text import one_line, usd
+from common.text import many, one_line, usd
 
 TYPED = "tools/study.py"
 CALLS = 60.0  # seconds that calls under way have to end in after Ctrl-C
@@ -157,7 +157,8 @@ def _sum(name: str, planned: dict[Script, Planned], every: Iterable[Cost], local
     requests, taken = sum(plan.run.planned for plan in planned.values()), sum(plan.taken for plan in planned.values())
     there = f"{taken:,} of them answered already; " if taken else ""
     most = usd(total(cost.max_usd for cost in every))
-    return f"study {name}: {requests:,} requests at {len(planned)} providers; {there}what is not sent yet costs at most {most}{as_if}"
+    places = many(len(planned), "provider")
+    return f"study {name}: {requests:,} requests at {places}; {there}what is not sent yet costs at most {most}{as_if}"
 
 
 def _say_left_out(voice: ScriptSession, planned: dict[Script, Planned]) -> None:

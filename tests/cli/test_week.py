@@ -102,7 +102,7 @@ def test_a_week(still: Commands, study: Callable, tmp_path: Path, monkeypatch: p
     still.results = tmp_path / "theirs"  # Saturday: somebody else grows what they were given
     still.env["RESULTS_DIR"] = str(still.results)
     make("import", archive)
-    assert "10 requests at 1 providers; 6 of them answered already" in day(4, "--text", "t1", models=GROWN[:2], trials="5", text=TWO)
+    assert "10 requests at 1 provider; 6 of them answered already" in day(4, "--text", "t1", models=GROWN[:2], trials="5", text=TWO)
     rows, said = exported("theirs")
     assert ("left out: 6 rows" in said, len(rows), asks(rows)) == (True, 16, 16)
     (grown,) = {row["run"] for row in rows} - {name}
