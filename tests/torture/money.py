@@ -136,7 +136,8 @@ def _watched(play: Play, run_cap: float, month: float) -> Iterator[None]:
             while not done.wait(0.01):
                 sums = {run.key: journal.committed(run.key) for run in journal.runs()}
                 found.extend(f"{key}: {usd} noted, the cap is {run_cap}" for key, usd in sums.items() if usd > run_cap + SLACK)
-                if (usd := journal.month(time.time(), False).total) > month + SLACK:
+                usd = journal.month(time.time(), False).total
+                if usd > month + SLACK and usd - _guessed(journal) > month + SLACK:
                     found.append(f"the month: {usd} noted, the cap is {month}")
 
     watcher = threading.Thread(target=watch)
@@ -147,6 +148,11 @@ def _watched(play: Play, run_cap: float, month: float) -> Iterator[None]:
         done.set()
         watcher.join()
         play.wrong += found[:2]
+
+
+def _guessed(journal: Journal) -> float:
+    """USD reserved for batches that may be another run's lost ones: such a batch counts for both until its rows show whose it is."""
+    return sum(shard.reserve for run in journal.runs() for shard in journal.shards(run) if shard.unproven)
 
 
 def bills(world: World) -> dict[str, float]:
