@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from common import catalog
+from common.nouns import IN_FLIGHT
 from common.runs.journal import Journal
 from tests.runs import spenders
 from tests.torture.kills import Verdict
@@ -151,8 +152,12 @@ def _watched(play: Play, run_cap: float, month: float) -> Iterator[None]:
 
 
 def _guessed(journal: Journal) -> float:
-    """USD reserved for batches that may be another run's lost ones: such a batch counts for both until its rows show whose it is."""
-    return sum(shard.reserve for run in journal.runs() for shard in journal.shards(run) if shard.unproven)
+    """USD reserved for batches that may be another run's lost ones, which a run was found to have without an intent of its own.
+
+    Such a batch counts for both until its rows show whose it is: more is noted than can be billed.
+    """
+    flying = (shard for run in journal.runs() for shard in journal.shards(run, *IN_FLIGHT))
+    return sum(shard.reserve for shard in flying if not shard.intent_at)
 
 
 def bills(world: World) -> dict[str, float]:
