@@ -15,21 +15,23 @@ from common.results.raw import LONGEST, places, renamed, short_hash
 from common.runs import collect
 from common.runs.desk import Desk
 from common.runs.rawnames import paths_to_write
+from common.runs.segments import OUTCOMES
 
 
 def take(desk: Desk, path: Path) -> tuple[int, int]:
     """Collect what a file answers of shards that were not sent yet; (rows taken, rows that no such shard asks).
 
-    A shard of which some rows are there is collected with those; the others are planned anew. Memory: the ids of the file.
-    Raises InputError where the file cannot be read.
+    A shard of which some rows are there is collected with those; the others are planned anew. What failed and is to be asked
+    again takes answers only: the file may be the one that it failed in. Memory: the ids of the file. Raises InputError where
+    the file cannot be read.
     """
     try:
-        found = {place.result.custom_id for place in places(path, desk.provider.decode)}
+        found = {place.result.custom_id: place.result.outcome in OUTCOMES for place in places(path, desk.provider.decode)}
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     taken = 0
     for shard in desk.of(*TO_SUBMIT):
-        wanted = found.intersection(ids_file.ids(shard))
+        wanted = {sent for sent in ids_file.ids(shard) if found.get(sent, False) or (sent in found and shard.attempt == 1)}
         if not wanted:
             continue
         shard = replace(shard, batch_id=f"file-{short_hash(desk.run)}-{shard.n}")  # noted together with what it brings

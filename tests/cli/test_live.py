@@ -147,3 +147,16 @@ def test_answers_of_vllm_run_batch_go_into_the_run(live: Commands, endpoint: End
     assert "0 answers taken; 6 are not of this run, or are here already" in again.out
     done = live("llama", *own)
     assert "9 planned = 8 succeeded + 1 invalid_request" in done.out and endpoint.answered.total() == 3, done.said
+
+
+def test_a_file_is_not_held_against_what_is_asked_again(live: Commands, endpoint: Endpoint, study, tmp_path: Path) -> None:
+    """A row that failed for a passing reason is planned again; the same file given twice does not make it fail twice."""
+    own = ("--host", "local", "--base-url", endpoint.url, "--model", "my-llama", "--no-texts", "--experiment", study())
+    assert live("llama", *own, "--dry-run").code == OK
+    folder, out = only_run(live.results, "llama"), tmp_path / "out.jsonl"
+    vllm(folder / "shards/shard-00001.jsonl", out, 2)
+    out.write_bytes(out.read_bytes().replace(b":400", b":503").replace(b"BadRequestError", b"server_error"))
+    assert "2 answers taken" in live("llama", *own, "--answers", out).out
+    assert "0 answers taken" in live("llama", *own, "--answers", out).out
+    done = live("llama", *own)
+    assert "2 planned = 2 succeeded" in done.out and endpoint.answered.total() == 1, done.said
