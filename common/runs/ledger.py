@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
+import orjson
+
 from common.errors import InputError
 from common.nouns import Run, Shard, State
 from common.runs.journal import Journal
@@ -49,18 +51,31 @@ def read(journal: Journal, simulated: bool = False) -> Books:
 
     Imported runs were paid elsewhere, and are left out. Memory: that of the journal's shards.
     """
-    books, sums, runs = Books(), journal.committed_by_run(), journal.runs()
+    books, sums, runs = Books(), committed_by_run(journal), journal.runs()
     counted = set() if simulated else {*sums} - {run.key for run in runs}  # what no readable run owns is money too
     for run in runs:
         shards = _sent(books, journal, run)
         if _is_wanted(books, run.key, Kind(_is_rehearsal(run, shards), bool(run.imported)), simulated, bool(shards)):
             counted.add(run.key)
             books.batches += [Batch(_names(run, shard), of_shard(shard), run, shard) for shard in shards]
-    notes = [(key, about) for key, about in journal.forgotten() if _is_wanted(books, key, _kind(about), simulated, bool(about["cost"]))]
+    notes = [(key, about) for key, about in forgotten(journal) if _is_wanted(books, key, _kind(about), simulated, bool(about["cost"]))]
     books.batches += [batch for key, about in notes for batch in _forgotten(key, about)]
     books.unread += journal.garbled.values()
     books.journal = sum(about["committed"] for _, about in notes) + sum(sums.get(key, 0.0) for key in counted)
     return books
+
+
+def committed_by_run(journal: Journal) -> dict[str, float]:
+    """What each run has cost or may cost at most, in USD, as SQL sums it."""
+    return dict(journal.select("SELECT run, total(committed) FROM money GROUP BY run"))
+
+
+def forgotten(journal: Journal) -> list[tuple[str, dict]]:
+    """(run, what was noted of it) for each time that a run was forgotten whose cost was noted, and is not here again."""
+    rows = journal.select("SELECT run, data FROM events WHERE kind = 'forgotten' ORDER BY id")
+    found = [(key, about) for key, data in rows if "cost" in (about := orjson.loads(data))]
+    here = {run.key: run.created_at for run in journal.runs()}
+    return [(key, about) for key, about in found if here.get(key) != about["created_at"]]
 
 
 def _is_rehearsal(run: Run, shards: Iterable[Shard]) -> bool:
