@@ -27,6 +27,7 @@ from common.runs.expected import Cost
 from common.runs.money import receipt_lines
 from common.runs.overview import cache_is_old, counted_line, current_summary, grid_of, plan_facts, waiting_facts
 from common.runs.plan import Planned, plan
+from common.runs.wish import Place, Wish
 from common.text import many, one_line, size, usd
 
 
@@ -99,8 +100,8 @@ def planned_for(session: ScriptSession, experiment: Experiment, names: Sequence[
         notices.append(f"{account.host.title} is closed, so this cannot be sent there; {_elsewhere(session)}")
     session.say(*(f"note: {notice}" for notice in [*notices, *unverified(account.host)]))
     reuse = True if args.reuse else False if args.fresh else None
-    where = (session.journal, session.provider, account, script.folder)
-    return plan(*where, experiment, models, args.run, args.skip_invalid, reuse, window, session.queues(models))
+    place = Place(session.journal, session.provider, account, script.folder, session.queues(models))
+    return plan(place, experiment, models, Wish(args.run, args.skip_invalid, reuse, window))
 
 
 def _window(asked: str | None, host: Host) -> str:

@@ -9,10 +9,10 @@ from itertools import count
 from common.errors import InputError
 from common.experiment.experiment import Experiment
 from common.nouns import RESTING, Model, Run, Shard
-from common.providers.account import Account
 from common.runs.journal import Journal
 from common.runs.overview import current_summary
 from common.runs.reuse import TAKEN
+from common.runs.wish import Place, Wish
 
 
 def fresh_number(journal: Journal, folder: str, experiment: Experiment, bound: dict) -> int:
@@ -40,20 +40,10 @@ def existing(journal: Journal, folder: str, digests: set[str], run_name: str | N
     return run
 
 
-def new_run(
-    journal: Journal,
-    account: Account,
-    folder: str,
-    experiment: Experiment,
-    models: Sequence[Model],
-    digest: str,
-    name: str | None,
-    reuses: bool,
-    window: str = "",
-) -> tuple[Run, bool]:
-    """A new run, and whether its folder is new too."""
-    named = name is not None
-    names = [name] if named else [f"{experiment.name}-{digest[:size]}" for size in (6, 12, 24)]
+def new_run(place: Place, experiment: Experiment, models: Sequence[Model], digest: str, wish: Wish) -> tuple[Run, bool]:
+    """A new run, and whether its folder is new too. Raises InputError where its folder cannot be had."""
+    journal, account, folder = place.journal, place.account, place.folder
+    names = [wish.name] if wish.name is not None else [f"{experiment.name}-{digest[:size]}" for size in (6, 12, 24)]
     name = next(n for n in names if journal.run(f"{folder}/{n}") is None)
     run = Run(
         key=f"{folder}/{name}",
@@ -69,9 +59,9 @@ def new_run(
         created_at=time.time(),
         models=tuple(m.alias for m in models),
         longer=experiment.cut_off_factor,
-        named=named,
-        reuses=reuses,
-        window=window,
+        named=wish.name is not None,
+        reuses=wish.reuses,
+        window=wish.window,
     )
     fresh = not run.folder.exists()
     if any((run.folder / "shards").glob(f"*{TAKEN}")):
