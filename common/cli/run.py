@@ -25,7 +25,7 @@ from common.outcomes import OWED, PAID, PENDING
 from common.runs.choose import as_batches, check_open, check_prices, check_source, choose_models
 from common.runs.expected import Cost
 from common.runs.money import receipt_lines
-from common.runs.overview import cache_is_old, counted_line, current_summary, grid_of, plan_facts, waiting_facts
+from common.runs.overview import cache_is_old, counted_line, current_summary, grid_of, plan_facts, unclean, waiting_facts
 from common.runs.plan import Planned, plan
 from common.runs.wish import Place, Wish
 from common.text import many, one_line, size, usd
@@ -200,11 +200,6 @@ def _show_plan(session: ScriptSession, planned: Planned) -> int:
     steps = [f"add {add}"] * bool(add) + ["leave out --dry-run"] * session.args.dry_run
     session.say(f"nothing was sent; {' and '.join(steps)} to submit")
     return OK
-
-
-def unclean(summary: dict) -> int:
-    """How many rows of a run have no clean answer, those that are still to come included."""
-    return summary["rows"] - summary["outcomes"].get("succeeded", 0)
 
 
 def code_of(summary: dict, no_wait: bool) -> int:

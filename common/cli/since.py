@@ -11,7 +11,7 @@ from common.cli.session import ScriptSession
 from common.nouns import Run
 from common.runs.changes import changes
 from common.runs.journal import Journal
-from common.runs.overview import is_open, waiting_facts
+from common.runs.overview import has_begun, is_open, waiting_facts
 from common.runs.plan import Planned
 
 
@@ -69,13 +69,8 @@ def _before(journal: Journal, run: Run) -> tuple[Run | None, list[Run]]:
         for one in journal.runs(run.provider)
         if one.planned and one.key != run.key and (one.experiment, one.address) == (run.experiment, run.address)
     ]
-    begun = [one for one in others if not one.named and _has_begun(journal, one)]
+    begun = [one for one in others if not one.named and has_begun(journal, one)]
     return max(begun, key=lambda one: one.created_at, default=None), [one for one in others if not one.imported and is_open(journal, one)]
-
-
-def _has_begun(journal: Journal, run: Run) -> bool:
-    """Whether a run is more than a plan: something was sent, or it has a table, all of which may have been taken over."""
-    return waiting_facts(journal, run)["started"] or (run.folder / "results.csv").exists()
 
 
 def _day(run: Run) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import orjson
@@ -16,6 +15,7 @@ from common.runs.desk import Options
 from common.runs.journal import Journal
 from common.runs.overview import began, summary_of
 from common.runs.pace import Estimate, Pace
+from common.runs.spending import month_of
 from common.runs.stand import OUT, Amount, Board, Going, Out, Queue, Stand
 from common.settings import is_loopback
 
@@ -127,8 +127,8 @@ def _count_states(journal: Journal, stands: Mapping[str, Stand]) -> None:
 
 def _count_rows(journal: Journal, stands: Mapping[str, Stand], found: Board, memory: Memory) -> None:
     """What has come, by run and class, and what it cost since this month began: in UTC, as providers bill."""
-    begin = datetime.fromtimestamp(found.now, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    found.month, since = f"{begin:%Y-%m-%d}", begin.timestamp()
+    name, since, _ = month_of(found.now)
+    found.month = f"{name}-01"
     for key, stand in stands.items():
         if key not in memory.come:
             memory.come[key] = _come(journal, key)

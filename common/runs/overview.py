@@ -9,6 +9,7 @@ from contextlib import suppress
 import orjson
 
 from common.nouns import IN_FLIGHT, TO_SUBMIT, Batch, Model, Run, Shard, State
+from common.outcomes import SUCCEEDED
 from common.results.tally import Tally
 from common.runs.journal import Journal
 from common.runs.money import is_receipt, receipt
@@ -91,12 +92,22 @@ def began(journal: Journal, run: Run) -> bool:
     return State.UPLOADED in journal.states(run) or journal.was_sent(run)
 
 
+def has_begun(journal: Journal, run: Run) -> bool:
+    """Whether a run is more than a plan: something was sent, or it has a table, all of which may have been taken over."""
+    return waiting_facts(journal, run)["started"] or (run.folder / "results.csv").exists()
+
+
 def is_open(journal: Journal, run: Run) -> bool:
     """Whether anything of a run is out, owed or told to be sent. A plan of which nothing was begun is not, nor one that was cancelled."""
     states = set(journal.states(run))
     if states & {*IN_FLIGHT, State.OWED}:
         return True
     return bool(states & {*TO_SUBMIT}) and not run.stopped and waiting_facts(journal, run)["started"]
+
+
+def unclean(summary: Mapping) -> int:
+    """How many rows of a run have no clean answer by its summary, those that are still to come included."""
+    return summary["rows"] - summary["outcomes"].get(SUCCEEDED, 0)
 
 
 def cache_is_old(shards: Sequence[Shard]) -> list[str]:

@@ -165,10 +165,6 @@ class State:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def free_bytes(self) -> int:
-        """Free space where the state lives."""
-        return shutil.disk_usage(self.folder).free
-
     # -- files ----------------------------------------------------------------------------------
     def add_files(self, *files: File, extra: tuple = ()) -> None:
         """Commit new files, together with other statements that belong to the same fact."""
