@@ -320,6 +320,11 @@ class Run:
     study: str = ""  # what it is part of, together with runs at other providers; "" = a run of its own
     window: str = ""  # in which its batches are asked to be done, where a person has named one
 
+    @property
+    def local(self) -> bool:
+        """Whether the local batch service was asked: nothing is paid, and every answer is simulated."""
+        return self.address == "local"
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

@@ -46,7 +46,7 @@ def command(args: argparse.Namespace) -> int:
 def _account(run: Run, journal: Journal) -> Iterator[Account]:
     """The account that has a run's batches. Raises InputError where the environment describes another, or no key."""
     script = script_of(run.provider, run.host)
-    if run.address == "local":
+    if run.local:
         with local.account(host_of(run, script), journal.results) as account:
             yield account
         return

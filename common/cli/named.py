@@ -36,7 +36,7 @@ def _check_there(results: Path) -> None:
 
 def way_to(run: Run) -> list[str]:
     """The options with which a script finds a run where it was sent."""
-    if run.address == "local":
+    if run.local:
         return ["--local", *["--live"] * bool(run.way)]
     return ["--host", run.host, "--base-url", run.address] if catalog.hosts()[run.host].own else ["--live"] * bool(run.way)
 

@@ -65,7 +65,7 @@ def _lines(run: Run, path: Path, done: Rescored, results: str | None) -> Iterato
 def _next(run: Run, results: str | None, asks_anew: bool) -> Iterator[str]:
     """What goes on with this run; its own command would not, where the changed questions stand in the experiment itself."""
     script = script_of(run.provider, run.host).name
-    where = " --local" * (run.address == "local") + (f" --results {shlex.quote(results)}" if results else "")
+    where = " --local" * run.local + (f" --results {shlex.quote(results)}" if results else "")
     yield f"  later commands keep these questions: python {script} --status {shlex.quote(run.name)}{where}"
     if asks_anew:
         yield "  a --batch command with the changed experiment is another run: what it asks otherwise is sent; --dry-run shows it"

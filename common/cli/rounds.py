@@ -38,7 +38,7 @@ def command(args: argparse.Namespace) -> int:
     results, voice = results_folder(args.results), Voice(args.json)
     with journal_if_any(results) as journal:
         runs = [run for run in journal.runs() if is_open(journal, run)] if journal else []
-        live = [run.key for run in runs if run.way and run.address != "local"]
+        live = [run.key for run in runs if run.way and not run.local]
         runs = [run for run in runs if run.key not in live]
         plans = [run.name for run in journal.runs() if not waiting_facts(journal, run)["started"]] if runs else []
         garbled = [*journal.garbled.values()] if journal else []
@@ -79,7 +79,7 @@ def _looked(run: Run, args: argparse.Namespace, results: Path, facts: list[dict]
 def _options(args: argparse.Namespace, run: Run) -> argparse.Namespace:
     """The options of a look, with those of a script that it does not have."""
     default = Options()
-    own = {"local": run.address == "local", "live": bool(run.way)}
+    own = {"local": run.local, "live": bool(run.way)}
     return argparse.Namespace(**{"parallel": default.parallel, "retries": default.retries, **vars(args), **own})
 
 

@@ -31,7 +31,7 @@ def results(run: str, offset: int = 0, limit: int = 20, columns: list[str] | Non
     if not table.is_file():
         raise InputError(f"run {found.name} has no table yet; status collects what has ended")
     summary, (rows, following) = summary_of(found) or {}, _page(table, offset, limit, columns)
-    simulated = found.address == "local" or bool(summary.get("simulated"))
+    simulated = found.local or bool(summary.get("simulated"))
     return {"data": DATA, "run": found.key, "simulated": simulated, "summary": fit(summary), "rows": rows, "next_offset": following}
 
 

@@ -140,7 +140,7 @@ class ScriptSession(Session):
         if run.address != self.account.identity:
             here = self.account.host
             made = f"it was made for {run.address}; see {here.url_variable}, or --host {run.host}"
-            hint = "add --local" if run.address == "local" else made
+            hint = "add --local" if run.local else made
             raise InputError(f"run {run.name} lives elsewhere: {hint}")
         if bool(run.way) != bool(self.account.way):
             hint = "add --live" if run.way else "leave out --live"

@@ -110,7 +110,7 @@ def hints(results: Path, journal: Journal, found: Usage) -> list[Hint]:
              for run in runs if run not in plans]  # fmt: skip
     told.append(Hint("indexes, made again when they are needed", sum(room[INDEXES] for room in found.runs.values()),
                      f"find {_quoted(results)} -name '*{SUFFIX}' -delete"))  # fmt: skip
-    if not any(run.address == "local" and not journal.states(run).keys() <= {*FINAL} for run in runs):
+    if not any(run.local and not journal.states(run).keys() <= {*FINAL} for run in runs):
         state = results / "local_service"
         told.append(Hint("the local service's state; no rehearsal is open", found.rest["local_service/"], f"rm -r {_quoted(state)}"))
     return sorted((hint for hint in told if hint.bytes >= _SMALL), key=lambda hint: -hint.bytes)

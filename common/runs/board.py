@@ -82,7 +82,7 @@ def board(journal: Journal, now: float | None = None, memory: Memory | None = No
 def ends(journal: Journal, pace: Pace, stand: Stand, now: float, looks: Mapping[str, Batch] | None = None) -> Estimate:
     """When all batches of a run are likely to have ended; `looks`: the batches by id, where the host was asked."""
     run, looks = stand.run, looks or {}
-    if run.way and run.address != "local":
+    if run.way and not run.local:
         return Estimate(None, None, None, "asked row by row while its command lasts")
     if owed := stand.states.get(State.OWED):
         return Estimate(None, None, None, f"{owed} owed by the provider")
@@ -101,7 +101,7 @@ def _has_ended(out: Out, looks: Mapping[str, Batch]) -> bool:
 
 def _is_simulated(run: Run) -> bool:
     """Whether a run's answers are; one at this machine may be, as its summary says once it has one."""
-    return run.address == "local" or (is_loopback(run.address) and bool((summary_of(run) or {}).get("simulated")))
+    return run.local or (is_loopback(run.address) and bool((summary_of(run) or {}).get("simulated")))
 
 
 def _is_open(journal: Journal, stand: Stand) -> bool:

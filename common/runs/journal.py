@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
@@ -32,6 +33,14 @@ class QueueFull(Exception):
 
 class Overtaken(Exception):
     """Another run has sent something since this one looked at what others ask: it looks again first. Nothing was written."""
+
+
+class Terms(NamedTuple):
+    """On what an intent may be written; all of it is asked inside the transaction, when nobody else can write."""
+
+    caps: Caps  # OverCap where run or month with the shard's reserve could cost more
+    as_of: int | None = None  # Overtaken where another run has `sent_since` this moment
+    fits: Callable[[], bool] = lambda: True  # QueueFull where it says no
 
 
 class Journal(Lookups):
@@ -96,7 +105,7 @@ class Journal(Lookups):
             left = [] if run.imported else spending.left_behind(self._db, run.key)  # it stays in its month
             self._db.execute("DELETE FROM shards WHERE run = ?", (run.key,))
             self._db.execute("DELETE FROM events WHERE run = ? AND kind != 'forgotten'", (run.key,))
-            about = {"simulated": not spending.is_paid(run), **(about or {})}
+            about = {"simulated": run.local, **(about or {})}
             self._event(run.key, None, "forgotten", {**about, "requests": run.planned, "committed": committed, "left": left})
             self._db.execute("DELETE FROM runs WHERE key = ?", (run.key,))
 
@@ -126,27 +135,19 @@ class Journal(Lookups):
             self._event(run.key, None, kind, {"requests": sum(shard.count for shard in instead if shard.taken_from)})
 
     def record(
-        self, shard: Shard, kind: str, more: Iterable[Shard] = (), caps: Caps | None = None,
-        about: Mapping[str, object] | None = None, as_of: int | None = None, fits: Callable[[], bool] | None = None, **changes: object,
+        self, shard: Shard, kind: str, more: Iterable[Shard] = (), about: Mapping[str, object] | None = None,
+        terms: Terms | None = None, **changes: object,
     ) -> Shard:  # fmt: skip
         """Commit one event of a shard with the changes it makes, and new shards that follow from it; returns the shard.
 
-        `fits` is asked inside the transaction, when nobody else can write: raises QueueFull and writes nothing if it says no.
-
-        With `as_of`, raises Overtaken and writes nothing if another run has `sent_since` then.
-
-        With `caps`, raises OverCap and writes nothing if run or month with this shard's reserve could cost more. An event
-        that brings a batch id claims it: raises Claimed and writes nothing where it has an owner.
+        Where `terms` are not kept, their error is raised and nothing is written. An event that brings a batch id claims it:
+        raises Claimed and writes nothing where it has an owner.
         """
         before, shard = shard.batch_id, replace(shard, **changes)
         with self._transaction():
             self._check_writer(shard.run)
-            if as_of is not None and self.sent_since(shard.run, as_of):
-                raise Overtaken
-            if caps is not None:
-                self._check_caps(caps, shard)
-            if fits is not None and not fits():
-                raise QueueFull
+            if terms:
+                self._check(terms, shard)
             self._event(shard.run, shard.n, kind, {**(about or {}), **{k: v for k, v in changes.items() if k != "problems"}})
             self._put(shard)
             if changes.get("batch_id"):
@@ -184,10 +185,17 @@ class Journal(Lookups):
             self._event(key, None, "notified", data)
         return True
 
+    def _check(self, terms: Terms, shard: Shard) -> None:
+        if terms.as_of is not None and self.sent_since(shard.run, terms.as_of):
+            raise Overtaken
+        self._check_caps(terms.caps, shard)
+        if not terms.fits():
+            raise QueueFull
+
     def _check_caps(self, caps: Caps, shard: Shard) -> None:
         spending.check("run", caps.run, self.money(shard.run), shard.reserve)
         if caps.month < math.inf:
-            simulated = not spending.is_paid(self.run(shard.run))
+            simulated = self.run(shard.run).local
             spending.check("month", caps.month, self.month(shard.intent_at, simulated), shard.reserve)
 
     def note_quota(self, queue: str, quota: Quota) -> None:

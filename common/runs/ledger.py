@@ -80,7 +80,7 @@ def forgotten(journal: Journal) -> list[tuple[str, dict]]:
 
 def _is_rehearsal(run: Run, shards: Iterable[Shard]) -> bool:
     """Whether a run was asked of a local batch service, at whatever address: then its answers say so."""
-    return run.address == "local" or any(shard.simulated for shard in shards)
+    return run.local or any(shard.simulated for shard in shards)
 
 
 def _kind(about: dict) -> Kind:

@@ -122,7 +122,7 @@ class Lookups:
         run = self.run(key)
         if not run or not run.study:
             return [key]
-        return [one.key for one in self.runs() if one.study == run.study and spending.is_paid(one) == spending.is_paid(run)]
+        return [one.key for one in self.runs() if (one.study, one.local) == (run.study, run.local)]
 
     # ---- batches
 

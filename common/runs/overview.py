@@ -159,7 +159,7 @@ def summary(run: Run, shards: Sequence[Shard], found: Tally, now: float) -> dict
         before = spent.setdefault(shard.model, 0.0)
         if shard.state == "collected":  # what its rows cost, those that were sent again included
             spent[shard.model] = None if before is None or shard.spent is None else before + shard.spent
-    simulated = found.simulated > 0 or run.address == "local"
+    simulated = found.simulated > 0 or run.local
     asked_again = sum(shard.asked_again for shard in shards)
     return {
         "run": run.name,

@@ -12,8 +12,6 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from common.nouns import Run
-
 ROUNDING = 1e-9  # USD by which sums of the same reserves may differ by the order in which they are added
 
 
@@ -56,11 +54,6 @@ def check(which: str, cap: float, money: Committed, reserve: float | None) -> No
         raise OverCap(which, cap, money, reserve)
     if money.total + (reserve or 0.0) > cap + ROUNDING:
         raise OverCap(which, cap, money, reserve)
-
-
-def is_paid(run: Run) -> bool:
-    """Whether money goes for a run; on the local service none does, and the sums of both are kept apart."""
-    return run.address != "local"
 
 
 def month_of(at: float) -> tuple[str, float, str]:
