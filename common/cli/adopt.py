@@ -9,9 +9,9 @@ from contextlib import closing, contextmanager
 
 from common import catalog
 from common.cli.exits import OK, UNFINISHED
+from common.cli.folder import results_folder
 from common.cli.named import way_to
 from common.cli.scripts import script_of
-from common.cli.session import results_folder
 from common.cli.text import Voice
 from common.cli.where import host_of
 from common.errors import InputError

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from common.cli.exits import OK, UNFINISHED
 from common.cli.export import decode_of
-from common.cli.named import looked_at
-from common.cli.session import results_folder
+from common.cli.folder import looked_at, results_folder
 from common.cli.text import SIMULATED, Voice
 from common.errors import InputError
 from common.reports.costs import by_rows

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from common import catalog
 from common.cli.exits import OK, UNFINISHED
-from common.cli.named import journal_of, runs_named
-from common.cli.session import results_folder
+from common.cli.folder import journal_of, results_folder
+from common.cli.named import runs_named
 from common.cli.text import SIMULATED, Voice, failures
 from common.errors import InputError
 from common.maintenance.places import is_address, place

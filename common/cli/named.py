@@ -1,37 +1,15 @@
-"""Which journal and which runs a person means: by name, by provider/name, by a batch's id, or all."""
+"""Which runs a person means: by name, by provider/name, by a batch's id, or all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, closing
-from pathlib import Path
 
 from common import catalog
 from common.errors import InputError
-from common.maintenance.rebuild import folders
 from common.nouns import Run
 from common.runs.journal import Journal
 from common.runs.overview import has_begun
-from common.runs.reading import reading
 from common.text import one_line
-
-
-def journal_of(results: Path) -> AbstractContextManager[Journal]:
-    """The journal of a results folder, which is not made here. Raises InputError when there is none."""
-    _check_there(results)
-    return closing(Journal(results))
-
-
-def looked_at(results: Path) -> AbstractContextManager[Journal]:
-    """The same for commands that only read: the folder need not be writable."""
-    _check_there(results)
-    return reading(results)
-
-
-def _check_there(results: Path) -> None:
-    if not (results / "journal.db").exists():
-        hint = "but run folders: make adopt makes it anew" if folders(results) else "so no run yet; make demo makes some"
-        raise InputError(f"{results}: no journal, {hint}")
 
 
 def way_to(run: Run) -> list[str]:

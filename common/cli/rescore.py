@@ -10,9 +10,9 @@ from pathlib import Path
 
 from common import catalog
 from common.cli.exits import OK
-from common.cli.named import journal_of, runs_named
+from common.cli.folder import journal_of, results_folder
+from common.cli.named import runs_named
 from common.cli.scripts import script_of
-from common.cli.session import results_folder
 from common.cli.text import SIMULATED, Voice, as_in_gold
 from common.errors import InputError
 from common.experiment.read import load

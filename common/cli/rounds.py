@@ -10,10 +10,11 @@ from pathlib import Path
 
 from common.cli.announce import announce, announce_error
 from common.cli.exits import OK, UNFINISHED, fail, tried
+from common.cli.folder import journal_if_any, results_folder
 from common.cli.progress import Progress
 from common.cli.run import code_of
 from common.cli.scripts import script_of
-from common.cli.session import ScriptSession, journal_if_any, opened, results_folder
+from common.cli.session import ScriptSession, opened
 from common.cli.text import Voice, the_sum
 from common.cli.where import host_of
 from common.errors import InputError

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from common.cli.agents import fit
-from common.cli.named import looked_at, only_run
-from common.cli.session import results_folder
+from common.cli.folder import looked_at, results_folder
+from common.cli.named import only_run
 from common.errors import InputError
 from common.experiment.data.defused import undefused
 from common.runs.overview import summary_of

@@ -11,10 +11,11 @@ from dataclasses import replace
 from common.cli import capped
 from common.cli.drive import drive
 from common.cli.exits import INTERRUPTED, OK, UNFINISHED, fail, tried
+from common.cli.folder import results_folder
 from common.cli.price import ENOUGH, expected_lines, price_facts, price_table, priced
 from common.cli.run import code_of, may_send, planned_for
 from common.cli.scripts import Script
-from common.cli.session import ScriptSession, forgetting, opened, results_folder
+from common.cli.session import ScriptSession, forgetting, opened
 from common.cli.since import since, told_since_all
 from common.cli.text import SIMULATED, runs_table, the_sum
 from common.cli.where import check_study, host_in_study

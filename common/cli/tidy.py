@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from common import settings
 from common.cli.clean import clean_up
 from common.cli.exits import OK, UNFINISHED, fail, tried
-from common.cli.named import journal_of
+from common.cli.folder import journal_of, results_folder
 from common.cli.scripts import TOOLS, Tool, script_of
-from common.cli.session import opened, results_folder
+from common.cli.session import opened
 from common.cli.text import Voice
 from common.cli.where import host_of
 from common.maintenance.packing import DAY, loose, pack_run, raw_files

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from common.cli.options import HOST, JSON, LOCAL, RESULTS, add, count, flag, new_parser, option, patience, port, run_name, seconds
+from common.cli.options import HOST, JSON, LOCAL, RESULTS, add, flag, new_parser, option, patience
 from common.cli.scripts import Tool
+from common.cli.values import count, port, run_name, seconds
 from common.results.formats import FORMATS, TABLES
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from common import catalog
 from common.cli.exits import again
+from common.cli.folder import journal_if_any
 from common.cli.scripts import Script
-from common.cli.session import journal_if_any
 from common.errors import InputError
 from common.nouns import Host, Run
 from common.providers import account as accounts
