@@ -163,6 +163,7 @@ class State(StrEnum):
 FINAL = (State.COLLECTED, State.REFUSED)
 TO_SUBMIT = (State.PLANNED, State.UPLOADED)
 IN_FLIGHT = (State.SUBMITTING, State.SUBMITTED, State.ENDED)
+OUT = (*IN_FLIGHT, State.OWED)  # may have been answered, and what it costs is not known yet
 RESTING = (*FINAL, State.OWED)  # nothing more is to be done by this command
 
 

@@ -24,9 +24,9 @@ from common.nouns import FINAL, Host, Pause, Run
 from common.outcomes import OWED, PAID, PENDING
 from common.runs.choose import check_open, check_prices, check_source, choose_models
 from common.runs.money import receipt_lines
+from common.runs.order import Order, Site
 from common.runs.overview import current_summary, unclean
 from common.runs.plan import Planned, plan
-from common.runs.wish import Place, Wish
 from common.text import one_line
 
 
@@ -99,8 +99,8 @@ def planned_for(session: ScriptSession, experiment: Experiment, names: Sequence[
         notices.append(f"{account.host.title} is closed, so this cannot be sent there; {_elsewhere(session)}")
     session.say(*(f"note: {notice}" for notice in [*notices, *unverified(account.host)]))
     reuse = True if args.reuse else False if args.fresh else None
-    place = Place(session.journal, session.provider, account, script.folder, session.queues(models))
-    return plan(place, experiment, models, Wish(args.run, args.skip_invalid, reuse, window))
+    site = Site(session.journal, session.provider, account, script.folder, session.queues(models))
+    return plan(site, experiment, models, Order(args.run, args.skip_invalid, reuse, window))
 
 
 def _window(asked: str | None, host: Host) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.nouns import IN_FLIGHT, TO_SUBMIT, Run, State
+from common.nouns import OUT, TO_SUBMIT, Run
 from common.runs.journal import Journal
 from common.runs.ledger import committed_by_run
 
@@ -47,4 +47,4 @@ def _goes_on(journal: Journal, key: str, runs: Mapping[str, Run]) -> bool:
     if key not in runs:
         return key in journal.garbled
     states = set(journal.states(runs[key]))
-    return bool(states & {*IN_FLIGHT, State.OWED}) or (bool(states & {*TO_SUBMIT}) and not runs[key].stopped)
+    return bool(states & {*OUT}) or (bool(states & {*TO_SUBMIT}) and not runs[key].stopped)

@@ -10,13 +10,13 @@ from typing import NamedTuple
 import orjson
 
 from common import catalog
-from common.nouns import TO_SUBMIT, Batch, Run, State
+from common.nouns import OUT, TO_SUBMIT, Batch, Run, State
 from common.runs.desk import Options
 from common.runs.journal import Journal
 from common.runs.overview import began, summary_of
 from common.runs.pace import Estimate, Pace
 from common.runs.spending import month_of
-from common.runs.stand import OUT, Amount, Board, Going, Out, Queue, Stand
+from common.runs.stand import Amount, Board, Going, Out, Queue, Stand
 from common.settings import is_loopback
 
 SOON = 7 * 86_400  # seconds before results go at which that is said

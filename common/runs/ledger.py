@@ -9,9 +9,9 @@ from typing import NamedTuple
 import orjson
 
 from common.errors import InputError
-from common.nouns import Run, Shard, State
+from common.nouns import OUT, Run, Shard, State
 from common.runs.journal import Journal
-from common.runs.money import OUT, Money, of_shard
+from common.runs.money import Money, of_shard
 from common.text import iso
 
 KNOWN = ("day", "month", "run", "study", "provider", "model", "experiment")  # what the journal can be summed by
@@ -19,7 +19,7 @@ ROUNDING = 1e-6  # USD by which sums of the same figures may differ
 NONE = "–"
 
 
-class Batch(NamedTuple):
+class Bill(NamedTuple):
     """A batch (or, of a forgotten run, the batches of a day and model) and what it cost: what it can be summed by, by name."""
 
     names: dict[str, str]
@@ -39,7 +39,7 @@ class Kind(NamedTuple):
 class Books:
     """All batches of a results folder that are of one kind, and what the journal's own sum over them is."""
 
-    batches: list[Batch] = field(default_factory=list)
+    batches: list[Bill] = field(default_factory=list)
     journal: float = 0.0  # USD paid or reserved, as SQL sums it
     others: set[str] = field(default_factory=set)  # runs left out because they are rehearsals or, where those were wanted, are none
     imported: set[str] = field(default_factory=set)  # and because others had paid for them
@@ -57,7 +57,7 @@ def read(journal: Journal, simulated: bool = False) -> Books:
         shards = _sent(books, journal, run)
         if _is_wanted(books, run.key, Kind(_is_rehearsal(run, shards), bool(run.imported)), simulated, bool(shards)):
             counted.add(run.key)
-            books.batches += [Batch(_names(run, shard), of_shard(shard), run, shard) for shard in shards]
+            books.batches += [Bill(_names(run, shard), of_shard(shard), run, shard) for shard in shards]
     notes = [(key, about) for key, about in forgotten(journal) if _is_wanted(books, key, _kind(about), simulated, bool(about["cost"]))]
     books.batches += [batch for key, about in notes for batch in _forgotten(key, about)]
     books.unread += journal.garbled.values()
@@ -112,18 +112,18 @@ def _names(run: Run, shard: Shard) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _forgotten(key: str, about: dict) -> Iterator[Batch]:
+def _forgotten(key: str, about: dict) -> Iterator[Bill]:
     for noted in about["cost"]:
         day = noted["day"]
         names = {"day": day, "month": day[:7], "run": key, "study": about["study"] or NONE, "provider": about["provider"],
                  "model": noted["model"], "experiment": about["experiment"]}  # fmt: skip
-        yield Batch(names, Money(**noted["money"]))
+        yield Bill(names, Money(**noted["money"]))
 
 
 def noted(journal: Journal, run: Run) -> dict:
     """What a run has cost, by day and model, for the journal to keep once the run is forgotten."""
     shards = [shard for shard in journal.shards(run, *OUT, State.COLLECTED) if not shard.taken_from]
-    found = summed([Batch(_names(run, shard), of_shard(shard)) for shard in shards], ("day", "model"))
+    found = summed([Bill(_names(run, shard), of_shard(shard)) for shard in shards], ("day", "model"))
     return {
         "created_at": run.created_at, "study": run.study, "provider": run.provider, "experiment": run.experiment,
         "simulated": _is_rehearsal(run, shards), "imported": run.imported,
@@ -131,7 +131,7 @@ def noted(journal: Journal, run: Run) -> dict:
     }  # fmt: skip
 
 
-def summed(batches: Iterable[Batch], by: Iterable[str]) -> dict[tuple[str, ...], Money]:
+def summed(batches: Iterable[Bill], by: Iterable[str]) -> dict[tuple[str, ...], Money]:
     """Sums by some of KNOWN."""
     by, found = tuple(by), {}
     for batch in batches:

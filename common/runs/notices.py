@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from common.nouns import FINAL, IN_FLIGHT, TO_SUBMIT, Host, Run, Shard, State
+from common.nouns import FINAL, IN_FLIGHT, OUT, TO_SUBMIT, Host, Run, Shard, State
 from common.runs.journal import Journal
 from common.runs.overview import unclean
 
@@ -84,7 +84,7 @@ def _moved(journal: Journal, run: Run) -> float:
 
 
 def _flying(journal: Journal, run: Run, shards: list[Shard], host: Host, now: float) -> Iterator[Notice]:
-    flying = [shard for shard in shards if shard.state in (*IN_FLIGHT, State.OWED)]
+    flying = [shard for shard in shards if shard.state in OUT]
     moved = _moved(journal, run)
     still = now - moved
     if any(shard.state in IN_FLIGHT for shard in flying) and moved and still > _patience(host):

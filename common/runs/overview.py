@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import orjson
 
-from common.nouns import IN_FLIGHT, TO_SUBMIT, Batch, Model, Run, Shard, State
+from common.nouns import OUT, TO_SUBMIT, Batch, Model, Run, Shard, State
 from common.outcomes import SUCCEEDED
 from common.results.tally import Tally
 from common.runs.journal import Journal
@@ -100,7 +100,7 @@ def has_begun(journal: Journal, run: Run) -> bool:
 def is_open(journal: Journal, run: Run) -> bool:
     """Whether anything of a run is out, owed or told to be sent. A plan of which nothing was begun is not, nor one that was cancelled."""
     states = set(journal.states(run))
-    if states & {*IN_FLIGHT, State.OWED}:
+    if states & {*OUT}:
         return True
     return bool(states & {*TO_SUBMIT}) and not run.stopped and waiting_facts(journal, run)["started"]
 

@@ -25,37 +25,37 @@ from common.experiment.sample import Chosen, choose
 from common.nouns import Limits, Model, Run, Shard
 from common.results.origin import write_manifest
 from common.results.scoring import scoring_of
+from common.runs.order import Site
 from common.runs.record import write_record
 from common.runs.reuse import sweep
 from common.runs.room import lacking
 from common.runs.told import check_parameters, grid_facts, told_of, told_of_models, told_of_texts
-from common.runs.wish import Place
 from common.text import many
 
 Conditions = Callable[[], Iterator[Asked]]
 
 
 def write(
-    place: Place, run: Run, experiment: Experiment, models: Sequence[Model], skip_invalid: bool
+    site: Site, run: Run, experiment: Experiment, models: Sequence[Model], skip_invalid: bool
 ) -> tuple[Run, list[Shard], list[tuple[str, str]]]:
     """The run with what its shards have made of it, the shards, and what was left out of them and why. Raises InputError."""
     check_asked(experiment)
     askable = Askable(experiment, skip_invalid)
-    experiment, host = askable.experiment, place.account.host
+    experiment, host = askable.experiment, site.account.host
     every = grids(experiment, models, host)
-    notes = [*told_of_texts(experiment), *check_parameters(place.provider, every), *told_of_models(experiment, models)]
+    notes = [*told_of_texts(experiment), *check_parameters(site.provider, every), *told_of_models(experiment, models)]
     keeper = _keeper(experiment)
     found = check_ids(keeper.watched(experiment, run.folder) if keeper else experiment, models)
     check_texts_are_asked(experiment, found.texts)
     chosen, former = _chosen(experiment, every), _former(run)
     secret = "" if host.metadata else former.get("mark") or new_secret()
-    cuts = former.get("cut") or {model.alias: place.queues.cut(host.limits, model.alias) for model in models}
+    cuts = former.get("cut") or {model.alias: site.queues.cut(host.limits, model.alias) for model in models}
     unaskable = askable.count * sum(len(grid.ways) for grid in every) * experiment.trials
     work = cut.Plan(
         run=run.key,
         folder=run.folder / "shards",
         limits=host.limits,
-        provider=place.provider,
+        provider=site.provider,
         window=run.window,
         secret=secret,
         invalid=[*askable.left_out],

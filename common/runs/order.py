@@ -11,7 +11,7 @@ from common.runs.queue import Queues
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Site:
     """Where a run is planned: in whose journal and provider's folder of results, for which account. Shards are cut to fit `queues`."""
 
     journal: Journal
@@ -22,7 +22,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Order:
     """What a person says of the run beside its experiment and models.
 
     `reuse`: whether answers that are there are taken over; None: unless the run has a name of its own. Without it, and without a
