@@ -13,7 +13,7 @@ from common.cli.since import since, told_since
 from common.nouns import Host
 from common.runs.choose import as_batches
 from common.runs.expected import Cost
-from common.runs.overview import cache_is_old, counted_line, grid_of, plan_facts, waiting_facts
+from common.runs.overview import cache_is_old, counted_line, grid_of, plan_facts, started
 from common.runs.plan import Planned
 from common.text import many, size, usd
 
@@ -66,7 +66,7 @@ def print_plan(session: ScriptSession, planned: Planned, costs: Sequence[Cost], 
         session.warn(f"the answers of {other} cannot be read, so what it has asked is asked again: {why}")
     for other, count in planned.waits.items():
         session.say(f"{count:,} of them are being asked by {other}: its answers are waited for, and taken over")
-    if planned.is_new or not waiting_facts(session.journal, planned.run)["started"]:
+    if planned.is_new or not started(session.journal, planned.run):
         beside = without_batch(costs) if alone else []  # the table tells it too
         session.say(*price_lines(session, planned, costs), *beside, *found["queue"].values())
     else:

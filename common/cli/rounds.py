@@ -23,7 +23,7 @@ from common.runs.desk import Options
 from common.runs.journal import Overtaken
 from common.runs.lock import InWork
 from common.runs.money import receipt_lines
-from common.runs.overview import is_open, run_facts, waiting_facts
+from common.runs.overview import is_open, run_facts, started, waiting_facts
 from common.runs.reuse import refresh
 
 TYPED = "make collect"
@@ -41,7 +41,7 @@ def command(args: argparse.Namespace) -> int:
         runs = [run for run in journal.runs() if is_open(journal, run)] if journal else []
         live = [run.key for run in runs if run.way and not run.local]
         runs = [run for run in runs if run.key not in live]
-        plans = [run.name for run in journal.runs() if not waiting_facts(journal, run)["started"]] if runs else []
+        plans = [run.name for run in journal.runs() if not started(journal, run)] if runs else []
         garbled = [*journal.garbled.values()] if journal else []
     for key in live if journal else ():
         voice.say(f"{key}: is sent row by row, so it goes on only by its own command")

@@ -30,7 +30,7 @@ from common.runs.desk import Options
 from common.runs.journal import Journal
 from common.runs.lifecycle import Lifecycle
 from common.runs.lock import check_own
-from common.runs.overview import waiting_facts
+from common.runs.overview import started
 from common.runs.queue import Queues, queues
 from common.runs.spending import Caps
 
@@ -239,7 +239,7 @@ def _where(args: argparse.Namespace) -> list[str]:
 
 def forgetting(session: ScriptSession, runs: Sequence[Run]) -> Iterator[str]:
     """What plans leave in the results folder, and how to be rid of it; nothing of runs that have begun."""
-    if plans := [run.key for run in runs if not waiting_facts(session.journal, run)["started"]]:
+    if plans := [run.key for run in runs if not started(session.journal, run)]:
         names = plans[0] if len(plans) == 1 else repr(" ".join(plans))
         where = f"RESULTS_DIR={shlex.quote(session.args.results)} " if session.args.results else ""
         yield f"kept for when it is sent: the folder and the journal's lines; to be rid of them: {where}make forget RUN={names} YES=1"

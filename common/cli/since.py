@@ -11,14 +11,14 @@ from common.cli.session import ScriptSession
 from common.nouns import Run
 from common.runs.changes import changes
 from common.runs.journal import Journal
-from common.runs.overview import has_begun, is_open, waiting_facts
+from common.runs.overview import has_begun, is_open, started
 from common.runs.plan import Planned
 
 
 def since(session: ScriptSession, planned: Planned) -> dict:
     """What a run of which nothing was sent yet changes since the one before it, and what is unfinished; nothing of other runs."""
     journal, run = session.journal, planned.run
-    if run.named or run.imported or waiting_facts(journal, run)["started"]:
+    if run.named or run.imported or started(journal, run):
         return {}
     earlier, unfinished = _before(journal, run)
     what = changes(earlier, run) if earlier else []

@@ -83,18 +83,23 @@ def waiting_facts(journal: Journal, run: Run) -> dict:
     again = sum(shard.count for shard in waiting if shard.attempt > 1)
     began = any(shard.attempt > 1 or shard.state is not State.PLANNED for shard in waiting)
     taken = sum(shard.taken_from != "" for shard in journal.shards(run, State.COLLECTED))
-    started = began or len(waiting) + taken < sum(journal.states(run).values())
-    return {"first": sum(shard.count for shard in waiting) - again, "again": again, "started": started}
+    is_started = began or len(waiting) + taken < sum(journal.states(run).values())
+    return {"first": sum(shard.count for shard in waiting) - again, "again": again, "started": is_started}
+
+
+def started(journal: Journal, run: Run) -> bool:
+    """Whether anything of a run was ever begun: else it is a plan."""
+    return waiting_facts(journal, run)["started"]
 
 
 def began(journal: Journal, run: Run) -> bool:
-    """Whether anything of a run was sent or uploaded; as `waiting_facts` says it, without reading the shards of a large plan."""
+    """Whether anything of a run was sent or uploaded; as `started` says it, without reading the shards of a large plan."""
     return State.UPLOADED in journal.states(run) or journal.was_sent(run)
 
 
 def has_begun(journal: Journal, run: Run) -> bool:
     """Whether a run is more than a plan: something was sent, or it has a table, all of which may have been taken over."""
-    return waiting_facts(journal, run)["started"] or (run.folder / "results.csv").exists()
+    return started(journal, run) or (run.folder / "results.csv").exists()
 
 
 def is_open(journal: Journal, run: Run) -> bool:
@@ -102,7 +107,7 @@ def is_open(journal: Journal, run: Run) -> bool:
     states = set(journal.states(run))
     if states & {*OUT}:
         return True
-    return bool(states & {*TO_SUBMIT}) and not run.stopped and waiting_facts(journal, run)["started"]
+    return bool(states & {*TO_SUBMIT}) and not run.stopped and started(journal, run)
 
 
 def unclean(summary: Mapping) -> int:
