@@ -11,7 +11,7 @@ from bench.rows import Bench, Row, Target
 COLLECT = """
 import sys, time
 from pathlib import Path
-from common.journal import Journal
+from common.runs.journal import Journal
 results, share = Path(sys.argv[1]), int(sys.argv[2])
 journal = Journal(results)
 run, = journal.runs("openai")

@@ -163,6 +163,7 @@ class State(StrEnum):
 FINAL = (State.COLLECTED, State.REFUSED)
 TO_SUBMIT = (State.PLANNED, State.UPLOADED)
 IN_FLIGHT = (State.SUBMITTING, State.SUBMITTED, State.ENDED)
+OUT = (*IN_FLIGHT, State.OWED)  # may have been answered, and what it costs is not known yet
 RESTING = (*FINAL, State.OWED)  # nothing more is to be done by this command
 
 
@@ -319,6 +320,11 @@ class Run:
     way: str = ""  # how it is sent and priced: "" as batches, "standard" row by row at the full price, "own" likewise at own models
     study: str = ""  # what it is part of, together with runs at other providers; "" = a run of its own
     window: str = ""  # in which its batches are asked to be done, where a person has named one
+
+    @property
+    def local(self) -> bool:
+        """Whether the local batch service was asked: nothing is paid, and every answer is simulated."""
+        return self.address == "local"
 
 
 @dataclass(frozen=True, slots=True)

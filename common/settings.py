@@ -58,13 +58,20 @@ def agents_max_cost() -> float | None:
     return _amount("MCP_MAX_COST_USD", os.environ.get("MCP_MAX_COST_USD", ""), None)
 
 
-def _amount(variable: str, text: str, default: float | None) -> float | None:
+def keep_days(name: str) -> float | None:
+    """How many days something is kept: KEEP_RAW_DAYS or KEEP_REMOTE_DAYS; None where it is not set: for ever. Raises InputError."""
+    return _amount(name, os.environ.get(name, ""), None, "a number of days such as 30, or nothing to keep for ever")
+
+
+def _amount(variable: str, text: str, default: float | None, expected: str = "an amount in USD such as 10") -> float | None:
+    if not (text := text.strip()):
+        return default
     try:
-        value = float(text) if text.strip() else default
+        value = float(text)
     except ValueError:
         value = -1.0
-    if text.strip() and not 0 <= value < math.inf:
-        raise InputError(f"{variable} is {text.strip()!r}; expected an amount in USD such as 10")
+    if not 0 <= value < math.inf:
+        raise InputError(f"{variable} is {text!r}; expected {expected}")
     return value
 
 
@@ -74,18 +81,6 @@ def dashboard_password() -> str:
     if password and len(password) < 8:
         raise InputError("DASHBOARD_PASSWORD is too short; take 8 characters or more")
     return password
-
-
-def keep_days(name: str) -> float | None:
-    """How many days something is kept: KEEP_RAW_DAYS or KEEP_REMOTE_DAYS; None where it is not set: for ever. Raises InputError."""
-    text = os.environ.get(name, "").strip()
-    try:
-        days = float(text) if text else None
-    except ValueError:
-        days = -1.0
-    if days is not None and not 0 <= days < float("inf"):
-        raise InputError(f"{name} is {text!r}; expected a number of days such as 30, or nothing to keep for ever")
-    return days
 
 
 def is_loopback(url: str) -> bool:

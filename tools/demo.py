@@ -18,6 +18,7 @@ from common.cli.text import SIMULATED, failures, table
 from common.errors import BatchError
 from common.outcomes import SUCCEEDED
 from common.providers import local
+from common.runs.overview import unclean
 from common.settings import ROOT
 from common.text import one_line, size, usd
 
@@ -77,7 +78,7 @@ def run_to_its_end(script: list[str], results: Path) -> dict:
 def _ended(script: list[str], results: Path) -> dict:
     summary, seconds = _said([*script, "--results", str(results), "--json"], f"python {' '.join(script)}")
     print(f"{summary['planned']} requests, {len(summary['batches'])} batches, {seconds:.1f} s")
-    if wrong := summary["rows"] - summary["outcomes"].get("succeeded", 0):
+    if wrong := unclean(summary):
         raise Failed(f"error: {wrong} rows have no clean answer ({failures(summary['outcomes'])})", UNFINISHED)
     return summary
 

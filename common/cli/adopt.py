@@ -9,9 +9,9 @@ from contextlib import closing, contextmanager
 
 from common import catalog
 from common.cli.exits import OK, UNFINISHED
+from common.cli.folder import results_folder
 from common.cli.named import way_to
 from common.cli.scripts import script_of
-from common.cli.session import results_folder
 from common.cli.text import Voice
 from common.cli.where import host_of
 from common.errors import InputError
@@ -46,7 +46,7 @@ def command(args: argparse.Namespace) -> int:
 def _account(run: Run, journal: Journal) -> Iterator[Account]:
     """The account that has a run's batches. Raises InputError where the environment describes another, or no key."""
     script = script_of(run.provider, run.host)
-    if run.address == "local":
+    if run.local:
         with local.account(host_of(run, script), journal.results) as account:
             yield account
         return

@@ -13,7 +13,7 @@ import orjson
 
 from common import settings
 from common.cli.exits import INPUT, REFUSED
-from common.cli.session import results_folder
+from common.cli.folder import results_folder
 from common.errors import BatchError, InputError, Refused
 from common.runs import allotments
 from common.runs.journal import Journal

@@ -95,7 +95,7 @@ def _sent(journal: Journal, run: Run, found: Callable[[], Iterable[Notice]]) -> 
 
 def _then(run: Run, notice: Notice) -> str:
     """The command to type next; nothing in it that only this machine should know."""
-    script, where = f"python {script_of(run.provider, run.host).name}", ["--local"] * (run.address == "local")
+    script, where = f"python {script_of(run.provider, run.host).name}", ["--local"] * run.local
     match notice.kind:
         case News.DONE:
             return f"make report RUN={run.key}"

@@ -42,7 +42,7 @@ class Hosts:
         """One look at all that is out. What goes wrong at one host is its own."""
         told, groups = Told(), {}
         for stand in stands:
-            if stand.run.way and stand.run.address != "local":
+            if stand.run.way and not stand.run.local:
                 told.why_not |= {stand.run.key: "is asked row by row, so only its own command knows more"} if stand.out else {}
             elif any(out.state == State.SUBMITTED for out in stand.out):
                 groups.setdefault((script_of(stand.run.provider, stand.run.host).host, stand.run.address), []).append(stand)

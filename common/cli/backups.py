@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from common.cli.exits import OK
-from common.cli.session import results_folder
+from common.cli.folder import results_folder
 from common.cli.text import Voice
 from common.errors import InputError
 from common.maintenance.backup import backup

@@ -7,9 +7,9 @@ from contextlib import ExitStack, closing
 
 from common.cli.exits import OK
 from common.cli.export import source_of
-from common.cli.named import looked_at, runs_meant
+from common.cli.folder import looked_at, results_folder
+from common.cli.named import runs_meant
 from common.cli.progress import Patient
-from common.cli.session import results_folder
 from common.cli.text import SIMULATED
 from common.reports.browse import app
 from common.reports.browse_made import index_of

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from common.cli.session import ScriptSession
 from common.errors import InputError
 from common.runs.budget import REHEARSED, Stop, stops
-from common.runs.overview import waiting_facts
+from common.runs.overview import started
 from common.runs.plan import Planned
 
 
@@ -24,7 +24,7 @@ def told(session: ScriptSession, plans: Collection[Planned], whole: str) -> list
 
 def check(session: ScriptSession, plans: Collection[Planned], whole: str) -> None:
     """Refuse to begin what the caps do not cover. What has begun goes on, as far as they let it. Raises InputError."""
-    begun = any(waiting_facts(session.journal, plan.run)["started"] for plan in plans)
+    begun = any(started(session.journal, plan.run) for plan in plans)
     if not begun and (found := stops_of(session, plans)):
         raise InputError(f"{_line(session, found[0], whole)}. Nothing was sent")
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from common import settings
 from common.cli.exits import OK, UNFINISHED
+from common.cli.folder import results_folder
 from common.cli.scripts import SCRIPTS, Tool, script_of
-from common.cli.session import Session, opened, results_folder
+from common.cli.session import Session, opened
 from common.cli.text import table
 from common.cli.where import host_of_named
 from common.errors import InputError

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from common import catalog
 from common.cli import rescue, run, status
+from common.cli.folder import results_folder
 from common.cli.scripts import Script
-from common.cli.session import ScriptSession, opened, results_folder
+from common.cli.session import ScriptSession, opened
 from common.cli.where import host_for, host_of_named
 from common.errors import InputError
 

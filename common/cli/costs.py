@@ -12,15 +12,14 @@ from pathlib import Path
 
 from common.cli.exits import OK, UNFINISHED
 from common.cli.export import decode_of
-from common.cli.named import looked_at
-from common.cli.session import results_folder
+from common.cli.folder import looked_at, results_folder
 from common.cli.text import SIMULATED, Voice
 from common.errors import InputError
 from common.reports.costs import by_rows
 from common.results.tables import csv_head, csv_lines, csv_table
 from common.runs import ledger
 from common.runs.money import Money, paid_words
-from common.text import one_line, usd
+from common.text import many, one_line, usd
 
 SHOWN = 200  # lines on the screen; a file has all
 DATES = ("day", "month")
@@ -132,13 +131,9 @@ def _notes(args: argparse.Namespace, total: Money, books: ledger.Books) -> Itera
         yield f"an earlier version has collected some ({total.untold:,}): what these saved and wasted is unknown"
     if books.others:
         other = "that were paid" if args.simulated else "that are rehearsals (make costs SIMULATED=1 shows what they would have cost)"
-        yield f"left out: {_runs(len(books.others))} {other}"
+        yield f"left out: {many(len(books.others), 'run')} {other}"
     if books.imported:
-        yield f"left out: {_runs(len(books.imported))} taken in by make import, paid elsewhere"
-
-
-def _runs(count: int) -> str:
-    return f"{count:,} run{'s' * (count != 1)}"
+        yield f"left out: {many(len(books.imported), 'run')} taken in by make import, paid elsewhere"
 
 
 def _checked(books: ledger.Books, apart: float, adds_up: bool, is_by_rows: bool) -> Iterator[str]:

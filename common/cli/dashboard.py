@@ -8,8 +8,7 @@ from pathlib import Path
 
 from common import settings
 from common.cli.exits import OK
-from common.cli.named import looked_at
-from common.cli.session import results_folder
+from common.cli.folder import looked_at, results_folder
 from common.errors import InputError
 from common.reports.live import application
 from common.reports.local_page import LOOPBACK, address, listen, serve

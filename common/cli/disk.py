@@ -10,9 +10,8 @@ from contextlib import closing
 from functools import partial
 
 from common.cli.exits import OK, tried
-from common.cli.named import looked_at
+from common.cli.folder import looked_at, results_folder
 from common.cli.scripts import TOOLS, Tool
-from common.cli.session import results_folder
 from common.cli.text import Voice, table
 from common.maintenance.usage import KINDS, hints, shown, usage
 from common.providers import account as accounts

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from common import catalog
 from common.cli.exits import OK, UNFINISHED
-from common.cli.named import journal_of, runs_named
-from common.cli.session import results_folder
+from common.cli.folder import journal_of, results_folder
+from common.cli.named import runs_named
 from common.cli.text import SIMULATED, Voice, failures
 from common.errors import InputError
 from common.maintenance.places import is_address, place
@@ -22,6 +22,7 @@ from common.results.export import CODEBOOK, Source, export
 from common.results.origin import RunOrigin
 from common.results.raw import Decode
 from common.runs.journal import Journal
+from common.text import many
 
 
 def command(args: argparse.Namespace) -> int:
@@ -48,7 +49,7 @@ def command(args: argparse.Namespace) -> int:
         voice.json({"table": str(table), "codebook": str(folder / CODEBOOK), "rows": rows, "requests": tally.rows, "outcomes": outcomes,
                     "copies_left_out": copies, "simulated_rows": tally.simulated, "runs": [run.key for run in runs]})  # fmt: skip
         return OK if rows else UNFINISHED
-    of = f"{len(runs)} run{'s' * (len(runs) > 1)}, {tally.rows:,} requests"
+    of = f"{many(len(runs), 'run')}, {tally.rows:,} requests"
     waiting = f"; still to come: {outcomes[PENDING]:,}" if outcomes.get(PENDING) else ""
     voice.say(f"{of}: {outcomes.get(SUCCEEDED, 0):,} succeeded; others: {failures(outcomes)}{waiting}")
     if copies:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from common.cli.exits import OK
+from common.cli.folder import results_folder
 from common.cli.named import only_run
-from common.cli.session import results_folder
 from common.cli.text import Voice
 from common.errors import InputError
 from common.maintenance.forget import check, forget, raw_files, was_sent

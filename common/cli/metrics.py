@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Iterator
 
 from common.cli.exits import OK
-from common.cli.named import looked_at, runs_named
-from common.cli.session import results_folder
+from common.cli.folder import looked_at, results_folder
+from common.cli.named import runs_named
 from common.cli.text import SIMULATED, Voice
 from common.errors import InputError
 from common.reports import prometheus

@@ -1,42 +1,20 @@
-"""Which journal and which runs a person means: by name, by provider/name, by a batch's id, or all."""
+"""Which runs a person means: by name, by provider/name, by a batch's id, or all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, closing
-from pathlib import Path
 
 from common import catalog
 from common.errors import InputError
-from common.maintenance.rebuild import folders
 from common.nouns import Run
 from common.runs.journal import Journal
-from common.runs.overview import waiting_facts
-from common.runs.reading import reading
+from common.runs.overview import has_begun
 from common.text import one_line
-
-
-def journal_of(results: Path) -> AbstractContextManager[Journal]:
-    """The journal of a results folder, which is not made here. Raises InputError when there is none."""
-    _check_there(results)
-    return closing(Journal(results))
-
-
-def looked_at(results: Path) -> AbstractContextManager[Journal]:
-    """The same for commands that only read: the folder need not be writable."""
-    _check_there(results)
-    return reading(results)
-
-
-def _check_there(results: Path) -> None:
-    if not (results / "journal.db").exists():
-        hint = "but run folders: make adopt makes it anew" if folders(results) else "so no run yet; make demo makes some"
-        raise InputError(f"{results}: no journal, {hint}")
 
 
 def way_to(run: Run) -> list[str]:
     """The options with which a script finds a run where it was sent."""
-    if run.address == "local":
+    if run.local:
         return ["--local", *["--live"] * bool(run.way)]
     return ["--host", run.host, "--base-url", run.address] if catalog.hosts()[run.host].own else ["--live"] * bool(run.way)
 
@@ -51,15 +29,15 @@ def named(journal: Journal, name: str) -> Run:
     raise InputError(f"no run or batch {one_line(name, 80)!r} in this results folder; make status lists the runs")
 
 
-def runs_named(journal: Journal, names: Sequence[str], every: str = "all") -> list[Run]:
-    """The runs of these names, each once, in the order of the names; `every` stands for all that are more than a plan.
+def runs_named(journal: Journal, names: Sequence[str]) -> list[Run]:
+    """The runs of these names, each once, in the order of the names; "all" stands for all that are more than a plan.
 
     Raises InputError for a name that no run has, that runs of several providers have, or that has no plan.
     """
     found: dict[str, Run] = {}
     for name in names:
-        begun = (run for run in journal.runs() if run.planned and _has_begun(journal, run))
-        fit = begun if name == every else [_planned(only_run(journal, name))]
+        begun = (run for run in journal.runs() if run.planned and has_begun(journal, run))
+        fit = begun if name == "all" else [_planned(only_run(journal, name))]
         found.update((run.key, run) for run in fit)
     if not found:
         raise InputError("no run has begun yet; make status lists the runs")
@@ -91,8 +69,3 @@ def _planned(run: Run) -> Run:
     if not run.planned:
         raise InputError(f"run {run.name} was never planned to its end, so it has no answers; its own command goes on")
     return run
-
-
-def _has_begun(journal: Journal, run: Run) -> bool:
-    """Whether something was sent, or all of it was answered before."""
-    return waiting_facts(journal, run)["started"] or (run.folder / "results.csv").exists()

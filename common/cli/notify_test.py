@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from common.cli.exits import OK, UNFINISHED
-from common.cli.session import results_folder
+from common.cli.folder import results_folder
 from common.errors import InputError
 from common.reports.channels import Message, channels
 from common.reports.notify import Post

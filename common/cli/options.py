@@ -1,23 +1,17 @@
-"""The options of all commands, each declared once, and how their values are read."""
+"""The options of all commands, each declared once."""
 
 from __future__ import annotations
 
 import argparse
-import re
-import time
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from common.cli.scripts import Script
-from common.files import is_run_name
+from common.cli.values import amount, by, count, number, run_name, seconds
 from common.results.formats import MOST_TEXTS
 from common.version import version
 
 EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments/literary"
-
-
-_CLOCK = re.compile(r"\d{1,2}:\d\d")
 
 
 class Option(NamedTuple):
@@ -64,65 +58,6 @@ def new_parser(prog: str, description: str, epilog: str | None = None) -> argpar
 def add(to: argparse._ActionsContainer, *options: Option) -> None:
     for name, text, more in options:
         to.add_argument(name, help=text, **more)
-
-
-# ---- how a value is read
-
-
-def count(text: str) -> int:
-    """A whole number above 0."""
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
-    return int(text)
-
-
-def seconds(text: str) -> float:
-    """A number above 0."""
-    if (value := _amount(text)) == 0:
-        raise argparse.ArgumentTypeError("expected a number above 0")
-    return value
-
-
-def _amount(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number, 0 or more")
-    return value
-
-
-def _number(text: str) -> int:
-    return 0 if text == "0" else count(text)
-
-
-def by(text: str, now: float | None = None) -> float:
-    """Unix seconds of a time of day, the next one that comes, or of an ISO time that is still to come; local time."""
-    here = datetime.fromtimestamp(time.time() if now is None else now)
-    try:
-        if _CLOCK.fullmatch(text):
-            found = datetime.combine(here.date(), datetime.strptime(text, "%H:%M").time())
-            return (found if found > here else found + timedelta(days=1)).timestamp()
-        moment = datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a time such as 18:00 or 2026-12-01T18:00") from None
-    if moment <= here.timestamp():
-        raise argparse.ArgumentTypeError(f"{text!r} is past")
-    return moment
-
-
-def run_name(text: str) -> str:
-    if not is_run_name(text):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a name of letters, digits and . _ - (at most 80)")
-    return text
-
-
-def port(text: str) -> int:
-    """A port that a person may take; 0: any that is free."""
-    if text != "0" and (not text.isascii() or not text.isdigit() or not 1024 <= int(text[:9]) <= 65_535):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a port, 1024 to 65535, or 0 for any that is free")
-    return int(text)
 
 
 # ---- options that several commands have
@@ -175,7 +110,7 @@ HOW = (
     LOCAL,
     HOST,
     option("--window", "how long batches may take, such as 1h or 72h, where the host sells that (default: its usual)", metavar="TIME"),
-    option("--max-cost", "spending cap of the run (MAX_COST_USD, else 10; with --local none unless given)", type=_amount, metavar="USD"),
+    option("--max-cost", "spending cap of the run (MAX_COST_USD, else 10; with --local none unless given)", type=amount, metavar="USD"),
     option("--parallel", "batches in flight at once (default 8)", type=count, default=8, metavar="N"),
     option(
         "--poll",
@@ -183,7 +118,7 @@ HOW = (
         type=seconds,
         metavar="S",
     ),  # fmt: skip
-    option("--retries", "how often a row that failed for a passing reason is sent again (default 3)", type=_number, default=3, metavar="N"),
+    option("--retries", "how often a row that failed for a passing reason is sent again (default 3)", type=number, default=3, metavar="N"),
     option("--grace", "how long a batch whose creation went unanswered is looked for (default 60)", type=seconds, metavar="S"),
     patience(3600.0),
     flag("--skip-invalid", "leave out requests that cannot be sent and go on with the others"),
@@ -274,14 +209,8 @@ def collect() -> argparse.ArgumentParser:
     )
     kept = ("--poll", "--grace", "--skip-invalid", "--texts", "--speed")
     add(
-        p, option("--max-cost", "spending cap of each run or study (else the one that it was sent with)", type=_amount, metavar="USD"),
+        p, option("--max-cost", "spending cap of each run or study (else the one that it was sent with)", type=amount, metavar="USD"),
         flag("--quiet", "say nothing of a run to which nothing has happened: for cron, which mails whatever is said"),
         patience(60.0), RESULTS, JSON, *(one for one in HOW if one.name in kept),
     )  # fmt: skip
     return p
-
-
-# ---- the tools
-
-
-# ---- what stands behind make

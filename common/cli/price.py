@@ -14,7 +14,7 @@ from common.runs.counting import count
 from common.runs.expected import BY_PROVIDER, BY_USE, EXACT, Cost, costs, total
 from common.runs.overview import grid_of
 from common.runs.plan import Planned
-from common.text import usd
+from common.text import many, usd
 
 HEADER = ("model", "to send", "tokens in", "expected", "at most", "without batch")
 SHORT = {BY_PROVIDER: "counted", BY_USE: "by use"}
@@ -78,7 +78,7 @@ def _live_lines(session: ScriptSession, planned: Planned) -> list[str]:
     way, slots = session.account.way, session.args.slots or standard.SLOTS
     lines = [f"the same in batches: at most {usd(as_batches(planned.run, planned.shards))}"] if way == "standard" else []
     lines += ["own models: a token costs nothing here"] if way == "own" else []
-    air = f"{slots} question{'s' * (slots != 1)} in the air at once"
+    air = f"{many(slots, 'question')} in the air at once"
     risk = f"at most {air}: so many may be paid twice each time that this is killed (told at the end)"
     return [*lines, *[risk] * bool(way and not session.account.host.local)]
 

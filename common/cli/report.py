@@ -8,8 +8,8 @@ from pathlib import Path
 
 from common.cli.exits import OK
 from common.cli.export import source_of
-from common.cli.named import looked_at, runs_meant
-from common.cli.session import results_folder
+from common.cli.folder import looked_at, results_folder
+from common.cli.named import runs_meant
 from common.cli.text import SIMULATED, Voice, all_runs
 from common.errors import InputError
 from common.files import write_whole

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from common import catalog
 from common.cli.exits import OK
-from common.cli.named import journal_of, runs_named
+from common.cli.folder import journal_of, results_folder
+from common.cli.named import runs_named
 from common.cli.scripts import script_of
-from common.cli.session import results_folder
 from common.cli.text import SIMULATED, Voice, as_in_gold
 from common.errors import InputError
 from common.experiment.read import load
@@ -65,7 +65,7 @@ def _lines(run: Run, path: Path, done: Rescored, results: str | None) -> Iterato
 def _next(run: Run, results: str | None, asks_anew: bool) -> Iterator[str]:
     """What goes on with this run; its own command would not, where the changed questions stand in the experiment itself."""
     script = script_of(run.provider, run.host).name
-    where = " --local" * (run.address == "local") + (f" --results {shlex.quote(results)}" if results else "")
+    where = " --local" * run.local + (f" --results {shlex.quote(results)}" if results else "")
     yield f"  later commands keep these questions: python {script} --status {shlex.quote(run.name)}{where}"
     if asks_anew:
         yield "  a --batch command with the changed experiment is another run: what it asks otherwise is sent; --dry-run shows it"

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from common.cli.announce import announce, announce_error
 from common.cli.exits import OK, UNFINISHED, fail, tried
+from common.cli.folder import journal_if_any, results_folder
 from common.cli.progress import Progress
 from common.cli.run import code_of
 from common.cli.scripts import script_of
-from common.cli.session import ScriptSession, journal_if_any, opened, results_folder
+from common.cli.session import ScriptSession, opened
 from common.cli.text import Voice, the_sum
 from common.cli.where import host_of
 from common.errors import InputError
@@ -22,7 +23,7 @@ from common.runs.desk import Options
 from common.runs.journal import Overtaken
 from common.runs.lock import InWork
 from common.runs.money import receipt_lines
-from common.runs.overview import is_open, run_facts, waiting_facts
+from common.runs.overview import is_open, run_facts, started, waiting_facts
 from common.runs.reuse import refresh
 
 TYPED = "make collect"
@@ -38,9 +39,9 @@ def command(args: argparse.Namespace) -> int:
     results, voice = results_folder(args.results), Voice(args.json)
     with journal_if_any(results) as journal:
         runs = [run for run in journal.runs() if is_open(journal, run)] if journal else []
-        live = [run.key for run in runs if run.way and run.address != "local"]
+        live = [run.key for run in runs if run.way and not run.local]
         runs = [run for run in runs if run.key not in live]
-        plans = [run.name for run in journal.runs() if not waiting_facts(journal, run)["started"]] if runs else []
+        plans = [run.name for run in journal.runs() if not started(journal, run)] if runs else []
         garbled = [*journal.garbled.values()] if journal else []
     for key in live if journal else ():
         voice.say(f"{key}: is sent row by row, so it goes on only by its own command")
@@ -79,7 +80,7 @@ def _looked(run: Run, args: argparse.Namespace, results: Path, facts: list[dict]
 def _options(args: argparse.Namespace, run: Run) -> argparse.Namespace:
     """The options of a look, with those of a script that it does not have."""
     default = Options()
-    own = {"local": run.address == "local", "live": bool(run.way)}
+    own = {"local": run.local, "live": bool(run.way)}
     return argparse.Namespace(**{"parallel": default.parallel, "retries": default.retries, **vars(args), **own})
 
 

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from common.cli.agents import fit
-from common.cli.named import looked_at, only_run
-from common.cli.session import results_folder
+from common.cli.folder import looked_at, results_folder
+from common.cli.named import only_run
 from common.errors import InputError
 from common.experiment.data.defused import undefused
 from common.runs.overview import summary_of
@@ -31,7 +31,7 @@ def results(run: str, offset: int = 0, limit: int = 20, columns: list[str] | Non
     if not table.is_file():
         raise InputError(f"run {found.name} has no table yet; status collects what has ended")
     summary, (rows, following) = summary_of(found) or {}, _page(table, offset, limit, columns)
-    simulated = found.address == "local" or bool(summary.get("simulated"))
+    simulated = found.local or bool(summary.get("simulated"))
     return {"data": DATA, "run": found.key, "simulated": simulated, "summary": fit(summary), "rows": rows, "next_offset": following}
 
 

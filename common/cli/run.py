@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from common import catalog
-from common.cli import by, capped
+from common.cli import capped
 from common.cli.drive import drive
 from common.cli.exits import OK, UNFINISHED
-from common.cli.price import price_facts, price_lines, price_table, priced, without_batch
+from common.cli.plan_told import print_plan, show_plan, unverified
+from common.cli.price import priced
 from common.cli.scripts import Script
-from common.cli.session import ScriptSession, forgetting
-from common.cli.since import since, told_since
+from common.cli.session import ScriptSession
 from common.cli.text import SIMULATED, answers_checked, asked_again, failures, of_cache, runs_table, the_sum
 from common.cli.where import elsewhere, living
 from common.cli.whose import check_models
@@ -22,12 +22,12 @@ from common.experiment.experiment import Experiment, narrow
 from common.experiment.read import load
 from common.nouns import FINAL, Host, Pause, Run
 from common.outcomes import OWED, PAID, PENDING
-from common.runs.choose import as_batches, check_open, check_prices, check_source, choose_models
-from common.runs.expected import Cost
+from common.runs.choose import check_open, check_prices, check_source, choose_models
 from common.runs.money import receipt_lines
-from common.runs.overview import cache_is_old, counted_line, current_summary, grid_of, plan_facts, waiting_facts
+from common.runs.order import Order, Site
+from common.runs.overview import current_summary, unclean
 from common.runs.plan import Planned, plan
-from common.text import many, one_line, size, usd
+from common.text import one_line
 
 
 def run(session: ScriptSession, drives: Callable[..., tuple[Run, dict]] = drive) -> int:
@@ -43,11 +43,11 @@ def run(session: ScriptSession, drives: Callable[..., tuple[Run, dict]] = drive)
     if args.answers:
         return _take(session, planned.run)
     if not is_sent:
-        return _show_plan(session, planned)
+        return show_plan(session, planned)
     if planned.run.imported and all(shard.state in FINAL for shard in planned.shards):
         return _finish(session, planned.run, current_summary(planned.run, planned.shards) or session.derive(planned.run))
     capped.check(session, [planned], "this")
-    _print_plan(session, planned, priced(session, planned), alone=True)
+    print_plan(session, planned, priced(session, planned), alone=True)
     return _finish(session, *drives(session, planned.run, planned.is_new, as_of=planned.as_of))
 
 
@@ -99,8 +99,8 @@ def planned_for(session: ScriptSession, experiment: Experiment, names: Sequence[
         notices.append(f"{account.host.title} is closed, so this cannot be sent there; {_elsewhere(session)}")
     session.say(*(f"note: {notice}" for notice in [*notices, *unverified(account.host)]))
     reuse = True if args.reuse else False if args.fresh else None
-    where = (session.journal, session.provider, account, script.folder)
-    return plan(*where, experiment, models, args.run, args.skip_invalid, reuse, window, session.queues(models))
+    site = Site(session.journal, session.provider, account, script.folder, session.queues(models))
+    return plan(site, experiment, models, Order(args.run, args.skip_invalid, reuse, window))
 
 
 def _window(asked: str | None, host: Host) -> str:
@@ -113,12 +113,6 @@ def _window(asked: str | None, host: Host) -> str:
     return asked
 
 
-def unverified(host: Host) -> list[str]:
-    """What is said of figures of a host that nobody could check, or that are not known."""
-    told = [*host.unverified, *(["discount (none is counted)"] if host.discount is None else [])]
-    return [f"not verified for {catalog.hosts()[host.name].title}: {', '.join(told)}"] if told and host.name in catalog.hosts() else []
-
-
 def retry_failed(session: ScriptSession, name: str) -> int:
     """Send every row of a run without a clean answer once more; with --max-tokens those cut off. Returns the exit code."""
     found = session.known_run(name)
@@ -129,81 +123,6 @@ def retry_failed(session: ScriptSession, name: str) -> int:
         count = session.lifecycle(found).retry_failed(session.args.max_tokens)
     session.say(f"{count:,} rows of run {found.name} are sent once more")
     return _finish(session, *drive(session, found))
-
-
-def _plan_facts(session: ScriptSession, planned: Planned, costs: Sequence[Cost]) -> dict:
-    host = session.account.host
-    return {
-        **plan_facts(planned.run, planned.models, planned.shards, planned.ceiling),
-        "host": host.title,
-        "unverified": unverified(host),
-        "simulated": host.local,
-        "new": planned.is_new,
-        "invalid": [{"custom_id": custom_id, "why": why} for custom_id, why in planned.invalid],
-        **grid_of(planned.run),
-        "taken_over": planned.taken,
-        "processing": session.account.way or "batch",
-        "as_batches_max_cost_usd": as_batches(planned.run, planned.shards) if session.account.way == "standard" else None,
-        "taken_over_cost_usd": planned.saved,
-        "asked_elsewhere": dict(planned.waits),
-        "queue": session.queues(planned.models).plan(planned.shards),
-        "changed": since(session, planned),
-        **price_facts(costs),
-        "caps_that_stop_it": [stop.facts() for stop in capped.stops_of(session, [planned])],
-    }
-
-
-def _print_plan(session: ScriptSession, planned: Planned, costs: Sequence[Cost], alone: bool) -> None:
-    found = _plan_facts(session, planned, costs)
-    counted = counted_line(found["prompt_tokens_counted"])
-    session.say(
-        f"run {found['run']} at {found['host']}: {many(found['requests'], 'request')} in {many(len(found['shards']), 'batch')}, "
-        f"{size(found['bytes'])}, {'about ' * (not counted)}{found['estimated_prompt_tokens']:,} prompt tokens{counted}",
-        f"models: {', '.join(found['models'])}",
-        *([found["grid"]["line"]] if "line" in found["grid"] else ()),
-        *(f"note: {line}" for line in found["told"]),
-        *told_since(found["changed"]),
-    )
-    if found["skipped"]:
-        example = f", e.g. {planned.invalid[0][0]}: {planned.invalid[0][1]}" if planned.invalid else ""
-        session.say(f"left out: {found['skipped']:,} requests that cannot be sent{example}")
-    states = session.journal.states(planned.run)
-    for other, why in planned.unread.items():
-        session.warn(f"the answers of {other} cannot be read, so what it has asked is asked again: {why}")
-    for other, count in planned.waits.items():
-        session.say(f"{count:,} of them are being asked by {other}: its answers are waited for, and taken over")
-    if planned.is_new or not waiting_facts(session.journal, planned.run)["started"]:
-        beside = without_batch(costs) if alone and not session.account.way else []  # the table tells it too
-        session.say(*price_lines(session, planned, costs), *beside, *found["queue"].values())
-    else:
-        session.say("goes on where it stood: " + ", ".join(f"{n} {state}" for state, n in sorted(states.items())))
-        session.say(*cache_is_old(planned.shards))
-    session.say(*capped.told(session, [planned], "this"), *by.told(session, planned))
-
-
-def _show_plan(session: ScriptSession, planned: Planned) -> int:
-    args, own = session.args, session.account.host.own
-    add = ("--live" if own else "--batch") if session.script.needs_batch and not (args.batch or args.live) else ""
-    costs = priced(session, planned)
-    if session.args.json:
-        session.json({**_plan_facts(session, planned, costs), "sent": False, "to_send_add": add})
-        return OK
-    _print_plan(session, planned, costs, alone=False)
-    print(price_table(costs), end="\n\n")
-    shown = planned.shards[:20]
-    rows = [(s.path.name, s.model, f"{s.count:,}", size(s.bytes), f"{s.tokens:,}", usd(s.reserve), s.state) for s in shown]
-    session.print_table(("shard", "model", "requests", "bytes", "tokens", "at most", "state"), rows)
-    if len(planned.shards) > len(shown):
-        session.say(f"… and {len(planned.shards) - len(shown)} more shards")
-    session.say(f"shards: {planned.run.folder / 'shards'}", *forgetting(session, [planned.run]))
-    steps = [f"add {add}"] * bool(add) + ["leave out --dry-run"] * session.args.dry_run
-    session.say(f"nothing was sent; {' and '.join(steps)} to submit")
-    return OK
-
-
-def unclean(summary: dict) -> int:
-    """How many rows of a run have no clean answer, those that are still to come included."""
-    return summary["rows"] - summary["outcomes"].get("succeeded", 0)
 
 
 def code_of(summary: dict, no_wait: bool) -> int:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from common import catalog, mounts, settings
+from common import catalog, settings
 from common.cli.announce import Teller
 from common.cli.exits import again
+from common.cli.folder import journal_if_any, results_folder
 from common.cli.scripts import Script
 from common.cli.text import Voice
 from common.errors import Broke, InputError, Refused
@@ -30,38 +30,11 @@ from common.runs.desk import Options
 from common.runs.journal import Journal
 from common.runs.lifecycle import Lifecycle
 from common.runs.lock import check_own
-from common.runs.overview import waiting_facts
+from common.runs.overview import started
 from common.runs.queue import Queues, queues
 from common.runs.spending import Caps
 
-_told: set[str] = set()  # once per command, though make status goes on as another
 LOOKS = 2  # how many of a run's newest batches a new key is tried on
-
-
-def results_folder(option: str | None = None) -> Path:
-    """The results folder of a command, after .env has been read; it need not exist. Raises InputError for a file."""
-    _warn(settings.load_env())
-    folder = settings.results_folder(option)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is no folder; choose another with --results or RESULTS_DIR")
-    _warn(mounts.warning_for(folder))
-    return folder
-
-
-def _warn(warning: str) -> None:
-    if warning and warning not in _told:
-        _told.add(warning)
-        print(f"warning: {warning}", file=sys.stderr, flush=True)
-
-
-@contextmanager
-def journal_if_any(results: Path) -> Iterator[Journal | None]:
-    """The journal of a results folder, None where there is none: looking does not make one."""
-    if not (results / "journal.db").exists():
-        yield None
-        return
-    with closing(Journal(results)) as journal:
-        yield journal
 
 
 @dataclass
@@ -140,7 +113,7 @@ class ScriptSession(Session):
         if run.address != self.account.identity:
             here = self.account.host
             made = f"it was made for {run.address}; see {here.url_variable}, or --host {run.host}"
-            hint = "add --local" if run.address == "local" else made
+            hint = "add --local" if run.local else made
             raise InputError(f"run {run.name} lives elsewhere: {hint}")
         if bool(run.way) != bool(self.account.way):
             hint = "add --live" if run.way else "leave out --live"
@@ -266,7 +239,7 @@ def _where(args: argparse.Namespace) -> list[str]:
 
 def forgetting(session: ScriptSession, runs: Sequence[Run]) -> Iterator[str]:
     """What plans leave in the results folder, and how to be rid of it; nothing of runs that have begun."""
-    if plans := [run.key for run in runs if not waiting_facts(session.journal, run)["started"]]:
+    if plans := [run.key for run in runs if not started(session.journal, run)]:
         names = plans[0] if len(plans) == 1 else repr(" ".join(plans))
         where = f"RESULTS_DIR={shlex.quote(session.args.results)} " if session.args.results else ""
         yield f"kept for when it is sent: the folder and the journal's lines; to be rid of them: {where}make forget RUN={names} YES=1"

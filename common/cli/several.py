@@ -11,10 +11,11 @@ from dataclasses import replace
 from common.cli import capped
 from common.cli.drive import drive
 from common.cli.exits import INTERRUPTED, OK, UNFINISHED, fail, tried
+from common.cli.folder import results_folder
 from common.cli.price import ENOUGH, expected_lines, price_facts, price_table, priced
 from common.cli.run import code_of, may_send, planned_for
 from common.cli.scripts import Script
-from common.cli.session import ScriptSession, forgetting, opened, results_folder
+from common.cli.session import ScriptSession, forgetting, opened
 from common.cli.since import since, told_since_all
 from common.cli.text import SIMULATED, runs_table, the_sum
 from common.cli.where import check_study, host_in_study
@@ -42,7 +43,7 @@ def command(args: argparse.Namespace, arguments: Sequence[str]) -> int:
     check_study(parts, args)
     if args.sample:
         raise InputError("--sample is of one provider; name its script, or --limit N for the study")
-    experiment, sends = load(args.experiment, results_folder(args.results)), args.batch and not args.dry_run
+    experiment, sends = load(args.experiment, results_folder(args.results)), _sends(args)
     with ExitStack() as stack:
         sessions = {script: stack.enter_context(_session(script, args, arguments)) for script in parts}
         if sends:
@@ -65,6 +66,10 @@ def command(args: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 
 # ---- the plan
+
+
+def _sends(args: argparse.Namespace) -> bool:
+    return args.batch and not args.dry_run
 
 
 def _parts(names: Sequence[str]) -> dict[Script, list[str]]:
@@ -100,7 +105,7 @@ def _part(experiment: Experiment, args: argparse.Namespace, limit: int | None) -
 
 @contextmanager
 def _session(script: Script, args: argparse.Namespace, arguments: Sequence[str], clock: Clock | None = None) -> Iterator[ScriptSession]:
-    calls = (args.batch and not args.dry_run) or args.exact_tokens
+    calls = _sends(args) or args.exact_tokens
     with opened(TYPED, host_in_study(script, args), args, makes_journal=True, calls=calls) as found:
         yield ScriptSession(**vars(found), script=script, arguments=arguments, clock=clock or Clock())
 
@@ -121,7 +126,7 @@ def _show(
     voice: ScriptSession, name: str, sessions: dict[Script, ScriptSession], planned: dict[Script, Planned], args: argparse.Namespace
 ) -> int:  # fmt: skip
     """The one plan, and what it may cost."""
-    sends = args.batch and not args.dry_run
+    sends = _sends(args)
     if sends and args.json:
         return OK
     costs = {script: priced(sessions[script], plan) for script, plan in planned.items()}

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from common import catalog
 from common.cli.exits import OK
-from common.cli.named import journal_of, named
+from common.cli.folder import journal_if_any, journal_of, results_folder
+from common.cli.named import named
 from common.cli.scripts import script_of
-from common.cli.session import journal_if_any, results_folder
 from common.cli.text import SIMULATED, Voice, the_sum
 from common.errors import InputError
 from common.maintenance.places import is_address, place

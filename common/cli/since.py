@@ -11,14 +11,14 @@ from common.cli.session import ScriptSession
 from common.nouns import Run
 from common.runs.changes import changes
 from common.runs.journal import Journal
-from common.runs.overview import is_open, waiting_facts
+from common.runs.overview import has_begun, is_open, started
 from common.runs.plan import Planned
 
 
 def since(session: ScriptSession, planned: Planned) -> dict:
     """What a run of which nothing was sent yet changes since the one before it, and what is unfinished; nothing of other runs."""
     journal, run = session.journal, planned.run
-    if run.named or run.imported or waiting_facts(journal, run)["started"]:
+    if run.named or run.imported or started(journal, run):
         return {}
     earlier, unfinished = _before(journal, run)
     what = changes(earlier, run) if earlier else []
@@ -69,13 +69,8 @@ def _before(journal: Journal, run: Run) -> tuple[Run | None, list[Run]]:
         for one in journal.runs(run.provider)
         if one.planned and one.key != run.key and (one.experiment, one.address) == (run.experiment, run.address)
     ]
-    begun = [one for one in others if not one.named and _has_begun(journal, one)]
+    begun = [one for one in others if not one.named and has_begun(journal, one)]
     return max(begun, key=lambda one: one.created_at, default=None), [one for one in others if not one.imported and is_open(journal, one)]
-
-
-def _has_begun(journal: Journal, run: Run) -> bool:
-    """Whether a run is more than a plan: something was sent, or it has a table, all of which may have been taken over."""
-    return waiting_facts(journal, run)["started"] or (run.folder / "results.csv").exists()
 
 
 def _day(run: Run) -> str:

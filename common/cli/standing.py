@@ -12,8 +12,7 @@ from pathlib import Path
 
 from common.cli.ask import Hosts, Told
 from common.cli.exits import OK
-from common.cli.named import looked_at
-from common.cli.session import results_folder
+from common.cli.folder import looked_at, results_folder
 from common.cli.text import SIMULATED, Voice, table
 from common.nouns import State
 from common.runs.board import board, ends

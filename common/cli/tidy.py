@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from common import settings
 from common.cli.clean import clean_up
 from common.cli.exits import OK, UNFINISHED, fail, tried
-from common.cli.named import journal_of
+from common.cli.folder import journal_of, results_folder
 from common.cli.scripts import TOOLS, Tool, script_of
-from common.cli.session import opened, results_folder
+from common.cli.session import opened
 from common.cli.text import Voice
 from common.cli.where import host_of
 from common.maintenance.packing import DAY, loose, pack_run, raw_files
@@ -69,7 +69,7 @@ def _raw(journal: Journal, run: Run, before: float, yes: bool, voice: Voice) -> 
 def _places(journal: Journal, before: float) -> Iterator[tuple[Tool, str]]:
     """The hosts that may still have batches of runs here that are old enough, each with its clean-up."""
     for tool in TOOLS.values():
-        for run in (run for folder in tool.runs for run in journal.runs(folder) if not run.imported and run.address != "local"):
+        for run in (run for folder in tool.runs for run in journal.runs(folder) if not run.imported and not run.local):
             if any(0 < shard.collected_at < before and not shard.taken_from for shard in journal.shards(run, "collected")):
                 yield tool, host_of(run, script_of(run.provider, run.host))
 

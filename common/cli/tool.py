@@ -12,11 +12,11 @@ from pathlib import Path
 from common import catalog, cli
 from common.cli import adopt, backups, costs, disk, export, forget, metrics, notify_test, report, rescore, share, standing, tidy
 from common.cli.exits import OK, UNFINISHED, guarded
-from common.cli.named import looked_at, named, way_to
+from common.cli.folder import looked_at, results_folder
+from common.cli.named import named, way_to
 from common.cli.new import new
 from common.cli.progress import Patient
 from common.cli.scripts import script_of
-from common.cli.session import results_folder
 from common.errors import InputError, disk_error
 from common.maintenance.audit import audit
 from common.nouns import Run

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from common.cli.options import HOST, JSON, LOCAL, RESULTS, add, count, flag, new_parser, option, patience, port, run_name, seconds
+from common.cli.options import HOST, JSON, LOCAL, RESULTS, add, flag, new_parser, option, patience
 from common.cli.scripts import Tool
+from common.cli.values import count, port, run_name, seconds
 from common.results.formats import FORMATS, TABLES
 
 
@@ -80,106 +81,88 @@ WITH_WORDS = ("rescore", "export")  # those that are typed with words behind the
 MODULES = {"import": "import_run", "costs": "cost_report", "notify-test": "notify_test"}
 FILES = (*WITH_WORDS, "costs")  # those that are typed as files
 
+_OUT = option("--out", "where archives go: a folder, or an address such as s3://… (default: backups/ in the results folder)", metavar="DIR")
+
+_RUNS = option("runs", "a run, or provider/run, or all", nargs="+", metavar="RUN")
+_OPTIONS = {
+    "status": (
+        option("--watch", "show all runs anew every S seconds (default 10), until nothing is open or Ctrl-C",
+               type=seconds, nargs="?", const=10.0, metavar="S"),
+        flag("--offline", "ask no host: all runs as the journal has them"),
+        flag("--all", "also the runs that ended long ago"),
+        option("id", "a batch id or a run", nargs="?", metavar="ID"),
+        option("more", "options of the script that made it", nargs=argparse.REMAINDER, metavar="…"),
+    ),
+    "report": (
+        option("runs", "runs, as name or provider/name, a study's name, or all; none: a table of all runs", nargs="*", metavar="RUN"),
+        option("--out", "the page's file (default: report.html in the results folder)", type=Path, metavar="FILE"),
+        RESULTS, JSON,
+    ),
+    "browse": (
+        option("runs", "runs, as name or provider/name, a study's name, or all", nargs="+", metavar="RUN"),
+        option("--port", "the page's port, for links that stay (default: a free one)", type=port, default=0, metavar="N"),
+        RESULTS,
+    ),
+    "dashboard": (
+        option("--port", "where it listens (default 8791; 0: any that is free)", type=port, metavar="N"),
+        option("--host", "an address of this machine that others can reach; needs DASHBOARD_PASSWORD", metavar="ADDRESS"),
+        RESULTS,
+    ),
+    "rescore": (
+        _RUNS,
+        option("--experiment", "whose questions score (default: the run's own, as it is now)", type=Path, metavar="PATH"),
+        RESULTS, JSON,
+    ),
+    "export": (
+        _RUNS,
+        option("--format", "the form of the table (default csv)", choices=TABLES, default="csv"),
+        flag("--long", "one row per question instead of one per request"),
+        option("--out", "the new folder to write, or an address as s3://… (default: exports/<time> in the results folder)", metavar="DIR"),
+        RESULTS, JSON,
+    ),
+    "forget": (
+        option("run", "runs, as name or provider/name", nargs="+", metavar="RUN"),
+        flag("--yes", "do it; without, only show what would be removed"),
+        RESULTS,
+    ),
+    "backup": (_OUT, flag("--full", "all in this one archive, not only what earlier ones do not have")),
+    "restore": (option("file", "an archive that make backup has made: a path, or an address such as s3://…", nargs="?", metavar="FILE"),),
+    "disk": (flag("--offline", "do not ask the providers"), RESULTS, JSON),
+    "tidy": (flag("--yes", "do it; without, only show what would be done"), RESULTS),
+    "costs": (
+        option(
+            "--by", "sum by these: day, month, run, study, provider, model, experiment (from the journal); persona, text, trial, "
+            "outcome or a factor's name (from the rows, which takes as long as reading them). Default: month model",
+            nargs="+", default=["month", "model"], metavar="NAME",
+        ),
+        flag("--simulated", "what the rehearsals would have cost, instead of what was paid"),
+        option("--csv", "write the table as CSV to FILE, or without FILE to the screen", nargs="?", const="-", metavar="FILE"),
+        RESULTS, JSON,
+    ),
+    "share": (
+        option("run", "a run, as make status names it", nargs="?", metavar="RUN"),
+        option("--out", "where the archive goes: a folder or an address (default: shared/ in the results folder)", metavar="DIR"),
+    ),
+    "new": (
+        option("name", "what the experiment is to be called", nargs="?", metavar="NAME"),
+        option("--out", "where its folder goes (default: experiments/)", type=Path, metavar="DIR"),
+    ),
+    "metrics": (
+        option("runs", "runs, as name or provider/name; none: all that have begun", nargs="*", metavar="RUN"),
+        option("--out", "write a text file for Prometheus, which ends in .prom", type=Path, metavar="FILE"),
+        RESULTS, JSON,
+    ),
+    "import": (
+        option("file", "an archive that make share has made", nargs="?", type=Path, metavar="FILE"),
+        option("--as", "the run's name here (default: the one that it has)", dest="name", type=run_name, metavar="NAME"),
+    ),
+}  # fmt: skip
+
 
 def target(name: str) -> argparse.ArgumentParser:
     """The options of a make target; RESULTS_DIR says where results are."""
     module = MODULES.get(name, name)
     prog = f"python tools/{module}.py" if name in FILES else f"python -m tools.{module}"
     p = new_parser(prog=prog, description=TARGETS[name])
-    if name == "forget":
-        add(
-            p,
-            option("run", "runs, as name or provider/name", nargs="+", metavar="RUN"),
-            flag("--yes", "do it; without, only show what would be removed"),
-            RESULTS,
-        )
-    if name == "backup":
-        add(p, _OUT, flag("--full", "all in this one archive, not only what earlier ones do not have"))
-    elif name == "restore":
-        add(p, option("file", "an archive that make backup has made: a path, or an address such as s3://…", nargs="?", metavar="FILE"))
-    elif name == "disk":
-        add(p, flag("--offline", "do not ask the providers"), RESULTS, JSON)
-    elif name == "tidy":
-        add(p, flag("--yes", "do it; without, only show what would be done"), RESULTS)
-    elif name == "status":
-        add(
-            p,
-            option("--watch", "show all runs anew every S seconds (default 10), until nothing is open or Ctrl-C",
-                   type=seconds, nargs="?", const=10.0, metavar="S"),
-            flag("--offline", "ask no host: all runs as the journal has them"),
-            flag("--all", "also the runs that ended long ago"),
-            option("id", "a batch id or a run", nargs="?", metavar="ID"),
-            option("more", "options of the script that made it", nargs=argparse.REMAINDER, metavar="…"),
-        )
-    elif name == "report":
-        add(
-            p,
-            option("runs", "runs, as name or provider/name, a study's name, or all; none: a table of all runs", nargs="*", metavar="RUN"),
-            option("--out", "the page's file (default: report.html in the results folder)", type=Path, metavar="FILE"),
-            RESULTS, JSON,
-        )  # fmt: skip
-    elif name == "browse":
-        add(
-            p,
-            option("runs", "runs, as name or provider/name, a study's name, or all", nargs="+", metavar="RUN"),
-            option("--port", "the page's port, for links that stay (default: a free one)", type=port, default=0, metavar="N"),
-            RESULTS,
-        )
-    elif name == "metrics":
-        add(
-            p,
-            option("runs", "runs, as name or provider/name; none: all that have begun", nargs="*", metavar="RUN"),
-            option("--out", "write a text file for Prometheus, which ends in .prom", type=Path, metavar="FILE"),
-            RESULTS, JSON,
-        )  # fmt: skip
-    elif name in WITH_WORDS:
-        add(p, option("runs", "a run, or provider/run, or all", nargs="+", metavar="RUN"), *_WORDS[name], RESULTS, JSON)
-    elif name == "costs":
-        add(
-            p,
-            option(
-                "--by", "sum by these: day, month, run, study, provider, model, experiment (from the journal); persona, text, trial, "
-                "outcome or a factor's name (from the rows, which takes as long as reading them). Default: month model",
-                nargs="+", default=["month", "model"], metavar="NAME",
-            ),
-            flag("--simulated", "what the rehearsals would have cost, instead of what was paid"),
-            option("--csv", "write the table as CSV to FILE, or without FILE to the screen", nargs="?", const="-", metavar="FILE"),
-            RESULTS, JSON,
-        )  # fmt: skip
-    elif name == "dashboard":
-        add(
-            p,
-            option("--port", "where it listens (default 8791; 0: any that is free)", type=port, metavar="N"),
-            option("--host", "an address of this machine that others can reach; needs DASHBOARD_PASSWORD", metavar="ADDRESS"),
-            RESULTS,
-        )
-    elif name == "share":
-        add(
-            p,
-            option("run", "a run, as make status names it", nargs="?", metavar="RUN"),
-            option("--out", "where the archive goes: a folder or an address (default: shared/ in the results folder)", metavar="DIR"),
-        )
-    elif name == "new":
-        add(
-            p,
-            option("name", "what the experiment is to be called", nargs="?", metavar="NAME"),
-            option("--out", "where its folder goes (default: experiments/)", type=Path, metavar="DIR"),
-        )
-    elif name == "import":
-        add(
-            p,
-            option("file", "an archive that make share has made", nargs="?", type=Path, metavar="FILE"),
-            option("--as", "the run's name here (default: the one that it has)", dest="name", type=run_name, metavar="NAME"),
-        )
+    add(p, *_OPTIONS.get(name, ()))
     return p
-
-
-_OUT = option("--out", "where archives go: a folder, or an address such as s3://… (default: backups/ in the results folder)", metavar="DIR")
-_WORDS = {
-    "rescore": (option("--experiment", "whose questions score (default: the run's own, as it is now)", type=Path, metavar="PATH"),),
-    "export": (
-        option("--format", "the form of the table (default csv)", choices=TABLES, default="csv"),
-        flag("--long", "one row per question instead of one per request"),
-        option("--out", "the new folder to write, or an address as s3://… (default: exports/<time> in the results folder)", metavar="DIR"),
-    ),
-}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from common import catalog
 from common.cli.exits import again
+from common.cli.folder import journal_if_any
 from common.cli.scripts import Script
-from common.cli.session import journal_if_any
 from common.errors import InputError
 from common.nouns import Host, Run
 from common.providers import account as accounts
@@ -60,7 +60,7 @@ def _moves(script: Script) -> bool:
 def host_of(run: Run, script: Script) -> str:
     """The host that a run lives at: its own, or the script's where that address is what its variables name today."""
     row = catalog.hosts().get(run.host)
-    if row is None or row.like or (run.address != "local" and accounts.account(script.host).identity == run.address):
+    if row is None or row.like or (not run.local and accounts.account(script.host).identity == run.address):
         return script.host
     return run.host
 

@@ -52,7 +52,7 @@ def share(journal: Journal, run: Run, folder: Path) -> Shared:
     with hold(run):
         run = journal.run(run.key)
         shards, summary = journal.shards(run), summary_of(run)
-        simulated = run.address == "local" or bool(summary and summary["simulated"])
+        simulated = run.local or bool(summary and summary["simulated"])
         complete = all(shard.state in FINAL for shard in shards)
         with_texts = not any(islice((run.folder / "texts").glob("*"), MOST_TEXTS, None))
         name = f"{run.provider}-{run.name}{'-SIMULATED' if simulated else ''}.zip"

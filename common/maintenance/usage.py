@@ -15,7 +15,7 @@ from common.maintenance.packing import loose, raw_files
 from common.nouns import FINAL, Run
 from common.results.parts import INDEX
 from common.runs.journal import Journal
-from common.runs.overview import waiting_facts
+from common.runs.overview import started
 from common.runs.segments import SUFFIX
 from common.text import size
 
@@ -104,13 +104,13 @@ def hints(results: Path, journal: Journal, found: Usage) -> list[Hint]:
     raws = [raw for run in runs for raw in loose(raw_files(journal, run, float("inf")))]
     told = [Hint("raw files that are not packed; packed they take about a quarter",
                  sum(raw.path.stat().st_size for raw in raws), "KEEP_RAW_DAYS=0 make tidy YES=1")]  # fmt: skip
-    plans = [run for run in runs if not run.imported and not waiting_facts(journal, run)["started"]]
+    plans = [run for run in runs if not run.imported and not started(journal, run)]
     told += [Hint(f"the plan {run.key}, never sent", _of(found, run).total(), f"make forget RUN={run.key}") for run in plans]
     told += [Hint(f"text files of {run.key}, which --texts makes again", _of(found, run)[TEXTS], f"rm -r {_quoted(run.folder / TEXTS)}")
              for run in runs if run not in plans]  # fmt: skip
     told.append(Hint("indexes, made again when they are needed", sum(room[INDEXES] for room in found.runs.values()),
                      f"find {_quoted(results)} -name '*{SUFFIX}' -delete"))  # fmt: skip
-    if not any(run.address == "local" and not journal.states(run).keys() <= {*FINAL} for run in runs):
+    if not any(run.local and not journal.states(run).keys() <= {*FINAL} for run in runs):
         state = results / "local_service"
         told.append(Hint("the local service's state; no rehearsal is open", found.rest["local_service/"], f"rm -r {_quoted(state)}"))
     return sorted((hint for hint in told if hint.bytes >= _SMALL), key=lambda hint: -hint.bytes)

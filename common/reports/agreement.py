@@ -14,6 +14,7 @@ from common.reports.reliability import cohen, fleiss, icc_raters, icc_repeats
 from common.reports.stats import Numbers, Paired, Shares, alpha_interval, alpha_nominal, holm, paired
 from common.reports.sums import Cell, Key, Measure
 from common.reports.svg import interval
+from common.text import many
 
 FIRST, MOST = 12, 300  # lines of differences that are shown at once, and at all
 
@@ -166,7 +167,7 @@ def _differences(part: Part, what: str, meant: str, groups: Groups) -> Html:
     rows = [_row(part, what[:-1], scale, *pair) for pair in both[:MOST]]
     real = sum(p is not None and p < 0.05 for p in corrected)
     head = [f"first {what[:-1]} − second", "question", "", "difference", "95 % interval", "pairs", "p (Holm)"]
-    count = f"{len(lines):,} comparison{'s' * (len(lines) > 1)}, {real:,} with p below 0.05; the largest first"
+    count = f"{many(len(lines), 'comparison')}, {real:,} with p below 0.05; the largest first"
     said = count + (f", {MOST} shown" if len(lines) > MOST else "")
     rest = folded(f"{len(rows) - FIRST} more", table(head, rows[FIRST:])) if len(rows) > FIRST else ""
     return h("<h3>Differences between {}</h3>{}{}{}", Html(what), Html(meant), table(head, rows[:FIRST], said), rest)

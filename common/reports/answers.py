@@ -73,13 +73,13 @@ def _rows(part: Part, n: int, names: Sequence[str]) -> tuple[list[tuple[Html, tu
     """(label, key, sums) by some factors, at most so many, and how many there are."""
     cells = [(key, sums) for key, sums in part.cube.by(n, *names).items() if sums.n]
     most = max(20, ROWS // len(part.measures))
-    labels = [(joined_by(level(part, name, one) for name, one in zip(names, key)), key, sums) for key, sums in cells[:most]]
+    labels = [(crossed(level(part, name, one) for name, one in zip(names, key)), key, sums) for key, sums in cells[:most]]
     return labels, len(cells)
 
 
-def joined_by(parts: Iterator[Html], between: str = " × ") -> Html:
-    """Parts with a sign between them."""
-    return Html(between.join(parts))
+def crossed(parts: Iterator[Html]) -> Html:
+    """Levels of factors that stand for one cell, with × between them."""
+    return Html(" × ".join(parts))
 
 
 def _of(rows: int, there: int) -> str:

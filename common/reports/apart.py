@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from heapq import nlargest
 from typing import NamedTuple
 
-from common.reports.answers import digits, joined_by, level, title
+from common.reports.answers import crossed, digits, level, title
 from common.reports.facts import Part
 from common.reports.html import Html, figure, h, shown, table
 from common.reports.sums import Cell, Key
@@ -62,7 +62,7 @@ def view(part: Part) -> Html:
 def _one(part: Part, apart: Apart) -> Html:
     text, *levels = apart.place
     factors = zip(("text", "persona", *part.cube.names[3:]), (text, apart.persona, *levels))
-    where = joined_by(level(part, factor, name) for factor, name in factors)
+    where = crossed(level(part, factor, name) for factor, name in factors)
     measure = part.measures[apart.n]
     how = f"{apart.spread * measure.width:.{digits(measure)}f} apart" if measure.numeric else f"{apart.spread:.0%} say otherwise"
     head = ["model", "mean of trials" if measure.numeric else "most frequent", "n", "in the words of one trial"]

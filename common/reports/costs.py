@@ -16,7 +16,7 @@ from common.outcomes import SUCCEEDED
 from common.results.origin import RunOrigin
 from common.results.raw import Decode, existing
 from common.results.tally import Tally, results_of
-from common.runs.ledger import KNOWN, NONE, Batch, Books
+from common.runs.ledger import KNOWN, NONE, Bill, Books
 from common.runs.money import Money
 
 OF_ROWS = ("persona", "text", "trial", "outcome")
@@ -68,7 +68,7 @@ def _check(by: Sequence[str], origins: Sequence[RunOrigin]) -> None:
         raise InputError(f"--by {wrong[0]}: no run here has that; known are {', '.join(known)}")
 
 
-def _has_no_rows(batch: Batch, origin: RunOrigin | None) -> str:
+def _has_no_rows(batch: Bill, origin: RunOrigin | None) -> str:
     """Why the rows of a batch cannot be read; "" if they can."""
     if batch.run is None:
         return FORGOTTEN
@@ -79,7 +79,7 @@ def _has_no_rows(batch: Batch, origin: RunOrigin | None) -> str:
     return "" if is_there else GONE
 
 
-def _add_rows(found: Sums, batch: Batch, origin: RunOrigin, by: Sequence[str], decode: Decode) -> None:
+def _add_rows(found: Sums, batch: Bill, origin: RunOrigin, by: Sequence[str], decode: Decode) -> None:
     """Add each answer of a batch; what it cost is unknown where its usage was not told, or for a row that was given up."""
     shard, model = batch.shard, origin.model(batch.shard.model)
     price_of, list_price_of = (pricing(model), pricing(at_list(model))) if model else (lambda usage: None,) * 2
@@ -107,7 +107,7 @@ def _add_rows(found: Sums, batch: Batch, origin: RunOrigin, by: Sequence[str], d
         found.of(key).add(Money(unsure=bound or 0.0, boundless=bound is None))
 
 
-def _levels(batch: Batch, origin: RunOrigin, by: Sequence[str]) -> Callable[[str, str], Key]:
+def _levels(batch: Bill, origin: RunOrigin, by: Sequence[str]) -> Callable[[str, str], Key]:
     """What makes the key of a row: (request id, outcome) → key."""
     kept = {name: n for names in (origin.kept_names, origin.kept) for n, name in enumerate(names)}
 

@@ -23,7 +23,7 @@ def figures(journal: Journal, run: Run) -> dict:
     return {
         **{key: value for key, value in run_facts(journal, run).items() if key != "models"},
         "host": run.host,
-        "simulated": bool(summary.get("simulated")) or run.address == "local",
+        "simulated": bool(summary.get("simulated")) or run.local,
         "seconds": summary.get("seconds"),
         "batch_seconds": _batch_seconds(journal, run),
         "answers_checked": dict(summary.get("answers_checked", {})),

@@ -9,7 +9,7 @@ from string import Template
 from common.reports import agreement, answers, apart, sure, taken
 from common.reports.facts import Facts, Part
 from common.reports.html import Html, h, shown
-from common.text import iso
+from common.text import iso, many
 
 BANNER = "REHEARSAL: simulated answers of the local batch service, not data. Draw no conclusions from them."
 VIEWS = (
@@ -39,7 +39,7 @@ def page(facts: Facts) -> bytes:
     known = {
         "title": shown(names, 120), "made": shown(iso(facts.made)), "banner": _banner(facts),
         "links": h("{}", links), "views": h("{}", views),
-        "runs": shown(f"{len(facts.runs)} run{'s' * (len(facts.runs) > 1)}: {', '.join(one.run.key for one in facts.runs)}", 300),
+        "runs": shown(f"{many(len(facts.runs), 'run')}: {', '.join(one.run.key for one in facts.runs)}", 300),
     }  # fmt: skip
     return _template().substitute(known).encode("utf-8", "replace")
 

@@ -28,7 +28,7 @@ _OTHER = "something unexpected happened"
 
 def message(run: Run, notice: Notice, then: str) -> Message:
     """What is told of a run; `then` is the command to type next."""
-    simulated = run.address == "local"
+    simulated = run.local
     name = f"{_name(run.provider)}/{_name(run.name)}"
     happened, more = _said(notice, simulated)
     title = f"{'REHEARSAL: ' if simulated else ''}{name} {happened}"

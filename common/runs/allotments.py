@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.nouns import IN_FLIGHT, TO_SUBMIT, Run, State
+from common.nouns import OUT, TO_SUBMIT, Run
 from common.runs.journal import Journal
+from common.runs.ledger import committed_by_run
 
 KIND = "allotted"
 
@@ -33,7 +34,7 @@ def allotted(journal: Journal, but: Sequence[str]) -> float:
     Starts of no other runs than those of `but` are left out.
     """
     starts = {frozenset(one["runs"]): one["usd"] for one in journal.noted(KIND)}
-    paid, runs = journal.committed_by_run(), {run.key: run for run in journal.runs()}
+    paid, runs = committed_by_run(journal), {run.key: run for run in journal.runs()}
     return sum(
         max(sum(paid.get(key, 0.0) for key in keys), usd if any(_goes_on(journal, key, runs) for key in keys) else 0.0)
         for keys, usd in starts.items()
@@ -46,4 +47,4 @@ def _goes_on(journal: Journal, key: str, runs: Mapping[str, Run]) -> bool:
     if key not in runs:
         return key in journal.garbled
     states = set(journal.states(runs[key]))
-    return bool(states & {*IN_FLIGHT, State.OWED}) or (bool(states & {*TO_SUBMIT}) and not runs[key].stopped)
+    return bool(states & {*OUT}) or (bool(states & {*TO_SUBMIT}) and not runs[key].stopped)

@@ -50,7 +50,7 @@ class Answered:
         waiting: list[Waiting] = []
         # one local service rehearses all hosts: what is answered for one of them is no other's answer
         others = [other for other in journal.runs() if other.address == run.address and other.key != run.key and other.planned]
-        others = [other for other in others if run.address != "local" or other.host == run.host]
+        others = [other for other in others if not run.local or other.host == run.host]
         self._made = {one.key: one.created_at for one in (run, *others)}
         self._records = {other.key for other in others if other.imported}
         # an imported copy of a run has no answers of its own

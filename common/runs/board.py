@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import orjson
 
 from common import catalog
-from common.nouns import TO_SUBMIT, Batch, Run, State
+from common.nouns import OUT, TO_SUBMIT, Batch, Run, State
 from common.runs.desk import Options
 from common.runs.journal import Journal
 from common.runs.overview import began, summary_of
 from common.runs.pace import Estimate, Pace
-from common.runs.stand import OUT, Amount, Board, Going, Out, Queue, Stand
+from common.runs.spending import month_of
+from common.runs.stand import Amount, Board, Going, Out, Queue, Stand
 from common.settings import is_loopback
 
 SOON = 7 * 86_400  # seconds before results go at which that is said
@@ -82,7 +82,7 @@ def board(journal: Journal, now: float | None = None, memory: Memory | None = No
 def ends(journal: Journal, pace: Pace, stand: Stand, now: float, looks: Mapping[str, Batch] | None = None) -> Estimate:
     """When all batches of a run are likely to have ended; `looks`: the batches by id, where the host was asked."""
     run, looks = stand.run, looks or {}
-    if run.way and run.address != "local":
+    if run.way and not run.local:
         return Estimate(None, None, None, "asked row by row while its command lasts")
     if owed := stand.states.get(State.OWED):
         return Estimate(None, None, None, f"{owed} owed by the provider")
@@ -101,7 +101,7 @@ def _has_ended(out: Out, looks: Mapping[str, Batch]) -> bool:
 
 def _is_simulated(run: Run) -> bool:
     """Whether a run's answers are; one at this machine may be, as its summary says once it has one."""
-    return run.address == "local" or (is_loopback(run.address) and bool((summary_of(run) or {}).get("simulated")))
+    return run.local or (is_loopback(run.address) and bool((summary_of(run) or {}).get("simulated")))
 
 
 def _is_open(journal: Journal, stand: Stand) -> bool:
@@ -127,8 +127,8 @@ def _count_states(journal: Journal, stands: Mapping[str, Stand]) -> None:
 
 def _count_rows(journal: Journal, stands: Mapping[str, Stand], found: Board, memory: Memory) -> None:
     """What has come, by run and class, and what it cost since this month began: in UTC, as providers bill."""
-    begin = datetime.fromtimestamp(found.now, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    found.month, since = f"{begin:%Y-%m-%d}", begin.timestamp()
+    name, since, _ = month_of(found.now)
+    found.month = f"{name}-01"
     for key, stand in stands.items():
         if key not in memory.come:
             memory.come[key] = _come(journal, key)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from common.nouns import TO_SUBMIT, Pause, Shard, State
 from common.runs.desk import Desk
-from common.runs.journal import Journal, QueueFull
+from common.runs.journal import Journal, QueueFull, Terms
 from common.runs.spending import ROUNDING, Caps, Committed, OverCap, month_of
-from common.text import usd
+from common.text import many, usd
 
 UNPRICED = "add the price to common/catalog/models.toml, or take MONTHLY_CAP_USD away"
 NOTHING = Committed(0.0, 0.0)
@@ -26,16 +26,14 @@ def write_intent(desk: Desk, shard: Shard) -> Shard | None:
     options, now = desk.options, desk.clock.now()
     told = {"max_cost": options.caps.run, "retries": options.retries, "parallel": options.parallel}
     try:
-        return desk.record(
-            shard, "submitting", caps=options.caps, about={"told": told}, as_of=desk.as_of, fits=lambda: desk.queues.fits(shard),
-            state=State.SUBMITTING, intent_at=now,
-        )  # fmt: skip
+        terms = Terms(options.caps, desk.as_of, lambda: desk.queues.fits(shard))
+        return desk.record(shard, "submitting", about={"told": told}, terms=terms, state=State.SUBMITTING, intent_at=now)
     except QueueFull:
         desk.wait(shard, desk.options.poll)
         return None
     except OverCap as over:
         whole = f"study {desk.run.study}" if desk.run.study else "this run"
-        desk.pause(REHEARSED * (desk.run.address == "local") + _reached(over, whole, now), Pause.CAP)
+        desk.pause(REHEARSED * desk.run.local + _reached(over, whole, now), Pause.CAP)
         return None
 
 
@@ -51,7 +49,7 @@ def _reached(over: OverCap, whole: str, now: float) -> str:
 
 
 def _beyond(most: float, cap: float, money: Committed) -> str:
-    unpriced = f", beside {money.unpriced:,} batch{'es' * (money.unpriced > 1)} at no known price" if money.unpriced else ""
+    unpriced = f", beside {many(money.unpriced, 'batch')} at no known price" if money.unpriced else ""
     stands = f" (spent {usd(money.spent)}, in flight at most {usd(money.out)}{unpriced})" if money != NOTHING else ""
     return f"{usd(most)}, above the cap of {usd(cap)}{stands}"
 

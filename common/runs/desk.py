@@ -11,7 +11,7 @@ from common.errors import BatchError
 from common.nouns import Batch, Event, Model, Pause, Run, Shard, State
 from common.providers.base import Provider
 from common.retry import Clock, backoff, patiently
-from common.runs.journal import Journal
+from common.runs.journal import Journal, Terms
 from common.runs.queue import Queues
 from common.runs.spending import Caps
 
@@ -100,17 +100,17 @@ class Desk:
         return max(self.shards) + 1
 
     def record(
-        self, shard: Shard, kind: str, more: Iterable[Shard] = (), *, wait: float | None = None, caps: Caps | None = None,
-        about: Mapping[str, object] | None = None, as_of: int | None = None, fits: Callable[[], bool] | None = None, **changes: object,
+        self, shard: Shard, kind: str, more: Iterable[Shard] = (), *, wait: float | None = None,
+        about: Mapping[str, object] | None = None, terms: Terms | None = None, **changes: object,
     ) -> Shard:  # fmt: skip
-        """Commit an event; `wait`: seconds for which the shard is then left alone; `caps`, `as_of`, `fits`: see `Journal.record`.
+        """Commit an event; `wait`: seconds for which the shard is then left alone; `terms`: see `Journal.record`.
 
         `about` is for the event only.
         """
         if wait is not None:
             changes["not_before"] = self.clock.now() + wait
         more = list(more)
-        shard = self.journal.record(shard, kind, more, caps, about, as_of, fits, **changes)
+        shard = self.journal.record(shard, kind, more, about, terms, **changes)
         for one in (shard, *more):
             self._keep(one)
         if wait is not None:

@@ -16,7 +16,7 @@ from common.errors import Broke, Busy, Denied, InputError, Unknown, Unreached
 from common.nouns import FINAL, IN_FLIGHT, RESTING, TO_SUBMIT, Event, Model, Pause, Run, Shard, State
 from common.providers.base import Provider
 from common.retry import Clock
-from common.runs import collect, handed, lost, steps, witness
+from common.runs import collect, handed, lost, once_more, steps, witness
 from common.runs.desk import Desk, Options
 from common.runs.gates import barred, closed, queued
 from common.runs.journal import Journal
@@ -188,7 +188,7 @@ class Lifecycle:
             self.collect(owed)
         if self._desk.worst:
             raise self._desk.worst
-        return collect.retry_failed(self._desk, cap)
+        return once_more.retry_failed(self._desk, cap)
 
     # ---- the loop
 

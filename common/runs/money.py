@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
-from common.nouns import IN_FLIGHT, Shard, State
+from common.nouns import OUT, Shard, State
 from common.outcomes import SUCCEEDED
 from common.text import usd
 
-OUT = (*IN_FLIGHT, State.OWED)  # what it costs is not known yet
 NOT_PAID, NOTHING_YET = "simulated: nothing was paid", "nothing yet"
 
 

@@ -9,8 +9,8 @@ from itertools import count
 from common.errors import InputError
 from common.experiment.experiment import Experiment
 from common.nouns import RESTING, Model, Run, Shard
-from common.providers.account import Account
 from common.runs.journal import Journal
+from common.runs.order import Order, Site
 from common.runs.overview import current_summary
 from common.runs.reuse import TAKEN
 
@@ -40,20 +40,10 @@ def existing(journal: Journal, folder: str, digests: set[str], run_name: str | N
     return run
 
 
-def new_run(
-    journal: Journal,
-    account: Account,
-    folder: str,
-    experiment: Experiment,
-    models: Sequence[Model],
-    digest: str,
-    name: str | None,
-    reuses: bool,
-    window: str = "",
-) -> tuple[Run, bool]:
-    """A new run, and whether its folder is new too."""
-    named = name is not None
-    names = [name] if named else [f"{experiment.name}-{digest[:size]}" for size in (6, 12, 24)]
+def new_run(site: Site, experiment: Experiment, models: Sequence[Model], digest: str, order: Order) -> tuple[Run, bool]:
+    """A new run, and whether its folder is new too. Raises InputError where its folder cannot be had."""
+    journal, account, folder = site.journal, site.account, site.folder
+    names = [order.name] if order.name is not None else [f"{experiment.name}-{digest[:size]}" for size in (6, 12, 24)]
     name = next(n for n in names if journal.run(f"{folder}/{n}") is None)
     run = Run(
         key=f"{folder}/{name}",
@@ -69,9 +59,9 @@ def new_run(
         created_at=time.time(),
         models=tuple(m.alias for m in models),
         longer=experiment.cut_off_factor,
-        named=named,
-        reuses=reuses,
-        window=window,
+        named=order.name is not None,
+        reuses=order.reuses,
+        window=order.window,
     )
     fresh = not run.folder.exists()
     if any((run.folder / "shards").glob(f"*{TAKEN}")):

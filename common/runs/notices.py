@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from common.nouns import FINAL, IN_FLIGHT, TO_SUBMIT, Host, Run, Shard, State
+from common.nouns import FINAL, IN_FLIGHT, OUT, TO_SUBMIT, Host, Run, Shard, State
 from common.runs.journal import Journal
+from common.runs.overview import unclean
 
 DAY = 86_400.0
 RECENT = 3 * DAY  # a run that ended before then is no news
@@ -73,9 +74,8 @@ def _ended(journal: Journal, run: Run, shards: list[Shard], now: float, summary:
     newest = max(journal.last_event(run, kind) for kind in ("collected", "refused", "given_up", "taken over"))
     if not summary or newest < now - RECENT:
         return
-    unclean = summary["rows"] - summary["outcomes"].get("succeeded", 0)
-    facts = {"unclean": unclean, "outcomes": summary["outcomes"], "cost_usd": summary.get("cost_usd")}
-    yield Notice(News.FAILED if unclean else News.DONE, run.key, f"ended/{len(shards)}", facts)
+    facts = {"unclean": (bad := unclean(summary)), "outcomes": summary["outcomes"], "cost_usd": summary.get("cost_usd")}
+    yield Notice(News.FAILED if bad else News.DONE, run.key, f"ended/{len(shards)}", facts)
 
 
 def _moved(journal: Journal, run: Run) -> float:
@@ -84,7 +84,7 @@ def _moved(journal: Journal, run: Run) -> float:
 
 
 def _flying(journal: Journal, run: Run, shards: list[Shard], host: Host, now: float) -> Iterator[Notice]:
-    flying = [shard for shard in shards if shard.state in (*IN_FLIGHT, State.OWED)]
+    flying = [shard for shard in shards if shard.state in OUT]
     moved = _moved(journal, run)
     still = now - moved
     if any(shard.state in IN_FLIGHT for shard in flying) and moved and still > _patience(host):

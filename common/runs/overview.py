@@ -8,7 +8,8 @@ from contextlib import suppress
 
 import orjson
 
-from common.nouns import IN_FLIGHT, TO_SUBMIT, Batch, Model, Run, Shard, State
+from common.nouns import OUT, TO_SUBMIT, Batch, Model, Run, Shard, State
+from common.outcomes import SUCCEEDED
 from common.results.tally import Tally
 from common.runs.journal import Journal
 from common.runs.money import is_receipt, receipt
@@ -82,21 +83,36 @@ def waiting_facts(journal: Journal, run: Run) -> dict:
     again = sum(shard.count for shard in waiting if shard.attempt > 1)
     began = any(shard.attempt > 1 or shard.state is not State.PLANNED for shard in waiting)
     taken = sum(shard.taken_from != "" for shard in journal.shards(run, State.COLLECTED))
-    started = began or len(waiting) + taken < sum(journal.states(run).values())
-    return {"first": sum(shard.count for shard in waiting) - again, "again": again, "started": started}
+    is_started = began or len(waiting) + taken < sum(journal.states(run).values())
+    return {"first": sum(shard.count for shard in waiting) - again, "again": again, "started": is_started}
+
+
+def started(journal: Journal, run: Run) -> bool:
+    """Whether anything of a run was ever begun: else it is a plan."""
+    return waiting_facts(journal, run)["started"]
 
 
 def began(journal: Journal, run: Run) -> bool:
-    """Whether anything of a run was sent or uploaded; as `waiting_facts` says it, without reading the shards of a large plan."""
+    """Whether anything of a run was sent or uploaded; as `started` says it, without reading the shards of a large plan."""
     return State.UPLOADED in journal.states(run) or journal.was_sent(run)
+
+
+def has_begun(journal: Journal, run: Run) -> bool:
+    """Whether a run is more than a plan: something was sent, or it has a table, all of which may have been taken over."""
+    return started(journal, run) or (run.folder / "results.csv").exists()
 
 
 def is_open(journal: Journal, run: Run) -> bool:
     """Whether anything of a run is out, owed or told to be sent. A plan of which nothing was begun is not, nor one that was cancelled."""
     states = set(journal.states(run))
-    if states & {*IN_FLIGHT, State.OWED}:
+    if states & {*OUT}:
         return True
-    return bool(states & {*TO_SUBMIT}) and not run.stopped and waiting_facts(journal, run)["started"]
+    return bool(states & {*TO_SUBMIT}) and not run.stopped and started(journal, run)
+
+
+def unclean(summary: Mapping) -> int:
+    """How many rows of a run have no clean answer by its summary, those that are still to come included."""
+    return summary["rows"] - summary["outcomes"].get(SUCCEEDED, 0)
 
 
 def cache_is_old(shards: Sequence[Shard]) -> list[str]:
@@ -148,7 +164,7 @@ def summary(run: Run, shards: Sequence[Shard], found: Tally, now: float) -> dict
         before = spent.setdefault(shard.model, 0.0)
         if shard.state == "collected":  # what its rows cost, those that were sent again included
             spent[shard.model] = None if before is None or shard.spent is None else before + shard.spent
-    simulated = found.simulated > 0 or run.address == "local"
+    simulated = found.simulated > 0 or run.local
     asked_again = sum(shard.asked_again for shard in shards)
     return {
         "run": run.name,

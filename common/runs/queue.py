@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from common.nouns import TO_SUBMIT, Host, Limits, Model, Quota, Shard
 from common.providers import quota
 from common.retry import Clock, backoff
-from common.runs.journal import Enqueued, Journal
+from common.runs.enqueued import Enqueued, enqueued, noted_quota
+from common.runs.journal import Journal
 from common.text import iso, many
 
 WEEK = 7 * 86400.0
@@ -62,7 +63,7 @@ class Queues:
         return said if said and not (own and _is_below(own, said)) else own
 
     def _noted(self, model: str) -> Quota | None:
-        at, quota = self.journal.noted_quota(self._name(model)) or (0.0, None)
+        at, quota = noted_quota(self.journal, self._name(model)) or (0.0, None)
         return quota._replace(source=f"as the host said on {iso(at)[:10]}") if self.clock.now() - at < WEEK else None
 
     def learn(self, model: str, said: Quota) -> None:
@@ -136,8 +137,8 @@ class Queues:
         seen = (one for key in {self._key(model): model for model in models}.values() for one in self._enqueued(key))
         return sorted({one.batch_id for one in seen if one.run != self.run and one.batch_id} - self.over)
 
-    def _fits(self, shard: Shard, enqueued: list[Enqueued]) -> bool:
-        there = [one for one in enqueued if self._counts(one, shard)]
+    def _fits(self, shard: Shard, seen: list[Enqueued]) -> bool:
+        there = [one for one in seen if self._counts(one, shard)]
         if not there:
             return True  # what is larger than the queue was cut before; a host that still refuses is asked with growing pauses
         most, weight = self.limit(shard.model), self._weight(shard.model)
@@ -163,7 +164,7 @@ class Queues:
         return self._seen[key][1]
 
     def _read(self, model: str) -> list[Enqueued]:
-        return self.journal.enqueued(self.account, None if self.shared else model)
+        return enqueued(self.journal, self.account, None if self.shared else model)
 
     # ---- refusals
 

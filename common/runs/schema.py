@@ -1,9 +1,10 @@
-"""The tables of the journal, made in a new folder or brought up to date in an old one."""
+"""The database of the journal: how it is opened, and its tables, made in a new folder or brought up to date in an old one."""
 
 from __future__ import annotations
 
 import secrets
 import sqlite3
+import time
 from pathlib import Path
 
 from common.errors import InputError
@@ -31,6 +32,21 @@ CREATE VIEW money AS SELECT run, n, account, model, state, requests, tokens, CAS
     WHEN state IN ('submitting', 'submitted', 'ended', 'owed') THEN coalesce(reserve, 0)
     ELSE 0 END AS committed FROM shards
 """
+
+
+def connected(path: Path, patience: float = 60) -> sqlite3.Connection:
+    """The database, with a write-ahead log. Where two open a new one at once, SQLite's own patience does not hold for the switch."""
+    deadline = time.monotonic() + patience
+    while True:
+        db = sqlite3.connect(path, timeout=patience, isolation_level=None)
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            return db
+        except sqlite3.Error as error:
+            db.close()
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def is_current(db: sqlite3.Connection) -> bool:

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from common.nouns import IN_FLIGHT, TO_SUBMIT, Batch, Run, State
+from common.nouns import OUT, TO_SUBMIT, Batch, Run, State
 from common.outcomes import SUCCEEDED
 from common.runs.pace import Estimate, Flight, Pace
-
-OUT = (*IN_FLIGHT, State.OWED)
 
 
 class Out(NamedTuple):

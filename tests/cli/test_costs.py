@@ -158,7 +158,7 @@ def test_a_forgotten_run_that_is_here_again(tmp_path: Path, capsys: pytest.Captu
             run = journal.run("openai/a")
             if times == 1:
                 journal.forget(run, ledger.noted(journal, run))
-                assert [about["committed"] for _, about in journal.forgotten()] == [1.0]
+                assert [about["committed"] for _, about in ledger.forgotten(journal)] == [1.0]
         theirs = replace(run, key="openai/theirs", name="theirs", imported=1.0)
         about = {**ledger.noted(journal, run), "committed": 64.0, "created_at": 7.0}
         journal.take_in(theirs, [], [(1.0, None, "forgotten", about), (2.0, None, "created", {})], [])

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from common.cli.by import verdict
-from common.cli.options import by
+from common.cli.values import by
 from common.runs.pace import Estimate
 from tests.cli.scripts import INPUT, OK, table
 from tests.support import Commands

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from common import cli, mounts
-from common.cli import session
+from common.cli import folder as folders
 from common.mounts import network_kind
 
 MOUNTS = """\
@@ -49,7 +49,7 @@ def test_a_sandbox_and_no_mounts() -> None:
 def test_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     """One warning on stderr that names the folder, the kind and the way out; the command goes on."""
     monkeypatch.setenv("RESULTS_DIR", str(tmp_path))
-    monkeypatch.setattr(session, "_told", set())
+    monkeypatch.setattr(folders, "_told", set())
     (tmp_path / "mounts").write_text(f"nas:/x {tmp_path} nfs4 rw 0 0\n")
     monkeypatch.setattr(mounts, "MOUNTS", tmp_path / "mounts")
     assert cli.main(cli.SCRIPTS["openai"], ["--list", "--json"]) == 0

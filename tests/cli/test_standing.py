@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.cli import tool_options
-from common.cli.named import looked_at
+from common.cli.folder import looked_at
 from common.nouns import State
 from common.runs.board import Memory, board
 from common.runs.overview import is_open

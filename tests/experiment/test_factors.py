@@ -28,7 +28,9 @@ from common.providers import connect
 from common.providers.account import Account
 from common.results.origin import RunOrigin
 from common.runs.journal import Journal
+from common.runs.order import Order, Site
 from common.runs.plan import Planned, plan
+from common.runs.queue import Queues
 
 FIELD = "\x1e"  # stands between the holes of a prompt, and in no value
 HOSTILE = [
@@ -152,7 +154,8 @@ class Planner:
         models = [catalog.resolve(name, drawn.host)[0] for name in drawn.models]
         account = Account(catalog.hosts()[drawn.host], "http://127.0.0.1:9")
         with closing(connect(account)) as provider:
-            return plan(self.journal, provider, account, drawn.host, experiment, models, f"run{self.n}", False)
+            site = Site(self.journal, provider, account, drawn.host, Queues(self.journal))
+            return plan(site, experiment, models, Order(f"run{self.n}"))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from common.nouns import Run, Shard, State
 from common.results.tally import BatchScan
 from common.runs import budget, steps
-from common.runs.journal import Journal
+from common.runs.journal import Journal, Terms
 from common.runs.spending import Caps, OverCap, month_of
 from tests.runs import spenders
 from tests.torture import sabotage
@@ -31,7 +31,7 @@ def made(journal: Journal, name: str = "r", reserve: float | None = 1.0, **chang
 
 def sent(journal: Journal, shard: Shard, at: float = NOW, month: float = 100.0) -> Shard:
     """Its intent, written at a moment under a cap on the month."""
-    return journal.record(shard, "submitting", caps=Caps(month=month), state=State.SUBMITTING, intent_at=at)
+    return journal.record(shard, "submitting", terms=Terms(Caps(month=month)), state=State.SUBMITTING, intent_at=at)
 
 
 @pytest.fixture
@@ -89,7 +89,8 @@ def test_an_unknown_price_fits_no_month(journal: Journal) -> None:
     _, shard = made(journal, reserve=None)
     with pytest.raises(OverCap):
         sent(journal, shard)
-    shard = journal.record(shard, "submitting", caps=Caps(1.0), state=State.SUBMITTING, intent_at=NOW)  # a cap on the run lets it pass
+    terms = Terms(Caps(1.0))  # a cap on the run lets it pass
+    shard = journal.record(shard, "submitting", terms=terms, state=State.SUBMITTING, intent_at=NOW)
     assert journal.month(NOW, False) == (0.0, 0.0, 1)
     journal.record(shard, "collected", state=State.COLLECTED, spent=None)
     assert journal.month(NOW, False) == (0.0, 0.0, 1)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from common.nouns import Pause, Run, Shard, State
-from common.runs.journal import Journal
+from common.runs.journal import Journal, Terms
 from common.runs.schema import VERSION
 from common.runs.spending import Caps, OverCap
 
@@ -39,15 +39,15 @@ def test_the_cap_holds_inside_the_transaction(tmp_path: Path) -> None:
     """What would go beyond the cap is not written at all; what was collected counts as it cost."""
     journal, run, (one, two) = make(tmp_path, [0.6, 0.6])
     with closing(journal):
-        one = journal.record(one, "submitting", caps=Caps(1.0), state=State.SUBMITTING)
+        one = journal.record(one, "submitting", terms=Terms(Caps(1.0)), state=State.SUBMITTING)
         with pytest.raises(OverCap) as over:
-            journal.record(two, "submitting", caps=Caps(1.0), state=State.SUBMITTING)
+            journal.record(two, "submitting", terms=Terms(Caps(1.0)), state=State.SUBMITTING)
         assert over.value.most == pytest.approx(1.2)
         assert journal.states(run) == {"submitting": 1, "planned": 1}
         assert [kind for *_, kind, _ in journal.events(run, 2)] == []
         journal.record(one, "collected", state=State.COLLECTED, spent=0.1)
         assert journal.committed(run.key) == pytest.approx(0.1)
-        journal.record(two, "submitting", caps=Caps(1.0), state=State.SUBMITTING)
+        journal.record(two, "submitting", terms=Terms(Caps(1.0)), state=State.SUBMITTING)
         assert journal.committed(run.key) == pytest.approx(0.7)
 
 

@@ -25,7 +25,7 @@ from .pacing import Rates
 from .settings import Profile, Settings
 from .shapes import batch_object, file_object, inline_batch, message_batch
 from .speech import Json, error_answer, error_response, means_anthropic, new_request_id
-from .state import State
+from .state import Batch, State
 from .uploads import BodyEnd, drain
 
 if TYPE_CHECKING:
@@ -61,6 +61,14 @@ class Caller:
     fault: dict
     request_id: str
     version: str = ""
+
+    def batch(self, missing: str) -> Batch:
+        """The batch that the path names; `missing` is what is said of one that is not there, {} its id. Raises ApiError."""
+        batch_id = self.request.path_params["batch_id"]
+        batch = self.service.state.batch(self.account, batch_id)
+        if batch is None:
+            raise ApiError(404, missing.format(batch_id[:100]))
+        return batch
 
 
 Handler = Callable[[Caller], Awaitable[Response]]

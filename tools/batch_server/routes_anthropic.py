@@ -80,11 +80,7 @@ def _shape(caller: Caller, batch: Batch) -> dict:
 
 
 def _batch(caller: Caller) -> Batch:
-    batch_id = caller.request.path_params["batch_id"]
-    batch = caller.service.state.batch(caller.account, batch_id)
-    if batch is None:
-        raise ApiError(404, f"Message batch not found: {batch_id[:100]}")
-    return batch
+    return caller.batch("Message batch not found: {}")
 
 
 async def retrieve(caller: Caller) -> Response:

@@ -206,11 +206,7 @@ def _check_metadata(metadata: object) -> None:
 
 
 def _batch(caller: Caller) -> Batch:
-    batch_id = caller.request.path_params["batch_id"]
-    batch = caller.service.state.batch(caller.account, batch_id)
-    if batch is None:
-        raise ApiError(404, f"No batch found with id '{batch_id[:100]}'.")
-    return batch
+    return caller.batch("No batch found with id '{}'.")
 
 
 async def retrieve_batch(caller: Caller) -> Response:

@@ -127,11 +127,7 @@ def _line(request: dict, told: dict) -> bytes:
 
 
 def _batch(caller: Caller) -> Batch:
-    batch_id = caller.request.path_params["batch_id"]
-    batch = caller.service.state.batch(caller.account, batch_id)
-    if batch is None:
-        raise ApiError(404, f"Batch {batch_id[:100]} not found")
-    return batch
+    return caller.batch("Batch {} not found")
 
 
 async def retrieve(caller: Caller) -> Response:

@@ -165,10 +165,6 @@ class State:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def free_bytes(self) -> int:
-        """Free space where the state lives."""
-        return shutil.disk_usage(self.folder).free
-
     # -- files ----------------------------------------------------------------------------------
     def add_files(self, *files: File, extra: tuple = ()) -> None:
         """Commit new files, together with other statements that belong to the same fact."""
@@ -250,9 +246,9 @@ class State:
         """Batches of all accounts by a condition, deleted ones too."""
         return [self.live.get(b.id, b) for b in self._batches(where, values)]
 
-    def all_batches(self, limit: int = -1) -> list[Batch]:
+    def all_batches(self) -> list[Batch]:
         """Every batch ever accepted, newest first, deleted ones too: the ledger forgets nothing."""
-        return [self.live.get(b.id, b) for b in self._batches("1 order by seq desc limit ?", (limit,))]
+        return [self.live.get(b.id, b) for b in self._batches("1 order by seq desc", ())]
 
     # -- chunks and rows ------------------------------------------------------------------------
     def chunks(self, batch: Batch) -> list[tuple[int, int]]:
@@ -278,10 +274,10 @@ class State:
         """Every attempt to create a batch, oldest first."""
         return [orjson.loads(doc) for (doc,) in self.read("select doc from attempts order by seq")]
 
-    def meta(self, key: str, default: float = 0.0) -> float:
-        """A number kept under a name."""
+    def meta(self, key: str) -> float:
+        """A number kept under a name; 0.0 if none is."""
         rows = self.read("select value from meta where key = ?", (key,))
-        return rows[0][0] if rows else default
+        return rows[0][0] if rows else 0.0
 
     def set_meta(self, key: str, value: float) -> None:
         """Keep a number under a name."""

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.cli.exits import OK, UNFINISHED
-from common.cli.named import looked_at, only_run
+from common.cli.folder import looked_at
+from common.cli.named import only_run
 from common.cli.session import results_folder
 from common.cli.text import Voice
 from common.errors import BatchError, InputError
