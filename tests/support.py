@@ -135,8 +135,11 @@ class Started:
         return self.ended()
 
     def line(self) -> str:
-        """Wait for the next line that it prints."""
-        return self._process.stdout.readline()
+        """Wait for the next line that it prints; nothing behind it is read, so that `ended` has it."""
+        read, pipe = b"", self._process.stdout.fileno()
+        while not read.endswith(b"\n") and (more := os.read(pipe, 1)):
+            read += more
+        return read.decode()
 
     def ended(self) -> End:
         """Wait for the end."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from common import catalog
 from common.cli.exits import again
+from common.cli.named import way_to
 from common.cli.scripts import script_of
 from common.errors import InputError
 from common.nouns import Event, Run
@@ -95,7 +96,7 @@ def _sent(journal: Journal, run: Run, found: Callable[[], Iterable[Notice]]) -> 
 
 def _then(run: Run, notice: Notice) -> str:
     """The command to type next; nothing in it that only this machine should know."""
-    script, where = f"python {script_of(run.provider, run.host).name}", ["--local"] * run.local
+    script, where = f"python {script_of(run.provider, run.host).name}", [word for word in way_to(run) if word in ("--local", "--live")]
     match notice.kind:
         case News.DONE:
             return f"make report RUN={run.key}"

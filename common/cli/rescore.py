@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
 from common import catalog
-from common.cli.exits import OK
+from common.cli.exits import OK, again
 from common.cli.folder import journal_of, results_folder
-from common.cli.named import runs_named
+from common.cli.named import runs_named, way_to
 from common.cli.scripts import script_of
 from common.cli.text import SIMULATED, Voice, as_in_gold
 from common.errors import InputError
@@ -65,8 +64,8 @@ def _lines(run: Run, path: Path, done: Rescored, results: str | None) -> Iterato
 def _next(run: Run, results: str | None, asks_anew: bool) -> Iterator[str]:
     """What goes on with this run; its own command would not, where the changed questions stand in the experiment itself."""
     script = script_of(run.provider, run.host).name
-    where = " --local" * run.local + (f" --results {shlex.quote(results)}" if results else "")
-    yield f"  later commands keep these questions: python {script} --status {shlex.quote(run.name)}{where}"
+    where = [*way_to(run), *(["--results", results] if results else [])]
+    yield f"  later commands keep these questions: {again(f'python {script}', ['--status', run.name, *where])}"
     if asks_anew:
         yield "  a --batch command with the changed experiment is another run: what it asks otherwise is sent; --dry-run shows it"
 

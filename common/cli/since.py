@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from common.cli.exits import again
+from common.cli.named import way_to
 from common.cli.session import ScriptSession
 from common.nouns import Run
 from common.runs.changes import changes
@@ -82,5 +83,5 @@ def _finishing(session: ScriptSession, run: Run) -> str:
     where = session.args.results
     if not run.paused:
         return f"RESULTS_DIR={shlex.quote(where)} make collect" if where else "make collect"
-    more = ["--local"] * session.args.local + (["--results", where] if where else [])
+    more = [*way_to(run), *(["--results", where] if where else [])]
     return again(f"python {session.script.name}", ["--retry-failed", run.name, *more])

@@ -10,7 +10,8 @@ from common.runs.notices import News, Notice
 from common.text import iso, usd
 
 _PAUSED = {
-    "cap": "the next batch could cost more than its cap; --max-cost USD raises it",
+    "cap": "the next batch could cost more than a cap allows; --max-cost USD or MONTHLY_CAP_USD raises it",
+    "disk": "the answers of the next batch may not fit on the disk; make disk shows what could go",
     "money": "the provider says that quota, balance or a spending limit is used up",
 }
 _STOPPED = {
