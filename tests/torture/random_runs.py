@@ -49,7 +49,7 @@ EXPERIMENTS = st.fixed_dictionaries(
         "personas": st.integers(1, 3),
         "trials": st.integers(1, 4),
         "rows": st.lists(IDS, min_size=1, max_size=4, unique=True),
-        "text": st.text(st.characters(codec="utf-8", exclude_characters="\r"), min_size=1, max_size=80),
+        "text": st.text(st.characters(codec="utf-8", exclude_characters="\r"), min_size=1, max_size=80).filter(str.strip),
     }
 )
 TROUBLE = st.fixed_dictionaries(
