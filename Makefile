@@ -27,7 +27,7 @@ setup: .venv/installed ## make .venv with what runs, from the pinned lock; does 
 INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r
 
 .venv/installed: requirements.lock
-	@$(PYTHON) -c "$$CHECK"
+	@$(PYTHON) -c "$$FIT"
 	$(PYTHON) -m venv .venv
 	$(INSTALL) requirements.lock
 	@touch $@
@@ -48,14 +48,14 @@ INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --require-has
 	$(INSTALL) requirements-ray.lock
 	@touch $@
 
-define CHECK
+define FIT
 import importlib.util, sys
 if sys.version_info < (3, 11):
     sys.exit("error: Python 3.11 or newer is needed; type: make setup PYTHON=python3.12")
 if not importlib.util.find_spec("ensurepip"):
     sys.exit("error: this Python cannot make a virtual environment; type: sudo apt install python3-venv")
 endef
-export CHECK
+export FIT
 
 demo: setup ## run the whole study on the local batch service, no key needed
 	$(PY) -m tools.demo

@@ -135,3 +135,13 @@ def test_the_demo_after_a_run_that_cannot_go_on(tmp_path: Path, capsys: pytest.C
     found = demo.run_to_its_end(["openai_example.py", "--batch", "--local"], tmp_path)
     assert (found["run"].startswith("demo-"), found["outcomes"]) == (True, {"succeeded": found["planned"]})
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_recipes_have_no_words_of_their_own() -> None:
+    """A target that is typed alone runs its tool alone, whatever shells export: no variable of the Makefile is an option by accident."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")} | {"HOST": "mine", "NAME": "mine", "AS": "gas"}
+    targets = "models hosts status costs report dashboard browse metrics disk tidy backup export forget"
+    for target in targets.split():
+        done = subprocess.run(["make", "-n", "-o", "setup", target], cwd=ROOT, capture_output=True, text=True, env=env)
+        (recipe,) = done.stdout.splitlines()
+        assert (done.returncode, recipe.count(" --"), "mine" in recipe) == (0, 0, False), recipe
