@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -145,11 +146,10 @@ def litellm(model: Model) -> dict[str, object]:
 _ALIKE = (("retired_on", "deprecation_date"), ("replacement", "successor_model"), ("cache_minimum", "prompt_cache_min_tokens"))
 
 
-def _map(kept: dict = {}) -> dict:  # noqa: B006 read once
-    if not kept:
-        folder = Path(find_spec("litellm").submodule_search_locations[0])
-        kept.update(orjson.loads((folder / "model_prices_and_context_window_backup.json").read_bytes()))
-    return kept
+@cache
+def _map() -> dict:
+    folder = Path(find_spec("litellm").submodule_search_locations[0])
+    return orjson.loads((folder / "model_prices_and_context_window_backup.json").read_bytes())
 
 
 # ---- into the file ---------------------------------------------------------------------------------------------------

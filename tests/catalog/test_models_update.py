@@ -64,9 +64,10 @@ def test_litellms_map_is_read_without_an_import(tmp_path: Path, monkeypatch: pyt
     row = {"input_cost_per_token": 2.5e-06, "output_cost_per_token": 8e-06, "deprecation_date": "2027-01-14", "successor_model": "gpt-9"}
     (tmp_path / "litellm/model_prices_and_context_window_backup.json").write_text(json.dumps({"gpt-4.1": row}))
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    monkeypatch.setattr(models_update._map, "__defaults__", ({},))
+    models_update._map.cache_clear()
     (model,) = (m for m in read_models(FILE) if m.id == "gpt-4.1")
     found = [(d.key, d.ours, d.theirs) for d in models_update.differences(model, models_update.litellm(model), "litellm")]
+    models_update._map.cache_clear()
     assert found == [("input", 2.0, 2.5), ("replacement", "gpt-6-luna", "gpt-9")]
     assert "litellm" not in sys.modules
 

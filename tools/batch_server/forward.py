@@ -14,9 +14,9 @@ import orjson
 
 from .engine import ANSWERS, Engine
 from .errors import ApiError, anthropic_body, openai_body
-from .pace import Pace, retry_after
 from .rows import Outcome, anthropic_line
 from .settings import Settings
+from .slots import Pace, retry_after
 from .state import Batch, State
 from .worker import rows_of
 

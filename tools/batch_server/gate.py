@@ -15,13 +15,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from .call_rate import Rates
 from .delivery import deliver, hang_up
 from .edits import edited
 from .elsewhere import HOSTS
 from .engine import Engine
 from .errors import ApiError
 from .faults import Faults, merged
-from .pacing import Rates
 from .settings import Profile, Settings
 from .shapes import batch_object, file_object, inline_batch, message_batch
 from .speech import Json, error_answer, error_response, means_anthropic, new_request_id

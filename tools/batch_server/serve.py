@@ -17,13 +17,13 @@ import orjson
 import uvicorn
 
 from .app import build
+from .call_rate import Rates
 from .clock import Clock
 from .delivery import CuttableProtocol
 from .elsewhere import HOSTS
 from .engine import Engine
 from .faults import Faults
 from .gate import Service
-from .pacing import Rates
 from .plan import parse
 from .settings import Settings, profiles
 from .state import State

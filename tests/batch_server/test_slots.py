@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tools.batch_server.pace import FIRST, Pace, allowance, retry_after
+from tools.batch_server.slots import FIRST, Pace, allowance, retry_after
 
 
 async def _round(pace: Pace, headers: dict[str, str] | None = None) -> int:
