@@ -17,16 +17,21 @@ LOOK = 10.0  # times one look, for twenty: two thirds of it is the start of twen
 FREE = ("--max-cost", "1e9", "--poll", "0.1")
 
 
-def collected(bench: Bench, experiment: Path, requests: int, options: Sequence[object] | None = None) -> Sample:
+def collected(
+    bench: Bench, experiment: Path, requests: int, options: Sequence[object] | None = None, planned: bool = False
+) -> Sample:
     """Submit and collect a study on a fresh service; every request must have its checked row, bought once.
 
-    `options` are those that make it of so many requests, where it is not `study`'s.
+    `options` are those that make it of so many requests, where it is not `study`'s. `planned`: by a command of its own
+    before, whose counting of tokens takes more memory than all that follows.
     """
     options = study(bench, requests) if options is None else options
     results = bench.place("sent")
     with service(bench.folder) as here:
-        sample = python("openai_example.py", "--batch", "--json", "--no-texts", "--experiment", experiment, "--model", "gpt-4.1",
-                        "--results", results, *FREE, *options, env=here.env)  # fmt: skip
+        what = ("--json", "--no-texts", "--experiment", experiment, "--model", "gpt-4.1", "--results", results, *FREE, *options)
+        if planned:
+            python("openai_example.py", "--dry-run", *what, env=here.env)
+        sample = python("openai_example.py", "--batch", *what, env=here.env)
         ledger = here.ask("/_control/ledger")
     summary = json.loads(sample.out[sample.out.index("\n{") + 1 if not sample.out.startswith("{") else 0 :])
     must(summary["adds_up"] and summary["outcomes"] == {"succeeded": requests}, f"rows: {summary['outcomes']}")
