@@ -27,7 +27,7 @@ SENT, CAME, ROW = 4_200, 1_800, 2_300  # bytes
 # CPU seconds for 1,000,000 requests, docs/performance.md: planned; submitted, collected and put into a table.
 PLAN, COLLECT = 5.66, 41.04
 SHARDS_MEASURED = 10_000  # of the journal there
-LOOKUP = 32  # bytes of memory an answered request, while a new run looks for what was asked before (docs/architecture.md)
+LOOKUP = 32  # bytes of memory an answered request, while a new run looks for what was asked before (docs/rules.md)
 
 TURN = 1 / 24  # days that a batch takes: 90 % of OpenRouter's 230,000 batches of two weeks came within an hour, half within 7 minutes
 LINE = 100e6 / 8  # bytes a second of the connection, assumed

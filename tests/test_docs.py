@@ -118,6 +118,15 @@ def test_the_tree_exists(path: Path) -> None:
     assert [str(p.relative_to(ROOT)) for p in named if not p.exists()] == []
 
 
+@pytest.mark.parametrize("name", ["architecture.md", "rules.md"])
+def test_every_file_that_is_named_exists(name: str) -> None:
+    """Each file of ours between backquotes in the two pages on the house is there: `room/file.py` in common/, others from the top."""
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w/]+\.py|\w+/\w+\.toml)`", text))
+    assert len(named) > 40
+    assert sorted(one for one in named if not ((ROOT / "common" / one).exists() or (ROOT / one).exists())) == []
+
+
 TAKES = {"take", "text", "count", "table", "tables", "texts", "identifier", "has"}  # methods of keys.Table whose first word is a key
 HELPERS = {"_prompt": 1, "_inside": 1}  # functions that hand a key on, and where it stands among their arguments
 

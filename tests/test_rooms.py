@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -62,6 +63,15 @@ def test_a_room_imports_only_rooms_below(path: Path) -> None:
         if head == "common":
             other = room(name)
             assert ORDER.index(other) < mine or other == of(path), name
+
+
+def test_the_page_shows_the_rooms() -> None:
+    """The table of docs/architecture.md is ORDER from top to bottom, and every folder of common/ is in it."""
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## Nine rooms")[2].partition("\n## ")[0]
+    shown = re.findall(r"^\| `?(\w+)/?`? \|", table, re.MULTILINE)
+    assert shown == ["Room", *reversed(ORDER)]
+    assert {path.parent.name for path in (ROOT / "common").glob("*/__init__.py")} == {*ORDER} - {"ground"}
 
 
 def test_no_circles() -> None:
