@@ -23,8 +23,8 @@ from common.reports.channels import channels
 from common.reports.notify import Post
 from common.reports.words import message
 from common.runs import notices
+from common.runs.desk import Desk
 from common.runs.journal import Journal
-from common.runs.lifecycle import Lifecycle
 from common.runs.lock import InWork
 from common.runs.notices import News, Notice
 from common.runs.overview import current_summary
@@ -34,15 +34,15 @@ EVERY = 60.0  # seconds
 
 
 class Teller:
-    """Listens to a Lifecycle and sends what is news while it goes on, without waiting for a channel."""
+    """Listens to a run at work and sends what is news while it goes on, without waiting for a channel."""
 
-    def __init__(self, journal: Journal, life: Lifecycle, posts: list[Post]) -> None:
-        self._journal, self._life, self._posts, self._due = journal, life, posts, time.monotonic() + EVERY
+    def __init__(self, journal: Journal, desk: Desk, posts: list[Post]) -> None:
+        self._journal, self._desk, self._posts, self._due = journal, desk, posts, time.monotonic() + EVERY
 
     def __call__(self, event: Event) -> None:
         if event.kind in AT_ONCE or time.monotonic() >= self._due:
             self._due = time.monotonic() + EVERY
-            run = self._life.run
+            run = self._desk.run
             self._posts += _sent(self._journal, run, lambda: _due(self._journal, run, None))
 
 

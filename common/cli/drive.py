@@ -9,7 +9,9 @@ from common.cli.progress import Progress
 from common.cli.session import ScriptSession
 from common.errors import Busy, InputError
 from common.nouns import IN_FLIGHT, Run, State
+from common.runs import wishes
 from common.runs.journal import Overtaken
+from common.runs.lifecycle import Lifecycle
 from common.runs.lock import InWork
 from common.runs.overview import current_summary
 from common.runs.reuse import refresh
@@ -49,13 +51,13 @@ def _driven(session: ScriptSession, found: Run, fresh: bool, prefix: str, as_of:
 
 def _go(session: ScriptSession, run: Run, fresh: bool, prefix: str, as_of: int | None) -> None:
     """Drive a run, again and again looking at what others have asked and got where they have sent more meanwhile."""
-    session.lifecycle(run).resume()
+    wishes.resume(session.desk(run))
     while True:
         as_of = _taken_over(session, run, prefix, as_of) if run.reuses else None  # what others send is nothing to a run that takes none
-        life = session.lifecycle(run, fresh, as_of)
-        life.listen(show := Progress(run, life.shards, session.args.json, prefix, session.journal))
+        desk = session.desk(run, fresh, as_of)
+        desk.listeners.append(show := Progress(run, [*desk.shards.values()], session.args.json, prefix, session.journal))
         try:
-            life.go(until_submitted=session.args.no_wait)
+            Lifecycle(desk).go(until_submitted=session.args.no_wait)
         except Overtaken:
             continue
         finally:
@@ -103,12 +105,12 @@ def _wait_for(session: ScriptSession, other: Run, prefix: str) -> None:
 
 def _collect(session: ScriptSession, run: Run, prefix: str) -> None:
     """Until nothing of a run is in flight; nothing is sent. What is wrong with its other batches is its own command's to say."""
-    life = session.lifecycle(run)
-    life.listen(show := Progress(run, life.shards, session.args.json, prefix))
+    desk = session.desk(run)
+    desk.listeners.append(show := Progress(run, [*desk.shards.values()], session.args.json, prefix))
     try:
-        life.go(submits=False)
+        Lifecycle(desk).go(submits=False)
     except InputError:
-        if any(shard.state in IN_FLIGHT for shard in life.shards):
+        if desk.count(*IN_FLIGHT):
             raise
     finally:
         show.close()

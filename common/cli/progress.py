@@ -40,7 +40,7 @@ class Patient:
 
 
 class Progress:
-    """Listens to a Lifecycle and shows what it hears on stderr; with a `prefix`, as one of several, in plain lines.
+    """Listens to a run at work and shows what it hears on stderr; with a `prefix`, as one of several, in plain lines.
 
     On a terminal earlier batches of the `journal` tell when things end.
     """

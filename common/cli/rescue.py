@@ -14,7 +14,8 @@ from common.cli.session import ScriptSession, opened
 from common.errors import Busy, InputError
 from common.nouns import Run, State
 from common.retry import Clock
-from common.runs import studies
+from common.runs import studies, wishes
+from common.runs.lifecycle import Lifecycle
 
 
 class Due(KeyboardInterrupt):
@@ -60,11 +61,11 @@ def _call_back(session: ScriptSession, found: Run) -> None:
     journal = session.journal
     with journal.lock(found):
         session.own_account(found, is_locked=True)
-        life = session.lifecycle(found)
-        life.listen(show := Progress(found, life.shards, session.args.json))
+        desk = session.desk(found)
+        desk.listeners.append(show := Progress(found, [*desk.shards.values()], session.args.json))
         try:
-            life.cancel_flying()
-            life.go(submits=False)
+            wishes.cancel_flying(desk)
+            Lifecycle(desk).go(submits=False)
         finally:
             show.close()
             session.derive(found)

@@ -21,6 +21,7 @@ from common.errors import InputError
 from common.nouns import Run, State
 from common.runs.desk import Options
 from common.runs.journal import Overtaken
+from common.runs.lifecycle import Lifecycle
 from common.runs.lock import InWork
 from common.runs.money import receipt_lines
 from common.runs.overview import is_open, run_facts, started, waiting_facts
@@ -132,10 +133,10 @@ def _look_and_send(session: ScriptSession, run: Run) -> None:
         as_of, waits = journal.moment(), refresh(journal, run, session.provider.decode).waits
         for other, count in waits.items():
             session.say(f"{run.key}: {count:,} of its requests are being asked by {other}: its answers come first")
-        life = session.lifecycle(run, as_of=as_of if run.reuses else None)
-        life.listen(Progress(run, life.shards, session.as_json or session.args.quiet, f"{run.key}: "))
+        desk = session.desk(run, as_of=as_of if run.reuses else None)
+        desk.listeners.append(Progress(run, [*desk.shards.values()], session.as_json or session.args.quiet, f"{run.key}: "))
         with suppress(Overtaken):
-            life.advance(submits=not waits)
+            Lifecycle(desk).advance(submits=not waits)
             is_done = True
 
 

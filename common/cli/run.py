@@ -22,6 +22,7 @@ from common.experiment.experiment import Experiment, narrow
 from common.experiment.read import load
 from common.nouns import FINAL, Host, Pause, Run
 from common.outcomes import OWED, PAID, PENDING
+from common.runs import handed, wishes
 from common.runs.choose import check_open, check_prices, check_source, choose_models
 from common.runs.money import receipt_lines
 from common.runs.order import Order, Site
@@ -120,7 +121,7 @@ def retry_failed(session: ScriptSession, name: str) -> int:
     with session.journal.lock(found):
         fresh = replace(session.journal.run(found.key), stopped=False, paused="", paused_by=Pause.NO)
         found = session.journal.save_run(fresh, "retry_failed")
-        count = session.lifecycle(found).retry_failed(session.args.max_tokens)
+        count = wishes.retry_failed(session.desk(found), session.args.max_tokens)
     session.say(f"{count:,} rows of run {found.name} are sent once more")
     return _finish(session, *drive(session, found))
 
@@ -134,9 +135,9 @@ def code_of(summary: dict, no_wait: bool) -> int:
 def _take(session: ScriptSession, found: Run) -> int:
     """Take answers from the files that the command names."""
     with session.journal.lock(found):
-        life = session.lifecycle(found)
+        desk = session.desk(found)
         for path in session.args.answers:
-            taken, rest = life.take(path)
+            taken, rest = handed.take(desk, path)
             session.say(f"{path}: {taken:,} answers taken; {rest:,} are not of this run, or are here already")
         summary = session.derive(found)
     return _finish(session, session.journal.run(found.key), summary)

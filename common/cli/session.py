@@ -26,9 +26,8 @@ from common.results.formats import MOST_TEXTS
 from common.retry import Clock
 from common.runs.choose import models_of
 from common.runs.derive import derive
-from common.runs.desk import Options
+from common.runs.desk import Desk, Options
 from common.runs.journal import Journal
-from common.runs.lifecycle import Lifecycle
 from common.runs.lock import check_own
 from common.runs.overview import started
 from common.runs.queue import Queues, queues
@@ -169,8 +168,8 @@ class ScriptSession(Session):
     def _run(self, name: str) -> Run | None:
         return self.journal.run(f"{self.script.folder}/{name}") if self.journal else None
 
-    def lifecycle(self, run: Run, fresh: bool = False, as_of: int | None = None) -> Lifecycle:
-        """What drives a run, as the options say; `listen` to it. `fresh` and `as_of`: see `Lifecycle`.
+    def desk(self, run: Run, fresh: bool = False, as_of: int | None = None) -> Desk:
+        """A run at work, as the options say. `fresh` and `as_of`: see `Desk`.
 
         The caller holds the run's lock; what it read before that may be old, so it is read again.
         """
@@ -187,11 +186,12 @@ class ScriptSession(Session):
         )
         models = {m.alias: m for m in models_of(run)}
         account = self.account.key_digest(self.journal.salt)
-        how = {"account": account, "fresh": fresh, "as_of": as_of, "clock": self.clock, "queues": self.queues(models.values(), run.key)}
-        life = Lifecycle(run, self.provider, self.journal, models, options, **how)
-        life.listen(self.log(run))
-        life.listen(Teller(self.journal, life, self.posts))
-        return life
+        desk = Desk(
+            run, self.provider, self.journal, models, options,
+            account=account, clock=self.clock, queues=self.queues(models.values(), run.key), fresh=fresh, as_of=as_of,
+        )  # fmt: skip
+        desk.listeners += [self.log(run), Teller(self.journal, desk, self.posts)]
+        return desk
 
     def log(self, run: Run) -> RunLog:
         """The log of a run, whose lock the caller holds."""

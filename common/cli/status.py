@@ -12,8 +12,9 @@ from common.cli.exits import OK, UNFINISHED
 from common.cli.session import ScriptSession
 from common.cli.text import SIMULATED, the_sum
 from common.errors import InputError, Refused
-from common.nouns import Batch, Event, Run, Shard
+from common.nouns import Batch, Event, Run, Shard, State
 from common.results.raw import raw_files
+from common.runs import wishes
 from common.runs.choose import check_open
 from common.runs.money import receipt_lines
 from common.runs.overview import batch_facts, run_facts, shard_facts, summary_of, waiting_facts
@@ -63,13 +64,13 @@ def _collect(session: ScriptSession, run: Run, shards: list[Shard]) -> tuple[dic
             by_id = {s.batch_id: s.n for s in shards if s.state == "submitted"}
             return ({by_id[b.id]: b for b in session.provider.status(by_id)} if by_id else {}), shards
         before = session.journal.states(run)
-        life = session.lifecycle(run)
-        life.listen(hear)
-        life.collect([s.n for s in shards])
+        desk = session.desk(run)
+        desk.listeners.append(hear)
+        wishes.collect_ended(desk, [s.n for s in shards])
         if session.journal.states(run) != before:
             session.derive(run)
     chosen = {s.n for s in shards}
-    return looks, [s for s in life.shards if s.n in chosen]
+    return looks, [shard for n, shard in desk.shards.items() if n in chosen]
 
 
 def _print(session: ScriptSession, run: Run, rows: list[dict], summary: dict | None) -> None:
@@ -165,15 +166,15 @@ def cancel(session: ScriptSession, name: str) -> int:
     session.own_account(run)
 
     with session.journal.lock(run):
-        life = session.lifecycle(run)
-        life.listen(lambda event: session.say(event.text) if event.text else None)
+        desk = session.desk(run)
+        desk.listeners.append(lambda event: session.say(event.text) if event.text else None)
         if name == run.name:
-            asked = life.cancel()
+            asked = wishes.cancel(desk)
         elif shards[0].state == "submitted":
-            asked = [name] if life.cancel_batch(shards[0]) else []
+            asked = [name] if wishes.cancel_one(desk, shards[0]) else []
         else:
             raise InputError(f"batch {name} is {shards[0].state}; only a running batch can be cancelled")
-        lost = sum(shard.state == "submitting" for shard in life.shards)
+        lost = desk.count(State.SUBMITTING)
     text = f"{len(asked)} batches asked to stop; what is finished stays paid, and --status {run.name} collects it"
     if lost:
         text += f"; {lost} batch is still looked for: its creation went unanswered, and the run's command cancels it once it is found"
@@ -193,7 +194,7 @@ def give_up(session: ScriptSession, name: str) -> int:
     run, shards = found
     session.own_account(run)
     with session.journal.lock(run):
-        closed = session.lifecycle(run).give_up(shard.batch_id for shard in shards)
+        closed = wishes.give_up(session.desk(run), (shard.batch_id for shard in shards))
         if not closed:
             raise InputError(f"nothing is owed in {one_line(name, 80)}; --status {run.name} shows where it stands")
         session.derive(run)

@@ -17,7 +17,6 @@ from common.providers import connect
 from common.providers.account import Account
 from common.providers.base import SLACK
 from common.results.raw import Problem, read_raw, short_hash
-from common.retry import Clock
 from common.runs import witness
 from common.runs.desk import Desk, Options
 from common.runs.journal import Journal
@@ -71,7 +70,7 @@ def _take_up(journal: Journal, found: Found, host: str, opener: Opener, lists: d
             found.is_new = True
         found.run = run
         with journal.lock(run):
-            desk = Desk(run, provider, journal, {}, Options(), "", Clock())
+            desk = Desk(run, provider, journal, {}, Options())
             before = {shard.batch_id for shard in desk.shards.values()}
             witness.consult(desk)
             batches = _listed(run, journal, opener, lists)

@@ -16,11 +16,11 @@ from common.maintenance.owners import Owners
 from common.nouns import FINAL, Batch, Run, Shard
 from common.providers.base import Holding, Provider
 from common.retry import Clock, patiently
+from common.runs import wishes
 from common.runs.choose import models_of
 from common.runs.derive import derive
-from common.runs.desk import Options
+from common.runs.desk import Desk, Options
 from common.runs.journal import Journal
-from common.runs.lifecycle import Lifecycle
 from common.text import one_line
 
 T = TypeVar("T")
@@ -214,11 +214,11 @@ class Cleanup:
             run = self._journal.run(run.key)
             models = {model.alias: model for model in models_of(run)}
             options = Options(poll=self._poll, patience=self._patience)
-            life = Lifecycle(run, self._provider, self._journal, models, options, clock=self._clock)
-            self._cancel(lambda: life.cancel_batch(shard))
+            desk = Desk(run, self._provider, self._journal, models, options, clock=self._clock)
+            self._cancel(lambda: wishes.cancel_one(desk, shard))
 
             def is_collected() -> bool:
-                life.collect([shard.n])
+                wishes.collect_ended(desk, [shard.n])
                 return self._state(run, shard) in FINAL
 
             self._until(is_collected, Item(Batch(shard.batch_id, "", False), run, shard, CANCEL))

@@ -58,7 +58,7 @@ class _Quiet(RotatingFileHandler):
 
 
 class RunLog:
-    """Listens to a Lifecycle and writes what it hears into its run's log."""
+    """Listens to a run at work and writes what it hears into its run's log."""
 
     def __init__(self, run: Run) -> None:
         self._file = _Quiet(run.folder / LOG, maxBytes=BYTES, backupCount=OLDER, encoding="utf-8", errors="replace", delay=True)

@@ -15,7 +15,8 @@ from common.retry import backoff
 from common.runs import verdicts
 from common.runs.desk import Desk
 from common.runs.rawnames import paths_to_write
-from common.runs.steps import owe, vanished
+from common.runs.steps import owe
+from common.runs.watch import vanished
 
 DOWNLOADS = 3  # how often a result file with holes is fetched at least before the holes are believed
 

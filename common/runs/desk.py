@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from common.errors import BatchError
@@ -49,30 +49,35 @@ class Memory:
     stuck: bool = False  # this command can do nothing more about it
 
 
+@dataclass(eq=False)
 class Desk:
-    """One run at work, whose lock the caller holds. `account` is the salted digest of the key that the provider speaks with."""
+    """One run at work, whose lock the caller holds."""
 
-    def __init__(
-        self, run: Run, provider: Provider, journal: Journal, models: Mapping[str, Model], options: Options, account: str, clock: Clock,
-        queues: Queues | None = None,
-    ) -> None:  # fmt: skip
-        self.run, self.provider, self.journal = run, provider, journal
-        self.models, self.options, self.account, self.clock = models, options, account, clock
-        self.queues = queues or Queues(journal, account, run.key, clock=clock)
-        self.listeners: list[Callable[[Event], None]] = []
-        self.shards: dict[int, Shard] = {}
-        self.states: Counter[State] = Counter()
-        self.memory: defaultdict[int, Memory] = defaultdict(Memory)
-        self.as_of: int | None = None  # the journal's moment of which what others ask is known; None: it does not matter
-        self.fresh = False  # planned by this very command: nobody else can have sent any of it
-        self.suspicious: bool | None = None  # whether somebody else seems to have sent this run; None: nobody has looked
-        self.row_of: dict[str, str] = {}  # batches that were looked into for whose they are → the id of one of their rows
-        self.worst: BatchError | None = None  # what a command ends with that could not do everything
-        self.halted: BatchError | None = None  # the account is turned away: nothing more is sent
-        for shard in journal.shards(run):
+    run: Run
+    provider: Provider
+    journal: Journal
+    models: Mapping[str, Model]
+    options: Options
+    account: str = ""  # the salted digest of the key that the provider speaks with; the run is tied to it
+    clock: Clock = field(default_factory=Clock)
+    queues: Queues | None = None  # what its account may have in the host's queue; None: no limit is known yet
+    fresh: bool = False  # planned by this very command: nobody else can have sent any of it
+    as_of: int | None = None  # the journal's moment of which what other runs ask and have is known; None: it does not matter
+    listeners: list[Callable[[Event], None]] = field(default_factory=list)  # each hears of every event
+    shards: dict[int, Shard] = field(default_factory=dict, init=False)
+    states: Counter[State] = field(default_factory=Counter, init=False)
+    memory: defaultdict[int, Memory] = field(default_factory=lambda: defaultdict(Memory), init=False)
+    suspicious: bool | None = field(default=None, init=False)  # whether somebody else seems to have sent this run; None: nobody has looked
+    row_of: dict[str, str] = field(default_factory=dict, init=False)  # batches looked into for whose they are → the id of one of their rows
+    worst: BatchError | None = field(default=None, init=False)  # what a command ends with that could not do everything
+    halted: BatchError | None = field(default=None, init=False)  # the account is turned away: nothing more is sent
+
+    def __post_init__(self) -> None:
+        self.queues = self.queues or Queues(self.journal, self.account, self.run.key, clock=self.clock)
+        for shard in self.journal.shards(self.run):
             self._keep(shard)
             # the wall clock may have jumped since an earlier process noted this
-            self.wait(shard, min(shard.not_before - clock.now(), LONGEST_NOTED_WAIT))
+            self.wait(shard, min(shard.not_before - self.clock.now(), LONGEST_NOTED_WAIT))
         self.primers = [shard.n for shard in self.shards.values() if shard.primes]  # none is ever added
 
     def tell(self, kind: str, shard: Shard | None = None, text: str = "", batch: Batch | None = None) -> None:

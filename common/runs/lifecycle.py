@@ -9,18 +9,11 @@ Each step does one outside thing and then commits one event. Killed anywhere, th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-
 from common.errors import Broke, Busy, Denied, InputError, Unknown, Unreached
-from common.nouns import FINAL, IN_FLIGHT, RESTING, TO_SUBMIT, Event, Model, Pause, Run, Shard, State
-from common.providers.base import Provider
-from common.retry import Clock
-from common.runs import collect, handed, lost, once_more, steps, witness
-from common.runs.desk import Desk, Options
+from common.nouns import IN_FLIGHT, RESTING, TO_SUBMIT, Pause, Shard, State
+from common.runs import collect, lost, steps, watch, witness
+from common.runs.desk import Desk
 from common.runs.gates import barred, closed, queued
-from common.runs.journal import Journal
-from common.runs.queue import Queues
 
 SOON = 60.0  # seconds that a command which does not stay waits for a shard that may not be touched yet
 MOST_INTERVALS = 20  # the interval between two looks grows to so many times the first …
@@ -28,60 +21,16 @@ WAITING_INTERVALS = 4  # … or to so many while something waits for room in the
 
 
 class Lifecycle:
-    """Drives one run, whose lock the caller holds. Raises the errors of errors.py when only a person can help.
+    """Drives the run on a desk. Raises the errors of errors.py when only a person can help.
 
-    `account` is the salted digest of the key that the provider speaks with; the run is tied to it. Each of `listeners`
-    hears of every `Event`. `fresh`: the run was planned by this very command. `as_of`: the journal's moment at which it was
-    seen what other runs ask and have; once one of them has sent more, `go` and `advance` raise Overtaken instead of sending.
-    `queues`: what its account may have in the host's queue; None: no limit is known yet.
+    Where the desk says as of which moment other runs are known, `go` and `advance` raise Overtaken instead of sending once one
+    of them has sent more.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        provider: Provider,
-        journal: Journal,
-        models: Mapping[str, Model],
-        options: Options,
-        *,
-        account: str = "",
-        fresh: bool = False,
-        as_of: int | None = None,
-        clock: Clock | None = None,
-        queues: Queues | None = None,
-        listeners: Iterable[Callable[[Event], None]] = (),
-    ) -> None:
-        self._desk = Desk(run, provider, journal, models, options, account, clock or Clock(), queues)
-        self._desk.listeners += listeners
-        self._desk.fresh, self._desk.as_of = fresh, as_of
-        self._interval = options.poll
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._interval = desk.options.poll
         self._next_look = 0.0
-
-    @property
-    def run(self) -> Run:
-        """The run as it stands now."""
-        return self._desk.run
-
-    @property
-    def fresh(self) -> bool:
-        """Whether the run was planned by this very command."""
-        return self._desk.fresh
-
-    @property
-    def shards(self) -> list[Shard]:
-        """All shards of the run as they stand now."""
-        return list(self._desk.shards.values())
-
-    def listen(self, listener: Callable[[Event], None]) -> None:
-        """Let somebody hear of what happens from now on."""
-        self._desk.listeners.append(listener)
-
-    # ---- what a person asks for
-
-    def resume(self) -> None:
-        """Forget why the run was paused: the person who calls again has seen to it."""
-        if self.run.paused:
-            self._desk.save_run("resumed", paused="", paused_by=Pause.NO)
 
     def go(self, until_submitted: bool = False, submits: bool = True) -> None:
         """Take every shard as far as it goes; with `until_submitted`, return once nothing is left to submit.
@@ -115,80 +64,15 @@ class Lifecycle:
         """
         desk = self._desk
         self._begin()
-        desk.ask(lambda: steps.look(desk, desk.of(State.SUBMITTED)))
-        while soon := [left for shard in self.shards if self._can_go(shard, submits) and (left := desk.left(shard)) <= SOON]:
+        desk.ask(lambda: watch.look(desk, desk.of(State.SUBMITTED)))
+        while soon := [left for shard in self._desk.shards.values() if self._can_go(shard, submits) and (left := desk.left(shard)) <= SOON]:
             if min(soon) > 0:
                 desk.clock.sleep(min(soon))
-            for shard in self.shards:
+            for shard in [*desk.shards.values()]:
                 if self._can_go(desk.shards[shard.n], submits):
                     self._step_if_due(desk.shards[shard.n])
         if desk.worst:
             raise desk.worst
-
-    def collect(self, wanted: Iterable[int]) -> None:
-        """One look at given shards' batches: what has ended is collected, nothing is submitted."""
-        desk, wanted = self._desk, list(wanted)
-        for n in wanted:
-            if desk.shards[n].state is State.OWED:
-                steps.reopen(desk, desk.shards[n])
-        desk.ask(lambda: steps.look(desk, [desk.shards[n] for n in wanted if desk.shards[n].state is State.SUBMITTED]))
-        for n in wanted:
-            if desk.shards[n].state is State.ENDED:
-                collect.collect_now(desk, desk.shards[n])
-        if desk.worst:
-            raise desk.worst
-
-    def take(self, path: Path) -> tuple[int, int]:
-        """Collect what a file answers of what was not sent yet: (rows taken, rows that no such shard asks). Raises InputError."""
-        return handed.take(self._desk, path)
-
-    def give_up(self, batch_ids: Iterable[str]) -> list[str]:
-        """Close owed batches as a person wishes; returns the ids of those that were owed.
-
-        With "" among the ids, also creations whose answer was lost at a host that does not list batches.
-        """
-        desk, wanted = self._desk, set(batch_ids)
-        gone = [shard for shard in desk.of(State.SUBMITTING) if "" in wanted and desk.ask(lambda s=shard: lost.listed(desk, s)) is None]
-        for shard in gone:
-            steps.give_up(desk, shard, "its answer was lost; a person has given it up")
-        owed = [shard for shard in self._desk.of(State.OWED) if shard.batch_id in wanted]
-        for shard in owed:
-            collect.give_up_owed(self._desk, shard)
-        return [*(shard.batch_id for shard in owed), *(f"shard {shard.n}" for shard in gone)]
-
-    def cancel(self) -> list[str]:
-        """Ask the host to stop every batch in flight, and submit nothing more; returns the ids of those asked."""
-        desk = self._desk
-        if desk.count(*FINAL) == len(desk.shards):
-            raise InputError(f"run {self.run.name} has nothing left to cancel")
-        desk.save_run("cancel", stopped=True)
-        return self.cancel_flying()
-
-    def cancel_flying(self) -> list[str]:
-        """Ask the host to stop every batch in flight; the run itself is not cancelled. Returns the ids of those asked."""
-        desk = self._desk
-        for shard in desk.of(State.SUBMITTING):
-            desk.ask(lambda shard=shard: lost.recover(desk, shard))
-        return [shard.batch_id for shard in desk.of(State.SUBMITTED) if self.cancel_batch(shard)]
-
-    def cancel_batch(self, shard: Shard) -> bool:
-        """Ask the host to stop one batch; whether it was asked. Unfinished rows are not sent again unless a person asks for it."""
-        self._desk.record(shard, "cancel", stopped=True)
-        return lost.cancel_batch(self._desk, shard.batch_id)
-
-    def retry_failed(self, cap: int | None = None) -> int:
-        """Plan new shards for every request without a clean answer; returns how many requests.
-
-        With a `cap` only for answers that were cut off, to be asked with that many tokens.
-
-        What is owed is looked at and fetched again first, and never sent again: it may have been answered.
-        """
-        collect.mend_all(self._desk)
-        if owed := [shard.n for shard in self._desk.of(State.OWED)]:
-            self.collect(owed)
-        if self._desk.worst:
-            raise self._desk.worst
-        return once_more.retry_failed(self._desk, cap)
 
     # ---- the loop
 
@@ -252,8 +136,8 @@ class Lifecycle:
             return
         waiting = {shard.model for shard in desk.of(*TO_SUBMIT) if queued(desk, shard)}
         if flying or waiting:
-            changed = desk.ask(lambda: steps.look(desk, flying))
-            changed |= desk.ask(lambda: steps.look_elsewhere(desk, waiting))
+            changed = desk.ask(lambda: watch.look(desk, flying))
+            changed |= desk.ask(lambda: watch.look_elsewhere(desk, waiting))
             self._interval = poll if changed else min(self._interval * 1.5, poll * (WAITING_INTERVALS if waiting else MOST_INTERVALS))
             self._next_look = steady() + self._interval
 
@@ -276,7 +160,7 @@ class Lifecycle:
             desk.clock.sleep(min(wait, self._interval))
 
     def _raise_if_stopped(self) -> None:
-        run = self.run
+        run = self._desk.run
         if self._desk.halted:
             raise self._desk.halted
         if run.stopped:

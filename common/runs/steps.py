@@ -1,4 +1,4 @@
-"""The steps of a shard up to the end of its batch: each does one outside thing, then commits one event."""
+"""The steps of a shard until its batch is accepted: each does one outside thing, then commits one event."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common.errors import BatchError, Broke, Busy, Denied, InputError, Refused, Unknown, Unreached
 from common.experiment import ids_file, shards
-from common.nouns import IN_FLIGHT, Batch, Limits, Pause, Shard, State
+from common.nouns import IN_FLIGHT, Limits, Pause, Shard, State
 from common.outcomes import OWED, is_unready
 from common.providers import quota
 from common.results.tally import BatchScan
@@ -64,7 +64,7 @@ def submit(desk: Desk, shard: Shard) -> None:
         desk.memory[shard.n].busy = True
         desk.record(shard, "busy", wait=wait, note=str(error))
     except Unreached as error:
-        wait = _pause_of(desk, shard)
+        wait = pause_before_retry(desk, shard)
         desk.tell("wait", shard, f"{error}; trying again in {wait:.0f} s")
         turned_down(desk, shard, State.UPLOADED, wait, str(error))
     except Broke as error:
@@ -95,29 +95,30 @@ def _busy(desk: Desk, shard: Shard, error: Busy) -> float:
     """Not accepted for now; seconds until it is made sure of. For a full queue the gates see to the rest."""
     if quota.said(str(error)) is not None:
         held = desk.queues.refused(shard, str(error), 2 * (error.retry_after or desk.options.poll))
-        desk.tell("wait", shard, _queue_line(desk, shard, held))
+        desk.tell("wait", shard, queue_line(desk, shard, held))
         return 0.0
-    wait = _pause_of(desk, shard) if error.retry_after is None else error.retry_after
+    wait = pause_before_retry(desk, shard) if error.retry_after is None else error.retry_after
     desk.tell("wait", shard, f"{error}; trying again in {wait:.0f} s")
     return wait
 
 
-def _pause_of(desk: Desk, shard: Shard) -> float:
+def pause_before_retry(desk: Desk, shard: Shard) -> float:
+    """Seconds until the input of a shard that was turned down goes out again."""
     return backoff(shard.tries + 1, desk.options.poll)
 
 
 def _refused(desk: Desk, shard: Shard, error: Refused) -> None:
     """The create call was refused: again with a new upload if its file is gone, else for good."""
     if error.status == 404 and shard.tries < desk.options.retries:
-        turned_down(desk, shard, State.PLANNED, _pause_of(desk, shard), str(error))
+        turned_down(desk, shard, State.PLANNED, pause_before_retry(desk, shard), str(error))
         return
-    if is_unready(str(error)) and _wait_for_file(desk, shard, str(error)):
+    if is_unready(str(error)) and wait_for_file(desk, shard, str(error)):
         return
     line = desk.provider.line_of(str(error))
     give_up(desk, shard, str(error), [{"message": str(error), "line": line}] if line else [])
 
 
-def _wait_for_file(desk: Desk, shard: Shard, said: str) -> bool:
+def wait_for_file(desk: Desk, shard: Shard, said: str) -> bool:
     """The host has not processed the input file yet: the same one again, at times a new one; whether that may still help."""
     memory = desk.memory[shard.n]
     memory.unready += 1
@@ -145,53 +146,6 @@ def give_up(desk: Desk, shard: Shard, why: str, problems: Iterable[dict] = ()) -
     desk.tell("refused", shard, why)
 
 
-# ---- watching
-
-
-def look(desk: Desk, flying: Iterable[Shard]) -> bool:
-    """Ask for the status of batches; returns whether anything has changed."""
-    by_id = {shard.batch_id: shard for shard in flying}
-    seen = _seen(desk, by_id)
-    changed = False
-    for batch_id, shard in by_id.items():
-        if (batch := seen.get(batch_id)) is None:
-            vanished(desk, shard)
-            continue
-        desk.found(shard)
-        changed |= batch != desk.memory[shard.n].batch
-        desk.memory[shard.n].batch = batch
-        desk.tell("batch", shard, batch=batch)
-        if batch.failed:
-            _failed(desk, shard, batch)
-            continue
-        if batch.total:  # its input was read
-            desk.queues.went_through(shard)
-        if batch.ended:
-            desk.record(shard, "ended", state=State.ENDED)
-    return changed
-
-
-def _seen(desk: Desk, by_id: Mapping[str, Shard]) -> dict[str, Batch]:
-    """What the host shows of batches. That it refuses to show one is that one's trouble, not the account's."""
-    seen: dict[str, Batch] = {}
-    try:
-        for batch in desk.provider.status(by_id) if by_id else ():
-            seen[batch.id] = batch
-    except Refused as error:
-        if error.status == 401 or isinstance(error, Broke):
-            raise
-        desk.tell("wait", text=f"{error}; looking again")
-    return seen
-
-
-def vanished(desk: Desk, shard: Shard) -> None:
-    """The host does not know a batch that it has accepted: owed once that has lasted, for a replica may lag."""
-    if desk.searched_in_vain(shard):
-        owe(desk, shard, "the provider does not know it at the moment")
-    else:
-        desk.wait(shard, min(desk.options.grace, desk.options.poll))
-
-
 def owe(desk: Desk, shard: Shard, why: str, found: BatchScan | None = None, files: Mapping[Path, str] | None = None) -> None:
     """A batch was accepted and may be paid, but not all of it can be had now: each command looks and fetches again."""
     changes: dict[str, object] = {"files": {path.name: sha256 for path, sha256 in (files or {}).items()}}
@@ -217,18 +171,6 @@ def reopen(desk: Desk, shard: Shard) -> Shard:
     return desk.record(shard, "reopened", state=State.SUBMITTED)
 
 
-def look_elsewhere(desk: Desk, models: Iterable[str]) -> bool:
-    """Ask for the batches of other runs that keep these models' shards waiting; returns whether any has ended.
-
-    Their own commands may not be at work, and then their journal's lines would stand in our way for ever.
-    """
-    batch_ids = desk.queues.held_elsewhere(models)
-    seen = _seen(desk, batch_ids)
-    over = {one for one in batch_ids if one not in seen or seen[one].ended}
-    desk.queues.over |= over
-    return bool(over)
-
-
 def cut(desk: Desk, shard: Shard) -> None:
     """A shard that is larger than the host's whole queue → several that fit; it was planned when nobody knew that."""
     words = desk.queues.words(shard.model)
@@ -243,22 +185,7 @@ def cut(desk: Desk, shard: Shard) -> None:
     desk.tell("cut", text=f"shard {shard.n} is larger than the queue of {shard.model}, which {words}: cut into {len(parts)}")
 
 
-def _queue_line(desk: Desk, shard: Shard, wait: float) -> str:
+def queue_line(desk: Desk, shard: Shard, wait: float) -> str:
+    """In words, that the host's queue is full and for how long its shards wait."""
     how = f"the queue of {shard.model} is full: it {desk.queues.words(shard.model)}"
     return f"{how}; trying again in {wait:.0f} s" if wait else f"{how}; a shard waits until there is room"
-
-
-def _failed(desk: Desk, shard: Shard, batch: Batch) -> None:
-    """A batch whose input was turned down as a whole: nothing was tried, nothing is billed."""
-    said = "; ".join(": ".join(filter(None, (p.get("code"), p.get("message")))) for p in batch.problems[:3]) or "no reason was given"
-    match batch.refusal:
-        case "later":
-            shard = turned_down(desk, shard, State.UPLOADED, 0.0, said)
-            wait = desk.queues.refused(shard, said, desk.options.poll * 4)
-            desk.tell("wait", shard, _queue_line(desk, shard, wait))
-        case "not ready" if _wait_for_file(desk, shard, said):
-            pass
-        case "upload again" if shard.tries < desk.options.retries:
-            turned_down(desk, shard, State.PLANNED, _pause_of(desk, shard), said)
-        case _:
-            give_up(desk, shard, said, batch.problems)

@@ -18,8 +18,9 @@ from common import catalog
 from common.errors import BatchError
 from common.experiment.cut import Plan
 from common.nouns import FINAL, Condition, Limits, Pause, Result, Run, Shard, Usage
+from common.runs import wishes
 from common.runs.derive import derive
-from common.runs.desk import Options
+from common.runs.desk import Desk, Options
 from common.runs.journal import Journal
 from common.runs.lifecycle import Lifecycle
 from common.runs.spending import Caps
@@ -202,10 +203,10 @@ def life(till: Till, key: str) -> None:
     """One process with a run's command."""
     options = Options(parallel=2, poll=10.0, grace=60.0, patience=600.0, retries=2, caps=till.caps)
     with closing(Journal(till.folder, clock=till.time.clock.now)) as journal, journal.lock(run := journal.run(key)):
-        lifecycle = Lifecycle(run, Window(till), journal, till.models, options, clock=till.time.clock)
+        desk = Desk(run, Window(till), journal, till.models, options, clock=till.time.clock)
         try:
-            lifecycle.resume()
-            lifecycle.go()
+            wishes.resume(desk)
+            Lifecycle(desk).go()
         except (Killed, BatchError):
             pass
 

@@ -14,7 +14,7 @@ from common.errors import Busy
 from common.experiment.cut import Plan
 from common.nouns import FINAL, Condition, Limits, Quota, Run, Shard, State
 from common.providers.quota import said
-from common.runs.desk import Options
+from common.runs.desk import Desk, Options
 from common.runs.journal import Journal
 from common.runs.lifecycle import Lifecycle
 from common.runs.queue import DOUBT, WEEK, Queues
@@ -102,9 +102,9 @@ class Folder:
         begun, clock = self.host.time.at, self.host.time.clock
         with closing(Journal(self.path, clock=clock.now)) as journal, journal.lock(run):
             queues = Queues(journal, "", run.key, person=known, clock=clock)
-            life = Lifecycle(journal.run(run.key), provider, journal, {"m": MODEL}, OPTIONS, clock=clock, queues=queues)
-            life.go()
-            assert all(shard.state in FINAL for shard in life.shards)
+            desk = Desk(journal.run(run.key), provider, journal, {"m": MODEL}, OPTIONS, clock=clock, queues=queues)
+            Lifecycle(desk).go()
+            assert desk.count(*FINAL) == len(desk.shards)
         return self.host.time.at - begun
 
 
@@ -184,17 +184,17 @@ def test_the_last_room_is_given_once(folder: Folder) -> None:
     """Two processes whose gates are open at once: the transaction lets one in."""
     runs = [folder.planned(name, 60) for name in "ab"]
     with closing(Journal(folder.path)) as one, closing(Journal(folder.path)) as two:
-        lives, clock, limit = [], folder.host.time.clock, {"m": Quota(LIMIT)}
+        desks, clock, limit = [], folder.host.time.clock, {"m": Quota(LIMIT)}
         for journal, run in zip((one, two), runs, strict=True):
             queues = Queues(journal, "", run.key, person=limit, clock=clock)
-            lives.append(Lifecycle(run, Full(folder.host, LIMIT), journal, {"m": MODEL}, OPTIONS, clock=clock, queues=queues))
-        first, second = (life._desk for life in lives)
+            desks.append(Desk(run, Full(folder.host, LIMIT), journal, {"m": MODEL}, OPTIONS, clock=clock, queues=queues))
+        first, second = desks
         assert not first.queues.full(first.shards[1]) and not second.queues.full(second.shards[1])
-        lives[0].advance()
+        Lifecycle(first).advance()
         now, looks = second.queues.full, iter([""] * 4)  # as it was a moment ago: before the upload, and before the creation
         second.queues.full = lambda shard: next(looks) if looks.__length_hint__() else now(shard)
-        lives[1].advance()
-        assert [life.shards[0].state for life in lives] == [State.SUBMITTED, State.UPLOADED]
+        Lifecycle(second).advance()
+        assert [desk.shards[1].state for desk in desks] == [State.SUBMITTED, State.UPLOADED]
 
 
 # ---- real commands

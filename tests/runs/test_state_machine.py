@@ -14,7 +14,7 @@ from common.experiment import ids_file
 from common.experiment.cut import Plan
 from common.nouns import FINAL, Condition, Limits, Model, Run
 from common.runs import collect, steps
-from common.runs.desk import Options
+from common.runs.desk import Desk, Options
 from common.runs.journal import Journal
 from common.runs.lifecycle import Lifecycle
 from common.runs.spending import Caps
@@ -49,12 +49,12 @@ def drive(folder: Path, run: Run, host: Host) -> int:
 def one_life(folder: Path, run: Run, host: Host) -> bool:
     """One process with the same command; whether the run is through."""
     with closing(Journal(folder, clock=host.time.clock.now)) as journal, journal.lock(run):
-        lifecycle = Lifecycle(journal.run(run.key), Toy(host), journal, {"m": MODEL}, OPTIONS, clock=host.time.clock)
+        desk = Desk(journal.run(run.key), Toy(host), journal, {"m": MODEL}, OPTIONS, clock=host.time.clock)
         try:
-            lifecycle.go()
+            Lifecycle(desk).go()
         except (Killed, BatchError):
             return False
-        assert all(shard.state in FINAL for shard in lifecycle.shards)
+        assert desk.count(*FINAL) == len(desk.shards)
         return True
 
 

@@ -20,7 +20,7 @@ import time
 import traceback
 
 from common import catalog
-from common.catalog import vocabulary
+from common.catalog.vocabulary import vocabulary
 from tests.basics import SCRIPTS
 from tests.torture import boundaries, clock, sabotage
 from tests.torture.world import NOT_SABOTAGED
@@ -28,16 +28,17 @@ from tests.torture.world import NOT_SABOTAGED
 PARTS = [f"common.cli.{name}" for name in ("commands", "progress", "clean", "several", "rounds", "rescue", "standing", "status")]
 
 
-def preload() -> None:
-    """Import all that a command may need, so that a fork starts at once."""
+def preload() -> object:
+    """Import all that a command may need, so that a fork starts at once; what is answered must be kept for that."""
     for name in ("anthropic", "openai", "tqdm", "tenacity.asyncio", "arro3.io", "encodings.idna", *SCRIPTS.values(), *PARTS):
         importlib.import_module(name)
     gc.disable()  # each child lives for a moment
-    vocabulary.encoder(), catalog.hosts(), catalog.models()
+    catalog.hosts(), catalog.models()
     # the SDKs import their resources at first use; that once
     sys.modules["openai"].OpenAI(api_key="x", base_url="http://127.0.0.1:9").batches  # noqa: B018
     sys.modules["openai"].OpenAI(api_key="x", base_url="http://127.0.0.1:9").files  # noqa: B018
     sys.modules["anthropic"].Anthropic(api_key="x", base_url="http://127.0.0.1:9").messages.batches  # noqa: B018
+    return vocabulary()
 
 
 def run(job: dict) -> dict:
@@ -104,7 +105,7 @@ def _child(job: dict, counter: mmap.mmap, out: int, err: int) -> None:
 
 def main() -> None:
     """Serve jobs until stdin ends."""
-    preload()
+    _kept = preload()
     for line in sys.stdin:
         print(json.dumps(run(json.loads(line))), flush=True)
 
