@@ -32,7 +32,7 @@ MOST = 1 << 31  # calls that a sound file can have counted
 Named = Callable[[], Path]  # names the file that is shared
 
 
-class Said(NamedTuple):
+class RateHeaders(NamedTuple):
     """What an answer's headers say of the account's rate."""
 
     limit: int | None  # calls per minute; None: not named
@@ -126,7 +126,7 @@ class Rates:
             self._number = state.begin(now)
             return 0.0
 
-    def heard(self, said: Said) -> None:
+    def heard(self, said: RateHeaders) -> None:
         """Take in what an answer to the newest call says. Calls that began after it are not in its figures."""
         with self._shared() as (state, now):
             state.limit = said.limit or 0

@@ -25,7 +25,7 @@ _SHOWN = {"id", "name"}  # keys of a persona that have columns of ours
 _OF_TEXTS = {"id", "title", "text", "modifier"}  # keys of [[text]]: ours, or too long to repeat
 
 
-class Kept(NamedTuple):
+class KeptColumn(NamedTuple):
     """A further column of the results: its header, and what it shows: `name` as prompts name it."""
 
     header: str
@@ -43,7 +43,7 @@ def taken_names(experiment: Experiment) -> dict[str, str]:
     }
 
 
-def kept(experiment: Experiment) -> tuple[Kept, ...]:
+def kept(experiment: Experiment) -> tuple[KeptColumn, ...]:
     """The further columns in order: factors, then what `columns` names, else persona keys and the columns of the data; and gold.
 
     Raises InputError for a name that there is not.
@@ -70,7 +70,7 @@ def kept(experiment: Experiment) -> tuple[Kept, ...]:
         while header in taken:
             header = f"{kind}_{header}"
         taken.add(header)
-        found.append(Kept(header, name, known[name]))
+        found.append(KeptColumn(header, name, known[name]))
     return tuple(found)
 
 

@@ -34,7 +34,7 @@ _TELLING = ("run.json", "summary.json", "creates.log")  # in which folders of th
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedRun:
     """What was made: the archive, how many files are in it, and what of the run a person should know."""
 
     path: Path
@@ -45,7 +45,7 @@ class Shared:
     attached: bool  # images or PDFs went with its prompts
 
 
-def share(journal: Journal, run: Run, folder: Path) -> Shared:
+def share(journal: Journal, run: Run, folder: Path) -> SharedRun:
     """Pack a run into `folder`, made if need be. Raises InputError for a run in work, damaged, or with a key in it; OSError."""
     if not run.planned:
         raise InputError(f"run {run.name} is not planned to its end, so there is nothing to share; its own command goes on")
@@ -64,7 +64,7 @@ def share(journal: Journal, run: Run, folder: Path) -> Shared:
             folder / name, told, [(README, page), *_members(journal, run, shards, with_texts)],
             lambda sums: _check(journal, run, sums), _secrets(journal, run),
         )  # fmt: skip
-    return Shared(folder / name, len(sums), simulated, complete, not with_texts, attached)
+    return SharedRun(folder / name, len(sums), simulated, complete, not with_texts, attached)
 
 
 def _is_attached(run: Run) -> bool:

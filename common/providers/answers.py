@@ -13,7 +13,7 @@ import orjson
 
 from common.errors import BatchError, Broke, Busy, Denied, Refused, Unknown, Unreached
 from common.providers.foreign import complaint, reason, table, word
-from common.rates import Said
+from common.rates import RateHeaders
 from common.text import one_line
 
 LONGEST_WISH = 86_400.0  # seconds; a Retry-After beyond that is no wish but a mistake
@@ -95,12 +95,12 @@ def _seconds(value: str) -> float | None:
     return max(0.0, left) if math.isfinite(left) else None
 
 
-def rate(headers: Mapping[str, str]) -> Said | None:
+def rate(headers: Mapping[str, str]) -> RateHeaders | None:
     """What an answer's headers say of the requests that the account may still make; None where they do not, or make no sense."""
     for prefix, name, of in (("x-ratelimit-", "{}-requests", _duration), ("anthropic-ratelimit-requests-", "{}", _until)):
         limit, left, reset = (headers.get(prefix + name.format(part), "") for part in ("limit", "remaining", "reset"))
         if _NUMBER.fullmatch(left) and (seconds := of(reset, headers)) is not None:
-            return Said(int(limit) if _NUMBER.fullmatch(limit) else None, int(left), seconds)
+            return RateHeaders(int(limit) if _NUMBER.fullmatch(limit) else None, int(left), seconds)
     return None
 
 

@@ -41,14 +41,14 @@ class Column(NamedTuple):
     listed: Sequence[str] = ()
 
 
-class Plan(NamedTuple):
+class ColumnRoles(NamedTuple):
     """What the columns of a table stand for, by name: which ones say what was asked, and which are answers to questions."""
 
     asked: Sequence[str]
     questions: Sequence[str]
 
 
-def build(path: Path, header: Header, blocks: Iterable[Block], plan: Plan, note: dict) -> None:
+def build(path: Path, header: Header, blocks: Iterable[Block], plan: ColumnRoles, note: dict) -> None:
     """Make the index of a table, whole or not at all. `note` is kept with it. Raises OSError and sqlite3.Error as the disk does.
 
     Memory: a block, and the words of the coded columns.
@@ -189,7 +189,7 @@ def rank_table(at: int | None) -> str:
     return "rank_answer" if at is None else f"rank{at}"
 
 
-def _make_grid(db: sqlite3.Connection, columns: Sequence[Column], plan: Plan) -> None:
+def _make_grid(db: sqlite3.Connection, columns: Sequence[Column], plan: ColumnRoles) -> None:
     at = {column.name: column.at for column in columns}
     same = ", ".join(f"r{at[name]}" for name in plan.asked)
     db.execute("CREATE TEMP TABLE firsts (id INTEGER PRIMARY KEY, asked INTEGER)")
@@ -203,7 +203,7 @@ def _make_grid(db: sqlite3.Connection, columns: Sequence[Column], plan: Plan) ->
         db.execute(f"CREATE INDEX rows_id ON rows (r{at['custom_id']})")
 
 
-def _make_sides(db: sqlite3.Connection, columns: Sequence[Column], plan: Plan) -> None:
+def _make_sides(db: sqlite3.Connection, columns: Sequence[Column], plan: ColumnRoles) -> None:
     """What was asked in the order of its factors, each with how far the answers to its questions are apart."""
     spreads = [*_spreads(columns, plan)]
     factors = [next(column for column in columns if column.name == name) for name in plan.asked]
@@ -238,7 +238,7 @@ def _ranked(db: sqlite3.Connection, column: Column) -> str:
     return f"(SELECT rank FROM words WHERE at = {column.at} AND code = g{column.at})"
 
 
-def _spreads(columns: Sequence[Column], plan: Plan) -> Iterator[tuple[int, str]]:
+def _spreads(columns: Sequence[Column], plan: ColumnRoles) -> Iterator[tuple[int, str]]:
     """For each question the place of its column, and how far the answers to it are apart as SQL: of words, how many others there are."""
     for column in columns:
         if column.name in plan.questions and column.kind != FREE:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from common.experiment.questions import columns as question_columns
 from common.nouns import Question
-from common.reports.browse_index import Plan, build, note_of
+from common.reports.browse_index import ColumnRoles, build, note_of
 from common.results.export import Source, together
 from common.results.merge import families
 from common.results.origin import manifest_of
@@ -55,9 +55,9 @@ def _titles(questions: Sequence[Question]) -> dict[str, str]:
     return {question_columns(question)[0][0]: question.name for question in questions if question.name}
 
 
-def _plan(sources: Sequence[Source], questions: Sequence[Question]) -> Plan:
+def _plan(sources: Sequence[Source], questions: Sequence[Question]) -> ColumnRoles:
     """What says what was asked: the factors of all runs, between text and trial."""
     factors = (str(header) for source in sources for header, _, kind in manifest_of(source.run.folder / "run.json").get("kept", ())
                if kind == "factor")  # fmt: skip
     asked = ("experiment", "persona", "text", *dict.fromkeys(factors), "trial")
-    return Plan(asked, tuple(dict.fromkeys(question_columns(question)[0][0] for question in questions)))
+    return ColumnRoles(asked, tuple(dict.fromkeys(question_columns(question)[0][0] for question in questions)))

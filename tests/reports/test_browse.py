@@ -18,7 +18,7 @@ import uvicorn
 
 from common.experiment.columns import BACK, FRONT
 from common.reports.browse import app
-from common.reports.browse_index import MOST_WORDS, Plan, build
+from common.reports.browse_index import MOST_WORDS, ColumnRoles, build
 from common.reports.browse_query import Index, Wish
 from common.reports.browse_words import query
 from common.reports.local_page import address, listen
@@ -26,7 +26,7 @@ from tests.reports.test_page import HOSTILE
 
 HEADER = (*FRONT, ("Q1", float), ("Q2", str), ("problems", str), *BACK)
 NAMES = [name for name, _ in HEADER]
-PLAN = Plan(("experiment", "persona", "text", "trial"), ("Q1", "Q2"))
+PLAN = ColumnRoles(("experiment", "persona", "text", "trial"), ("Q1", "Q2"))
 FINE = {"experiment": "study", "run": "r", "provider": "openai", "outcome": "succeeded", "attempts": 1, "simulated": False}
 
 

@@ -20,7 +20,7 @@ Fail = Callable[[str, str], InputError]  # key of [data], what is wrong with it
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class FileFormat:
     """What [data] says about how its file is written; "" where it leaves that to the file."""
 
     delimiter: str = ""
