@@ -135,7 +135,7 @@ def _turn(row: Table) -> tuple[str, str]:
 
 
 def _questions(table: Table) -> tuple[Question, ...]:
-    found = read_questions(table.table("answer", {}), table.tables("question", ()), table.path.parent, Table.identifier)
+    found = read_questions(table.table("answer", {}), table.tables("question", ()), table.path.parent)
     distinct(table.path, "question", (q.id for q in found))
     return found
 

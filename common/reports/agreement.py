@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from common.reports.answers import between, digits, level, title
-from common.reports.facts import Part
+from common.reports.facts import RunGroup
 from common.reports.html import Html, figure, folded, h, table
 from common.reports.reliability import cohen, fleiss, icc_raters, icc_repeats
 from common.reports.stats import Numbers, Paired, Shares, alpha_interval, alpha_nominal, holm, paired
@@ -37,7 +37,7 @@ chance alone would bring such a difference; it is corrected for the number of co
 may be called a real difference. It speaks of the conditions that were asked, not of others.</p>"""
 
 
-def view(part: Part) -> Html:
+def view(part: RunGroup) -> Html:
     """Agreement and differences of a part."""
     kept = part.conditions
     said = f"<p>Compared: a random {len(kept.places):,} of about {len(kept.places) * kept.part:,} texts, for which there is room.</p>"
@@ -51,7 +51,7 @@ def view(part: Part) -> Html:
 Asked = list[tuple[Key, str, dict[str, Cell]]]  # the conditions
 
 
-def _coefficients(part: Part) -> Html:
+def _coefficients(part: RunGroup) -> Html:
     """Alpha of all answers, and what there is for complete data, each between models and between the trials of one."""
     asked = list(part.conditions)
     models = list(dict.fromkeys(model for _, _, cells in asked for model in cells))
@@ -126,11 +126,11 @@ def _of_trials(measure: Measure, units: list[Sums]) -> tuple[str, float | None, 
 Groups = list[dict[str, Cell]]  # cells that are compared with each other, by who
 
 
-def _by_model(part: Part) -> Groups:
+def _by_model(part: RunGroup) -> Groups:
     return [cells for _, _, cells in part.conditions]
 
 
-def _by_persona(part: Part) -> Groups:
+def _by_persona(part: RunGroup) -> Groups:
     """By place and model, its cells by persona."""
     found: dict[tuple, dict[str, Cell]] = {}
     for place, persona, cells in part.conditions:
@@ -146,7 +146,7 @@ class _Line(NamedTuple):
     found: Paired
 
 
-def _lines(part: Part, groups: Groups) -> Iterator[_Line]:
+def _lines(part: RunGroup, groups: Groups) -> Iterator[_Line]:
     who = list(dict.fromkeys(name for group in groups for name in group))[:40]
     for n, measure in enumerate(part.measures):
         if not measure.numeric:
@@ -157,7 +157,7 @@ def _lines(part: Part, groups: Groups) -> Iterator[_Line]:
                 yield _Line(measure, one, other, paired(found))
 
 
-def _differences(part: Part, what: str, meant: str, groups: Groups) -> Html:
+def _differences(part: RunGroup, what: str, meant: str, groups: Groups) -> Html:
     lines = list(_lines(part, groups))
     if not lines:
         return Html("")
@@ -173,7 +173,7 @@ def _differences(part: Part, what: str, meant: str, groups: Groups) -> Html:
     return h("<h3>Differences between {}</h3>{}{}{}", Html(what), Html(meant), table(head, rows[:FIRST], said), rest)
 
 
-def _row(part: Part, factor: str, scale: float, line: _Line, p: float | None) -> Sequence[object]:
+def _row(part: RunGroup, factor: str, scale: float, line: _Line, p: float | None) -> Sequence[object]:
     found, measure, places = line.found, line.measure, digits(line.measure)
     ends = "–" if found.half is None else between(found.mean, found.half, f"+.{places}f")
     end = scale * measure.width

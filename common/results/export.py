@@ -31,7 +31,7 @@ class Source(NamedTuple):
     decode: Decode
 
 
-class Part(NamedTuple):
+class RunTable(NamedTuple):
     """The columns and cells that one run brings."""
 
     header: Header
@@ -111,8 +111,8 @@ class _Once:
         return seen
 
 
-def _part(origin: RunOrigin, rows: Iterator[Row], tally: Tally, is_long: bool, size: int) -> Part:
-    part = Part(*in_blocks(tally.counting(rows), origin, size))
+def _part(origin: RunOrigin, rows: Iterator[Row], tally: Tally, is_long: bool, size: int) -> RunTable:
+    part = RunTable(*in_blocks(tally.counting(rows), origin, size))
     return one_per_question(part, origin.questions) if is_long else part
 
 
@@ -141,7 +141,7 @@ def _wider(one: type, other: type) -> type:
     return Prose if Prose in (one, other) else str
 
 
-def fitted(part: Part, header: Header) -> Iterator[Block]:
+def fitted(part: RunTable, header: Header) -> Iterator[Block]:
     """A run's cells under the columns of all; a column that it has not is empty."""
     mine = {name: (n, kind) for n, (name, kind) in enumerate(part.header)}
     plan = [(mine[name][0], _changer(mine[name][1], kind)) if name in mine else None for name, kind in header]
@@ -178,7 +178,7 @@ _LONG: Header = (
 _ANSWERED = "problems"  # the first column behind those of the questions
 
 
-def one_per_question(part: Part, questions: Sequence[Question]) -> Part:
+def one_per_question(part: RunTable, questions: Sequence[Question]) -> RunTable:
     """One row per question of a request, and per field of a JSON value, beside what the request asked and what came of it.
 
     Left out are tokens, cost and the whole answer: they are one for all questions, and would be summed several times.
@@ -192,7 +192,7 @@ def one_per_question(part: Part, questions: Sequence[Question]) -> Part:
     taken = {name for name, _ in _LONG}
     kept = ((f"data_{name}" if name in taken else name, kind) for name, kind in (header[n] for n in front))
     long_header = (*kept, *_LONG, *(header[n] for n in back))
-    return Part(long_header, (_melted(block, front, told, back) for block in blocks if told))
+    return RunTable(long_header, (_melted(block, front, told, back) for block in blocks if told))
 
 
 class _Told(NamedTuple):

@@ -34,7 +34,7 @@ class Options:
 
 
 @dataclass
-class Memory:
+class ShardMemory:
     """What only this process knows of a shard."""
 
     due: float = 0.0  # when it may be touched next, on the steady clock
@@ -62,7 +62,7 @@ class Desk:
         self.listeners: list[Callable[[Event], None]] = []
         self.shards: dict[int, Shard] = {}
         self.states: Counter[State] = Counter()
-        self.memory: defaultdict[int, Memory] = defaultdict(Memory)
+        self.memory: defaultdict[int, ShardMemory] = defaultdict(ShardMemory)
         self.as_of: int | None = None  # the journal's moment of which what others ask is known; None: it does not matter
         self.fresh = False  # planned by this very command: nobody else can have sent any of it
         self.suspicious: bool | None = None  # whether somebody else seems to have sent this run; None: nobody has looked

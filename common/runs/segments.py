@@ -38,7 +38,7 @@ _BLOCK = 1 << 20
 
 
 @dataclass(eq=False)
-class Source:
+class AnswersFile:
     """A raw file with answers."""
 
     path: Path
@@ -81,7 +81,7 @@ class Segment:
         if about is None:
             raise OSError(f"{path}: is not what was just written")
         folder = run.folder.parent / "batch_results"
-        self.sources = [Source(folder / name, sha256, first or run.key, at) for name, sha256, first, at in about["files"]]
+        self.sources = [AnswersFile(folder / name, sha256, first or run.key, at) for name, sha256, first, at in about["files"]]
         self._cuts = about["cuts"]
 
     def part(self, n: int) -> Columns:
@@ -135,7 +135,7 @@ def _write(path: Path, run: Run, family: list[Shard], origin: RunOrigin, decode:
         for raw in existing(run, shard.batch_id) if shard.files else ():
             source = "" if run.imported else shard.taken_from  # which is called so where that run was made
             files.append((raw.name, shard.files.get(raw.name, ""), source, shard.collected_at))
-            if not Source(raw, *files[-1][1:]).is_sound:
+            if not AnswersFile(raw, *files[-1][1:]).is_sound:
                 made_of.append(raw.name)
                 continue
             for place in places(raw, decode):
