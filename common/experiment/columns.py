@@ -8,8 +8,7 @@ from typing import NamedTuple
 from common.errors import InputError
 from common.experiment.data.chained import column_name
 from common.experiment.experiment import Experiment
-from common.experiment.questions import Prose
-from common.experiment.questions import columns as question_columns
+from common.experiment.questions import Prose, question_columns
 
 FRONT = (
     ("experiment", str), ("run", str), ("provider", str), ("model", str), ("model_id", str), ("persona", str),

@@ -58,7 +58,7 @@ def _clash(row: Table, found: list[Question]) -> None:
 
 
 def _columns(question: Question) -> list[str]:
-    return [name for name, _ in columns(question)]
+    return [name for name, _ in question_columns(question)]
 
 
 def _keys(question: Question) -> list[str]:
@@ -156,7 +156,7 @@ def asked_of(question: Question) -> list:
 _KINDS = {"number": float, "integer": int, "text": Prose, "json": Prose}
 
 
-def columns(question: Question) -> tuple[tuple[str, type], ...]:
+def question_columns(question: Question) -> tuple[tuple[str, type], ...]:
     """(name, type) of a question's columns: value, reason where one is asked for, the form that matched, and fields."""
     name = f"{question.id}_{question.name}"
     reason = ((f"{name}_reason", Prose),) if question.reason != "no" else ()

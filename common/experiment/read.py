@@ -13,7 +13,7 @@ import orjson
 
 from common.errors import InputError
 from common.experiment.caching import WAYS
-from common.experiment.checks import check
+from common.experiment.checks import check_experiment
 from common.experiment.data.chained import Chained, of_run
 from common.experiment.data.opened import reader_of
 from common.experiment.data.reader import FileFormat, Reader
@@ -67,7 +67,7 @@ def load(path: Path, results: Path | None = None) -> Experiment:
         texts=_texts(table, results, needed=any("{text}" in text for text in sources)),
     )
     table.done()
-    check(experiment)
+    check_experiment(experiment)
     return experiment
 
 

@@ -14,7 +14,7 @@ import orjson
 from common.errors import InputError
 from common.files import LOG
 from common.maintenance import extract
-from common.maintenance.archive import JOURNAL, README, Content, Sums, pack
+from common.maintenance.archive import JOURNAL, README, Content, Sums, pack_into
 from common.nouns import FINAL, Run, Shard
 from common.providers.account import keys
 from common.results.formats import MOST_TEXTS
@@ -60,7 +60,7 @@ def share(journal: Journal, run: Run, folder: Path) -> SharedRun:
         folder.mkdir(parents=True, exist_ok=True)
         attached = _is_attached(run)
         page = _page(run, shards, summary, simulated, complete, with_texts, attached).encode()
-        sums = pack(
+        sums = pack_into(
             folder / name, told, [(README, page), *_members(journal, run, shards, with_texts)],
             lambda sums: _check(journal, run, sums), _secrets(journal, run),
         )  # fmt: skip

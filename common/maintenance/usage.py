@@ -11,7 +11,7 @@ from pathlib import Path
 from shlex import quote
 from typing import NamedTuple
 
-from common.maintenance.packing import loose, raw_files
+from common.maintenance.packing import loose, raw_files_before
 from common.nouns import FINAL, Run
 from common.results.parts import INDEX
 from common.runs.journal import Journal
@@ -101,7 +101,7 @@ def _rest(parts: tuple[str, ...]) -> str:
 def hints(results: Path, journal: Journal, found: DiskUsage) -> list[Hint]:
     """What could go without a loss, and the command for it, the largest first. Raises OSError."""
     runs = journal.runs()
-    raws = [raw for run in runs for raw in loose(raw_files(journal, run, float("inf")))]
+    raws = [raw for run in runs for raw in loose(raw_files_before(journal, run, float("inf")))]
     told = [Hint("raw files that are not packed; packed they take about a quarter",
                  sum(raw.path.stat().st_size for raw in raws), "KEEP_RAW_DAYS=0 make tidy YES=1")]  # fmt: skip
     plans = [run for run in runs if not run.imported and not started(journal, run)]
@@ -124,7 +124,7 @@ def _of(found: DiskUsage, run: Run) -> Room:
     return found.runs.get(f"{run.provider}/{run.folder.name}", Counter())
 
 
-def shown(found: DiskUsage) -> list[tuple[str, ...]]:
+def usage_rows(found: DiskUsage) -> list[tuple[str, ...]]:
     """Rows of a table: each run's bytes by kind, the largest first, and their sum."""
     rows = sorted(found.runs.items(), key=lambda item: -item[1].total())
     rows.append(("all runs", sum(found.runs.values(), Counter())))

@@ -48,7 +48,7 @@ class ColumnRoles(NamedTuple):
     questions: Sequence[str]
 
 
-def build(path: Path, header: Header, blocks: Iterable[Block], roles: ColumnRoles, note: dict) -> None:
+def build_index(path: Path, header: Header, blocks: Iterable[Block], roles: ColumnRoles, note: dict) -> None:
     """Make the index of a table, whole or not at all. `note` is kept with it. Raises OSError and sqlite3.Error as the disk does.
 
     Memory: a block, and the words of the coded columns.

@@ -14,7 +14,7 @@ from common.experiment.ids_file import ceiling_of
 from common.nouns import Run, State
 from common.outcomes import SUCCEEDED
 from common.results.origin import RunOrigin
-from common.results.raw import Decode, existing
+from common.results.raw import Decode, raw_files_there
 from common.results.tally import Tally, results_of
 from common.runs.ledger import KNOWN, NONE, Bill, Books
 from common.runs.money import Money
@@ -84,7 +84,7 @@ def _add_rows(found: Sums, batch: Bill, origin: RunOrigin, by: Sequence[str], de
     shard, model = batch.shard, origin.model(batch.shard.model)
     price_of, list_price_of = (pricing(model), pricing(at_list(model))) if model else (lambda usage: None,) * 2
     level, unsure, seen = _levels(batch, origin, by), defaultdict(set), set()
-    for result in results_of(existing(batch.run, shard.batch_id), Tally(), decode, seen, origin.asked):
+    for result in results_of(raw_files_there(batch.run, shard.batch_id), Tally(), decode, seen, origin.asked):
         key = level(result.custom_id, result.outcome)
         money, cost = found.of(key), price_of(result.usage)
         money.requests += 1

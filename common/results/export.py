@@ -7,8 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from common.experiment.questions import Prose
-from common.experiment.questions import columns as question_columns
+from common.experiment.questions import Prose, question_columns
 from common.nouns import Question, Run, Shard
 from common.results.codebook import HEADER, LONG_MEANINGS, MEANINGS, Codebook
 from common.results.formats import FORMATS

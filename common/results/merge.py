@@ -11,7 +11,7 @@ from common.experiment.marks import moved
 from common.nouns import Result, Run, Shard
 from common.outcomes import OWED, PENDING, SUCCEEDED
 from common.results.origin import RunOrigin, taken_of
-from common.results.raw import Decode, Problem, existing, read_raw
+from common.results.raw import Decode, Problem, raw_files_there, read_raw
 from common.results.rows import Row, RowMaker
 
 # What `RowMaker` takes: a result, the id of the batch that it is of, and how often its request was sent.
@@ -85,7 +85,7 @@ def _results(run: Run, shard: Shard, decode: Decode) -> Iterator[Result]:
     """The results in a collected shard's raw files."""
     if shard.state not in ("collected", "owed"):
         return
-    for path in existing(run, shard.batch_id):
+    for path in raw_files_there(run, shard.batch_id):
         for _, item in read_raw(path, decode):
             if not isinstance(item, Problem):  # Anthropic's results carry no time
                 yield item if item.created else item._replace(created=shard.collected_at)

@@ -141,7 +141,7 @@ def raw_files(provider_folder: Path, batch_id: str) -> tuple[Path, Path]:
     return folder / safe_name(batch_id, "_output.jsonl"), folder / safe_name(batch_id, "_errors.jsonl")
 
 
-def existing(run: Run, batch_id: str) -> list[Path]:
+def raw_files_there(run: Run, batch_id: str) -> list[Path]:
     return [path for path in raw_paths(run, batch_id) if path.exists()]
 
 
@@ -153,7 +153,7 @@ class PlacedResult(NamedTuple):
     nth: int
 
 
-def places(path: Path, decode: Callable[[dict], Result]) -> Iterator[PlacedResult]:
+def placed_results(path: Path, decode: Callable[[dict], Result]) -> Iterator[PlacedResult]:
     """Each result of a raw file with its place. Raises OSError."""
     offset = 0
     with plain(path) as file:

@@ -14,7 +14,7 @@ from common.nouns import Model, Result, Run, Shard, Usage
 from common.outcomes import PENDING, SUCCEEDED
 from common.results.checked import kinds
 from common.results.gold import Gold
-from common.results.raw import Decode, Problem, existing, read_raw, sniff
+from common.results.raw import Decode, Problem, raw_files_there, read_raw, sniff
 from common.results.rows import Row
 
 SHOWN = 20  # bad lines that are kept to be shown
@@ -227,7 +227,7 @@ def scan(shard: Shard, run: Run, model: Model, decode: Decode) -> BatchScan:
     """Read a collected batch; its answers are not checked. Memory: the ids of one shard. Raises OSError."""
     found, asked, seen, price_of = BatchScan(Tally(shard.count), model), ids(shard), set(), pricing(model)
     list_price_of = pricing(at_list(model))
-    for result in results_of(existing(run, shard.batch_id), found.tally, decode, seen, asked):
+    for result in results_of(raw_files_there(run, shard.batch_id), found.tally, decode, seen, asked):
         found.tally.add(shard.model, result, "", shard.attempt > 1)
         found.note(result, price_of(result.usage), list_price_of(result.usage))
     found.most = found.known + bound if (bound := ceiling_of(shard, found.unpriced)) is not None else None

@@ -29,7 +29,7 @@ class PromptTokens(NamedTuple):
     conditions: int
 
 
-def count(provider: Provider, model: Model, shards: Iterable[Shard], patiently: Callable[[Callable[[], int]], int]) -> PromptTokens:
+def count_prompts(provider: Provider, model: Model, shards: Iterable[Shard], patiently: Callable[[Callable[[], int]], int]) -> PromptTokens:
     """The prompt tokens of shards that are to be sent; of more than CALLS conditions every nth is asked, the rest is taken to be alike.
 
     `patiently` makes each call. Raises what a call raises, and OSError.

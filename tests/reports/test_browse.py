@@ -18,7 +18,7 @@ import uvicorn
 
 from common.experiment.columns import BACK, FRONT
 from common.reports.browse import app
-from common.reports.browse_index import MOST_WORDS, ColumnRoles, build
+from common.reports.browse_index import MOST_WORDS, ColumnRoles, build_index
 from common.reports.browse_query import Index, Wish
 from common.reports.browse_words import query
 from common.reports.local_page import address, listen
@@ -43,7 +43,7 @@ def made(n: int) -> dict:
 def index_of(rows: Sequence[dict], folder: Path) -> Path:
     """An index of rows."""
     blocks = ([*zip(*([row.get(name) for name in NAMES] for row in rows[n : n + 100]))] for n in range(0, len(rows), 100))
-    build(folder / "i.db", HEADER, blocks, PLAN, {"runs": ["openai/r"], "made": 1e9, "stands": "x", "titles": {"Q1": "Joy"}})
+    build_index(folder / "i.db", HEADER, blocks, PLAN, {"runs": ["openai/r"], "made": 1e9, "stands": "x", "titles": {"Q1": "Joy"}})
     return folder / "i.db"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from common.errors import InputError
-from common.experiment.data.reader import Fail, Reader, Row, bad_rows, named
+from common.experiment.data.reader import Fail, Reader, Row, bad_rows, column_names
 from common.experiment.data.text_digest import of_file, of_text
 from common.experiment.data.text_file import TextFile
 
@@ -30,7 +30,7 @@ class CSV(Reader):
         self._first, columns = headers[self._delimiter]
         if any("\0" in column for column in columns):
             raise InputError(f'{text.file}: looks like UTF-16 without its mark; say encoding = "utf-16-le" under [data]')
-        self.columns = named(text.file, "line 1", columns)
+        self.columns = column_names(text.file, "line 1", columns)
         self.identity = "" if self._delimiter == "," else f" delimiter {self._delimiter}"
 
     def _header(self, delimiter: str) -> tuple[int, list[str]] | None:

@@ -58,7 +58,7 @@ def bad_rows(file: Path, unit: str, faults: Iterable[tuple[int, str]], count: in
     return InputError(f"{file}, {'; '.join(first)}{f'; and {more:,} more' if more else ''}{hint}")
 
 
-def named(file: Path, where: str, columns: Sequence[str]) -> tuple[str, ...]:
+def column_names(file: Path, where: str, columns: Sequence[str]) -> tuple[str, ...]:
     """The names of the columns, if each has one of its own. Raises InputError."""
     if not any(columns):
         raise InputError(f"{file}: is empty; expected a line with the names of the columns")
