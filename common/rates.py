@@ -41,7 +41,7 @@ class RateHeaders(NamedTuple):
 
 
 @dataclass
-class _State:
+class _RateState:
     """What is shared: moments in seconds, and how many calls began in each of the last seconds."""
 
     last: float = 0.0  # when the newest call began
@@ -54,7 +54,7 @@ class _State:
     counts: list[int] = field(default_factory=lambda: [0] * COUNTED)  # by second modulo COUNTED
 
     @classmethod
-    def of(cls, data: bytes, now: float) -> _State | None:
+    def of(cls, data: bytes, now: float) -> _RateState | None:
         """What a file holds; None for what is garbled, or comes from before the machine was started."""
         if len(data) != FORM.size:
             return None
@@ -147,12 +147,12 @@ class Rates:
     # ---- the file
 
     @contextmanager
-    def _shared(self) -> Iterator[tuple[_State, float]]:
+    def _shared(self) -> Iterator[tuple[_RateState, float]]:
         """The state as of now, under the lock, and written back."""
         handle = self._locked()
         try:
             now = self._clock.steady()
-            state = _State.of(_read(handle), now) or _State.of(self._own, now) or _State()
+            state = _RateState.of(_read(handle), now) or _RateState.of(self._own, now) or _RateState()
             yield state, now
             self._own = state.packed()
             _write(handle, self._own)

@@ -194,7 +194,7 @@ def one_per_question(part: RunTable, questions: Sequence[Question]) -> RunTable:
     return RunTable(long_header, (_melted(block, front, told, back) for block in blocks if told))
 
 
-class _Told(NamedTuple):
+class _AskedColumns(NamedTuple):
     """A question, or a field of its value, with the places of its columns in a block; None where it has none."""
 
     words: tuple[str, str, str, str]
@@ -203,15 +203,15 @@ class _Told(NamedTuple):
     pattern: int | None
 
 
-def _told(question: Question, at: dict[str, int]) -> Iterator[_Told]:
+def _told(question: Question, at: dict[str, int]) -> Iterator[_AskedColumns]:
     names = iter(at[name] for name, _ in question_columns(question))
     value, reason, pattern = next(names), next(names) if question.reason != "no" else None, next(names)
     words = question.id, question.name, question.type
-    yield _Told((*words, ""), value, reason, pattern)
-    yield from (_Told((*words, path), place, None, None) for path, place in zip(question.fields, names))
+    yield _AskedColumns((*words, ""), value, reason, pattern)
+    yield from (_AskedColumns((*words, path), place, None, None) for path, place in zip(question.fields, names))
 
 
-def _melted(block: Block, front: Sequence[int], told: Sequence[_Told], back: Sequence[int]) -> Block:
+def _melted(block: Block, front: Sequence[int], told: Sequence[_AskedColumns], back: Sequence[int]) -> Block:
     """A block of requests as a block of their questions, request by request."""
     size = len(block[0])
     made = [[cell for cell in block[n] for _ in told] for n in front]

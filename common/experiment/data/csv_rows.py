@@ -95,7 +95,7 @@ class CSV(Reader):
     def _broken(self, start: int) -> Iterator[tuple[int, int, str]]:
         """Bad rows from a line on: where each begins, the last line that its open quote has taken, and what is wrong."""
         with self._text.text() as lines:
-            kept = _Kept(islice(lines, start - 1, None))
+            kept = _KeptLine(islice(lines, start - 1, None))
             reader, begin = csv.reader(kept, strict=True, delimiter=self._delimiter), start
             while True:
                 try:
@@ -111,13 +111,13 @@ class CSV(Reader):
                 begin = start + reader.line_num
 
 
-class _Kept:
+class _KeptLine:
     """Lines, of which the last one can be looked at again."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines, self.last = lines, ""
 
-    def __iter__(self) -> _Kept:
+    def __iter__(self) -> _KeptLine:
         return self
 
     def __next__(self) -> str:
