@@ -12,7 +12,7 @@ from common.reports.facts import RunGroup
 from common.reports.html import Html, figure, folded, h, table
 from common.reports.reliability import cohen, fleiss, icc_raters, icc_repeats
 from common.reports.stats import Numbers, Paired, Shares, alpha_interval, alpha_nominal, holm, paired
-from common.reports.sums import Cell, Key, Measure
+from common.reports.sums import Cell, Levels, Measure
 from common.reports.svg import interval
 from common.text import many
 
@@ -48,7 +48,7 @@ def view(part: RunGroup) -> Html:
     return h("{}{}{}", Html(said if kept.part > 1 else ""), _coefficients(part), differences)
 
 
-Asked = list[tuple[Key, str, dict[str, Cell]]]  # the conditions
+ConditionCells = list[tuple[Levels, str, dict[str, Cell]]]  # the conditions
 
 
 def _coefficients(part: RunGroup) -> Html:
@@ -66,16 +66,16 @@ def _coefficients(part: RunGroup) -> Html:
     return h("{}{}{}{}", Html(ALPHA), first, Html(COMPLETE), second)
 
 
-Sums = Numbers | Shares
+Summed = Numbers | Shares
 
 
-def _models(asked: Asked, n: int) -> list[dict[str, Sums]]:
+def _models(asked: ConditionCells, n: int) -> list[dict[str, Summed]]:
     """Each condition, with the sums of each model that answered."""
     found = ({model: cell.sums[n] for model, cell in cells.items() if cell.sums[n].n} for _, _, cells in asked)
     return [unit for unit in found if unit]
 
 
-def _trials(asked: Asked, n: int, model: str) -> list[Sums]:
+def _trials(asked: ConditionCells, n: int, model: str) -> list[Summed]:
     """Each condition that a model answered, with the sum of its trials."""
     return [cells[model].sums[n] for _, _, cells in asked if model in cells and cells[model].sums[n].n]
 
@@ -100,7 +100,7 @@ def _complete(measure: Measure, units: list, of_trials: bool) -> Html:
     return h('<td class="n">{} {}</td>', figure(value if used > 1 else None, 3), beside)
 
 
-def _of_models(measure: Measure, units: list[dict[str, Sums]]) -> tuple[str, float | None, int]:
+def _of_models(measure: Measure, units: list[dict[str, Summed]]) -> tuple[str, float | None, int]:
     models = list(dict.fromkeys(model for unit in units for model in unit))
     whole = [[unit[model] for model in models] for unit in units if len(unit) == len(models)]
     if len(models) < 2:
@@ -113,7 +113,7 @@ def _of_models(measure: Measure, units: list[dict[str, Sums]]) -> tuple[str, flo
     return "Fleiss", fleiss(map(Counter, modes)), len(whole)
 
 
-def _of_trials(measure: Measure, units: list[Sums]) -> tuple[str, float | None, int]:
+def _of_trials(measure: Measure, units: list[Summed]) -> tuple[str, float | None, int]:
     most = max((unit.n for unit in units), default=0)
     whole = [unit for unit in units if unit.n == most] if most > 1 else []
     if measure.numeric:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from common.reports.answers import crossed, digits, level, title
 from common.reports.facts import RunGroup
 from common.reports.html import Html, figure, h, shown, table
-from common.reports.sums import Cell, Key
+from common.reports.sums import Cell, Levels
 
 MOST = 10
 WORDS = 200  # characters of an answer
@@ -21,7 +21,7 @@ class Apart(NamedTuple):
 
     spread: float
     n: int
-    place: Key
+    place: Levels
     persona: str
     cells: dict[str, Cell]
 
@@ -31,7 +31,7 @@ def farthest(part: RunGroup) -> list[Apart]:
     return nlargest(MOST, filter(None, (_apart(part, *one) for one in part.conditions)), key=lambda found: found.spread)
 
 
-def _apart(part: RunGroup, place: Key, persona: str, cells: dict[str, Cell]) -> Apart | None:
+def _apart(part: RunGroup, place: Levels, persona: str, cells: dict[str, Cell]) -> Apart | None:
     found = [(spread, -n) for n in range(len(part.measures)) if (spread := _spread(part, n, cells)) > 0]
     if not found:
         return None

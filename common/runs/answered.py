@@ -20,7 +20,7 @@ from common.results.raw import Decode
 from common.runs.journal import Journal
 from common.runs.segments import LOW, OUTCOMES, PARTS, WAITS, AnswersFile, Columns, Segment, Waiting
 
-Place = tuple[str, int, int]  # an answer's raw file, where its line begins, which object of the line
+RawPlace = tuple[str, int, int]  # an answer's raw file, where its line begins, which object of the line
 
 
 class Answer(NamedTuple):
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
     outcome: str
 
     @property
-    def place(self) -> Place:
+    def place(self) -> RawPlace:
         return self.source.path.name, self.offset, self.nth
 
 
@@ -112,7 +112,7 @@ class Answered:
                 return source if outcome == WAITS else Answer(source, self._offset[at], where & 0xFF, OUTCOMES[outcome])
         return None
 
-    def use(self, identity: int, places: Container[Place] | None) -> None:
+    def use(self, identity: int, places: Container[RawPlace] | None) -> None:
         """The answer to a request that was taken before, from one of these places or it is not known whence, is not found again."""
         for at in self._rows(identity):
             source = self._sources[(where := self._where[at]) >> 16]

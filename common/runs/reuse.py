@@ -19,7 +19,7 @@ from common.results.opened import plain
 from common.results.origin import RunOrigin
 from common.results.raw import LONGEST, Decode, raw_files, renamed, short_hash
 from common.runs import witness
-from common.runs.answered import Answer, Answered, Place
+from common.runs.answered import Answer, Answered, RawPlace
 from common.runs.identity import requests
 from common.runs.journal import Journal
 from common.runs.segments import SUFFIX, AnswersFile
@@ -127,7 +127,7 @@ def _taken(run: Run, planned: Shard, n: int, answers: Mapping[str, Answer], take
     return as_taken(shard, about)
 
 
-def _places(shard: Shard) -> set[Place] | None:
+def _places(shard: Shard) -> set[RawPlace] | None:
     """Which answers a shard took over; None where that was not noted."""
     try:
         return {(name, offset, nth) for name, offset, nth in orjson.loads(shard.path.with_suffix(TAKEN).read_bytes())["places"]}

@@ -32,7 +32,7 @@ from common.runs.room import lacking
 from common.runs.told import check_parameters, grid_facts, told_of, told_of_models, told_of_texts
 from common.text import many
 
-Conditions = Callable[[], Iterator[Asked]]
+AskedAnew = Callable[[], Iterator[Asked]]
 
 
 def write(
@@ -79,7 +79,7 @@ def write(
 
 
 def _cut(
-    work: cut.Cutter, experiment: Experiment, texts: int, parts: Sequence[tuple[Grid, Conditions, Limits]]
+    work: cut.Cutter, experiment: Experiment, texts: int, parts: Sequence[tuple[Grid, AskedAnew, Limits]]
 ) -> tuple[list[Shard], list[str]]:
     """The shards of all models, and what is to be said of their prompts' caching. A part: what one model is asked, and in how much."""
     made: list[Shard] = []

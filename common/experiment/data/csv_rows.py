@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from common.errors import InputError
-from common.experiment.data.reader import Fail, Reader, Row, bad_rows, column_names
+from common.experiment.data.reader import DataRow, Fail, Reader, bad_rows, column_names
 from common.experiment.data.text_digest import of_file, of_text
 from common.experiment.data.text_file import TextFile
 
@@ -59,7 +59,7 @@ class CSV(Reader):
             raise InputError(f"{self._text.file}, line 1: its columns may be parted by {names}; {which}")
         return fits[0]
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[DataRow]:
         width, begin = len(self.columns), self._first
         with self._text.text() as lines:
             reader = csv.reader(lines, strict=True, delimiter=self._delimiter)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from common.errors import InputError
 from common.experiment.data.cells import cell_text, single
-from common.experiment.data.reader import Reader, Row, column_names
+from common.experiment.data.reader import DataRow, Reader, column_names
 from common.text import one_line
 
 _BATCH = 1_024  # rows
@@ -29,7 +29,7 @@ class Parquet(Reader):
         _look(self._file)
         return read_parquet(self._file, batch_size=_BATCH)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[DataRow]:
         before = 0
         for columns in self._batches():
             cells = [self._cells(name, text, values, before) for name, text, values in zip(self.columns, self._texts, columns)]

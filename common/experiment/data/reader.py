@@ -15,7 +15,7 @@ from common.text import one_line
 
 SHOWN = 20  # bad rows that one message names
 
-Row = tuple[int, Sequence[str]]
+DataRow = tuple[int, Sequence[str]]
 Fail = Callable[[str, str], InputError]  # key of [data], what is wrong with it
 
 
@@ -34,10 +34,10 @@ class Reader:
     columns: tuple[str, ...]
     identity = ""  # how the file is read, where that is not the plain way: part of what is asked
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[DataRow]:
         raise TypeError("a reader of its own kind is needed")
 
-    def numbered(self) -> Iterator[Row]:
+    def numbered(self) -> Iterator[DataRow]:
         """The rows with a last column t1, t2, … for data that has no ids."""
         for n, (where, row) in enumerate(self.rows(), 1):
             yield where, (*row, f"t{n}")

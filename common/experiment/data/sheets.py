@@ -11,7 +11,7 @@ import orjson
 
 from common.errors import InputError
 from common.experiment.data.cells import in_sheet
-from common.experiment.data.reader import Fail, Reader, Row, bad_rows, column_names
+from common.experiment.data.reader import DataRow, Fail, Reader, bad_rows, column_names
 
 _BLOCK = 1 << 20
 
@@ -47,7 +47,7 @@ class Sheet(Reader):
         if bad:
             raise bad_rows(file, "row", bad)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[DataRow]:
         at, rest = 0, b""
         while True:
             self._spool.seek(at)  # another pass may have moved it
