@@ -32,7 +32,7 @@ MOST = 1 << 31  # calls that a sound file can have counted
 Named = Callable[[], Path]  # names the file that is shared
 
 
-class Said(NamedTuple):
+class RateHeaders(NamedTuple):
     """What an answer's headers say of the account's rate."""
 
     limit: int | None  # calls per minute; None: not named
@@ -41,7 +41,7 @@ class Said(NamedTuple):
 
 
 @dataclass
-class _State:
+class _RateState:
     """What is shared: moments in seconds, and how many calls began in each of the last seconds."""
 
     last: float = 0.0  # when the newest call began
@@ -54,7 +54,7 @@ class _State:
     counts: list[int] = field(default_factory=lambda: [0] * COUNTED)  # by second modulo COUNTED
 
     @classmethod
-    def of(cls, data: bytes, now: float) -> _State | None:
+    def of(cls, data: bytes, now: float) -> _RateState | None:
         """What a file holds; None for what is garbled, or comes from before the machine was started."""
         if len(data) != FORM.size:
             return None
@@ -126,7 +126,7 @@ class Rates:
             self._number = state.begin(now)
             return 0.0
 
-    def heard(self, said: Said) -> None:
+    def heard(self, said: RateHeaders) -> None:
         """Take in what an answer to the newest call says. Calls that began after it are not in its figures."""
         with self._shared() as (state, now):
             state.limit = said.limit or 0
@@ -147,12 +147,12 @@ class Rates:
     # ---- the file
 
     @contextmanager
-    def _shared(self) -> Iterator[tuple[_State, float]]:
+    def _shared(self) -> Iterator[tuple[_RateState, float]]:
         """The state as of now, under the lock, and written back."""
         handle = self._locked()
         try:
             now = self._clock.steady()
-            state = _State.of(_read(handle), now) or _State.of(self._own, now) or _State()
+            state = _RateState.of(_read(handle), now) or _RateState.of(self._own, now) or _RateState()
             yield state, now
             self._own = state.packed()
             _write(handle, self._own)

@@ -35,7 +35,7 @@ def load_env() -> str:
     return f"{file} can be read by other users of this machine; type: chmod 600 {file}" if mode & 0o077 else ""
 
 
-def results_folder(option: str | None) -> Path:
+def results_path(option: str | None) -> Path:
     """Where results go: --results, else RESULTS_DIR, else results/ beside the scripts. Raises InputError for an address."""
     named = option or os.environ.get("RESULTS_DIR") or ROOT / "results"
     if "://" in str(named):

@@ -31,9 +31,9 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     """The parser of every command that a person types behind `python`."""
     found = {f"{name}.py": options.parser(import_module(name).SCRIPT) for name in SCRIPTS.values()}
     for tool in TOOLS.values():
-        found |= {tool.converter: tool_options.converter(tool), tool.cleanup: tool_options.cleanup(tool)}
+        found |= {tool.converter: tool_options.converter_options(tool), tool.cleanup: tool_options.cleanup_options(tool)}
     found |= {f"tools/{name}.py": tool_options.target(name) for name in tool_options.WITH_WORDS}
-    found |= {"tools/study.py": options.study(), "tools/collect.py": options.collect(),
+    found |= {"tools/study.py": options.study_options(), "tools/collect.py": options.collect_options(),
               "tools/cost_report.py": tool_options.target("costs")}  # fmt: skip
     found |= {"tools/ray/run_batch.py": run_batch.parser(), "tools/ray/convert.py": convert.parser()}
     found["-m tools.batch_server"] = batch_server.parser()

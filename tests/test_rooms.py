@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -16,7 +17,7 @@ ORDER = ("ground", "catalog", "providers", "experiment", "results", "runs", "mai
 COMMON = sorted((ROOT / "common").rglob("*.py"))
 SCRIPTS = sorted(ROOT.glob("*_example.py"))
 TOOLS = sorted((ROOT / "tools").rglob("*.py"))
-SERVICE = sorted((ROOT / "tools/batch_server").glob("*.py"))
+MODULES = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in COMMON}
 
 
 @cache
@@ -25,44 +26,35 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+def nodes(paths: list[Path], *kinds: type[ast.AST]) -> list[tuple[Path, ast.AST]]:
+    """All nodes of some kinds in files, wherever they stand."""
+    return [(path, node) for path in paths for node in ast.walk(tree(path)) if isinstance(node, kinds)]
+
+
 def imports(path: Path) -> list[str]:
-    """Every module that a file names in an import, wherever it stands; `from x import y` as x.y."""
-    found = []
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            found += [f"{node.module}.{alias.name}" for alias in node.names]
-    return found
+    """Every module that a file names in an import; `from x import y` as x.y."""
+    found = [node for _, node in nodes([path], ast.Import, ast.ImportFrom)]
+    return [f"{n.module}.{alias.name}" if isinstance(n, ast.ImportFrom) else alias.name for n in found for alias in n.names]
 
 
 def room(name: str) -> str:
     """The room of a module of common/: its folder, or the ground."""
-    parts = name.split(".")
-    return parts[1] if len(parts) > 1 and parts[1] in ORDER else "ground"
-
-
-def of(path: Path) -> str:
-    """A file's room."""
-    return room(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    return next((part for part in name.split(".")[1:2] if part in ORDER), "ground")
 
 
 def place(path: Path, node: ast.AST) -> str:
     """Where a node stands, as a person looks for it: file, line and function."""
-    around = [f.name for f in ast.walk(tree(path)) if isinstance(f, ast.FunctionDef) and f.lineno <= node.lineno <= f.end_lineno]
+    around = [f.name for _, f in nodes([path], ast.FunctionDef) if f.lineno <= node.lineno <= f.end_lineno]
     return f"{path.relative_to(ROOT)}:{node.lineno} {'.'.join(around)}"
 
 
-@pytest.mark.parametrize("path", COMMON, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_a_room_imports_only_rooms_below(path: Path) -> None:
+@pytest.mark.parametrize("module", MODULES)
+def test_a_room_imports_only_rooms_below(module: str) -> None:
     """ORDER is the whole rule; nothing in common/ knows what stands above it."""
-    mine = ORDER.index(of(path))
-    for name in imports(path):
-        head = name.partition(".")[0]
-        assert head not in ("tools", "bench", "tests", *(script.stem for script in SCRIPTS)), name
-        if head == "common":
-            other = room(name)
-            assert ORDER.index(other) < mine or other == of(path), name
+    for name in imports(MODULES[module]):
+        assert name.partition(".")[0] not in ("tools", "bench", "tests", *(script.stem for script in SCRIPTS)), name
+        if name.partition(".")[0] == "common":
+            assert ORDER.index(room(name)) < ORDER.index(room(module)) or room(name) == room(module), name
 
 
 def test_the_page_shows_the_rooms() -> None:
@@ -76,41 +68,45 @@ def test_the_page_shows_the_rooms() -> None:
 
 def test_no_circles() -> None:
     """Each module can be imported first, alone: what it needs outside its functions does not need it."""
-    modules = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in COMMON}
     needs = {}
-    for name, path in modules.items():
-        said = [node for node in tree(path).body if isinstance(node, ast.ImportFrom)]
-        whole = [f"{node.module}.{alias.name}" for node in said for alias in node.names]
-        needs[name] = {one if one in modules else one.rpartition(".")[0] for one in whole} & {*modules}
-        assert not [node for node in tree(path).body if isinstance(node, ast.Import) and "common" in ast.unparse(node)], path
+    for name, path in MODULES.items():
+        whole = [f"{n.module}.{alias.name}" for n in tree(path).body if isinstance(n, ast.ImportFrom) for alias in n.names]
+        needs[name] = {one if one in MODULES else one.rpartition(".")[0] for one in whole} & {*MODULES}
+        assert not [n for n in tree(path).body if isinstance(n, ast.Import) and "common" in ast.unparse(n)], path
     TopologicalSorter(needs).prepare()
+
+
+def test_a_class_name_means_one_thing() -> None:
+    """No public class of common/ has the name of another."""
+    found = Counter(n.name for path in COMMON for n in tree(path).body if isinstance(n, ast.ClassDef) and n.name[0] != "_")
+    assert [name for name, times in found.items() if times > 1] == []
 
 
 def test_importing_common_does_nothing() -> None:
     """In a notebook or another Python nothing restarts, exits or is changed."""
-    code = "import gc, sys; sys.path.insert(0, '.'); before = gc.get_threshold(), set(sys.modules); import common; " + (
-        "print(before[0] == gc.get_threshold(), sorted(set(sys.modules) - before[1]))"
-    )
-    done = python("-I", "-S", "-c", code)
+    before = "import gc, sys; sys.path.insert(0, '.'); before = gc.get_threshold(), set(sys.modules); "
+    done = python("-I", "-S", "-c", f"{before}import common; print(before[0] == gc.get_threshold(), sorted(set(sys.modules) - before[1]))")
     assert done.stdout.strip() == "True ['common']", done
 
 
 def test_the_service_shares_no_code_with_its_clients() -> None:
     """If both shared an encoder, both could be wrong together."""
-    assert [p for p in SERVICE if any(name.startswith("common") for name in imports(p))] == []
+    service = (ROOT / "tools/batch_server").glob("*.py")
+    assert [path for path in service if any(name.startswith("common") for name in imports(path))] == []
 
 
 def test_only_the_command_line_prints() -> None:
     """print and sys.std* stand in cli/ alone."""
-    named = [(path, n) for path in COMMON if of(path) != "cli" for n in ast.walk(tree(path)) if isinstance(n, (ast.Name, ast.Attribute))]
+    below = [path for module, path in MODULES.items() if room(module) != "cli"]
     words = {"print", "stdout", "stderr"}
-    assert [place(path, n) for path, n in named if {getattr(n, "id", ""), getattr(n, "attr", "")} & words] == []
+    found = nodes(below, ast.Name, ast.Attribute)
+    assert [place(path, n) for path, n in found if {getattr(n, "id", ""), getattr(n, "attr", "")} & words] == []
 
 
 def test_a_broad_except_stands_once() -> None:
     """The edge of the command line turns a bug into one line; nobody else hides one."""
-    handlers = [(p, n) for p in (*COMMON, *TOOLS) for n in ast.walk(tree(p)) if isinstance(n, ast.ExceptHandler)]
-    broad = [place(p, n) for p, n in handlers if getattr(n.type, "id", n.type) in (None, "Exception")]
+    handlers = nodes([*COMMON, *TOOLS], ast.ExceptHandler)
+    broad = [place(path, n) for path, n in handlers if getattr(n.type, "id", n.type) in (None, "Exception")]
     assert [where.split(":")[0] for where in broad] == ["common/cli/exits.py"], broad
 
 
@@ -121,5 +117,4 @@ def test_modules_say_what_they_own() -> None:
 
 def test_scripts_only_declare() -> None:
     """An entry script is a docstring, one declaration and one call."""
-    for path in SCRIPTS:
-        assert not [n for n in ast.walk(tree(path)) if isinstance(n, (ast.FunctionDef, ast.For, ast.While, ast.Try))], path
+    assert nodes(SCRIPTS, ast.FunctionDef, ast.For, ast.While, ast.Try) == []

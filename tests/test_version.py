@@ -17,8 +17,8 @@ from tests.basics import ROOT
     "parser",
     [
         *map(options.parser, cli.SCRIPTS.values()),
-        *map(tool_options.converter, cli.TOOLS.values()),
-        *map(tool_options.cleanup, cli.TOOLS.values()),
+        *map(tool_options.converter_options, cli.TOOLS.values()),
+        *map(tool_options.cleanup_options, cli.TOOLS.values()),
         *map(tool_options.target, tool_options.TARGETS),
     ],
     ids=lambda parser: parser.prog,

@@ -35,7 +35,7 @@ def converter(name: str, argv: Sequence[str] | None = None) -> int:
         return command(tool, args)
 
     return _run(
-        f"python {tool.converter}", tool_options.converter(tool), argv, work,
+        f"python {tool.converter}", tool_options.converter_options(tool), argv, work,
         "interrupted: no table is left half written", "No table is left half written; choose another place with --out DIR",
     )  # fmt: skip
 
@@ -50,7 +50,7 @@ def cleanup(name: str, argv: Sequence[str] | None = None) -> int:
         return command(tool, args)
 
     return _run(
-        f"python {tool.cleanup}", tool_options.cleanup(tool), argv, work,
+        f"python {tool.cleanup}", tool_options.cleanup_options(tool), argv, work,
         "interrupted: what was deleted is in results/backups, the rest is still at the provider",
         "Nothing was deleted that is not in results/backups",
     )  # fmt: skip
@@ -65,7 +65,7 @@ def study(argv: Sequence[str] | None = None) -> int:
         return command(args, arguments)
 
     said = "detached: submitted batches go on at their providers"
-    return _run("python tools/study.py", options.study(), argv, work, said)
+    return _run("python tools/study.py", options.study_options(), argv, work, said)
 
 
 def collect(argv: Sequence[str] | None = None) -> int:
@@ -76,7 +76,7 @@ def collect(argv: Sequence[str] | None = None) -> int:
 
         return command(args)
 
-    return _run("python tools/collect.py", options.collect(), argv, work, "stopped")
+    return _run("python tools/collect.py", options.collect_options(), argv, work, "stopped")
 
 
 def make(target: str, argv: Sequence[str] | None = None) -> int:

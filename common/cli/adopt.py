@@ -15,7 +15,7 @@ from common.cli.scripts import script_of
 from common.cli.text import Voice
 from common.cli.where import host_of
 from common.errors import InputError
-from common.maintenance.adopt import Found, adopt
+from common.maintenance.adopt import FoundRun, adopt
 from common.maintenance.rebuild import folders
 from common.nouns import Run
 from common.providers import account as accounts
@@ -62,7 +62,7 @@ def _account(run: Run, journal: Journal) -> Iterator[Account]:
     yield account
 
 
-def _lines(found: Found) -> Iterator[str]:
+def _lines(found: FoundRun) -> Iterator[str]:
     name = f"{found.folder.parent.name}/{found.folder.name}"
     if found.run is None:
         yield f"{name}: could not be rebuilt"

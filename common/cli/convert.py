@@ -96,7 +96,7 @@ def _jobs(arguments: argparse.Namespace, provider: str, providers: tuple[str, ..
     siblings = {file: _sibling(file) for file in files}
     batches = [file for file in files if file not in siblings.values()]
     if arguments.experiment:
-        load(arguments.experiment, settings.results_folder(None))  # complain once and before anything is written
+        load(arguments.experiment, settings.results_path(None))  # complain once and before anything is written
     jobs = [
         Job(
             (file, sibling) if (sibling := siblings[file]) else (file,),
@@ -189,7 +189,7 @@ def _tried(job: Job) -> Done:
 
 def _convert(job: Job) -> Done:
     _check_content(job.files[0])
-    experiment = load(job.experiment, settings.results_folder(None)) if job.experiment else None
+    experiment = load(job.experiment, settings.results_path(None)) if job.experiment else None
     file = job.files[0]
     found = find_origin(file) if experiment is None else None
     origin = found or ForeignOrigin(file, job.provider, job.providers, experiment, _mark(job))

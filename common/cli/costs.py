@@ -26,7 +26,7 @@ DATES = ("day", "month")
 _COUNTS = ("requests", "clean_answers", "batches", "batches_at_unknown_price", "batches_of_an_earlier_version")
 FIGURES = [(name, int if name in _COUNTS else float) for name in Money().facts()]
 
-Sums = Mapping[tuple[str, ...], Money]
+MoneySums = Mapping[tuple[str, ...], Money]
 
 
 def command(args: argparse.Namespace) -> int:
@@ -55,7 +55,7 @@ def command(args: argparse.Namespace) -> int:
     return OK if adds_up and not books.unread else UNFINISHED
 
 
-def _sums(books: ledger.Books, by: Sequence[str]) -> Sums:
+def _sums(books: ledger.Books, by: Sequence[str]) -> MoneySums:
     """What was asked for: from the journal where it knows enough; by date, else the dearest first."""
     if {*by} <= {*ledger.KNOWN}:
         found = ledger.summed(books.batches, by)
@@ -66,19 +66,19 @@ def _sums(books: ledger.Books, by: Sequence[str]) -> Sums:
     return dict(sorted(found.items(), key=lambda item: ([item[0][n] for n in dates], -item[1].committed, item[0])))
 
 
-def _total(sums: Sums) -> Money:
+def _total(sums: MoneySums) -> Money:
     total = Money()
     for money in sums.values():
         total.add(money)
     return total
 
 
-def _rows(by: Sequence[str], sums: Sums) -> Iterator[dict]:
+def _rows(by: Sequence[str], sums: MoneySums) -> Iterator[dict]:
     for key, money in sums.items():
         yield {**dict(zip(by, key)), **money.facts()}
 
 
-def _write_csv(to: str, by: Sequence[str], sums: Sums) -> None:
+def _write_csv(to: str, by: Sequence[str], sums: MoneySums) -> None:
     header = [*((name, str) for name in by), *FIGURES]
     cells = [*zip(*[row.values() for row in _rows(by, sums)])] or [()] * len(header)
     if to == "-":
@@ -91,7 +91,7 @@ def _write_csv(to: str, by: Sequence[str], sums: Sums) -> None:
 # ---- for people
 
 
-def _say(voice: Voice, args: argparse.Namespace, by: Sequence[str], sums: Sums, books: ledger.Books) -> None:
+def _say(voice: Voice, args: argparse.Namespace, by: Sequence[str], sums: MoneySums, books: ledger.Books) -> None:
     if args.simulated:
         voice.say(f"{SIMULATED}. As if: nothing was paid")
     if not sums:

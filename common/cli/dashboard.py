@@ -12,7 +12,7 @@ from common.cli.folder import looked_at, results_folder
 from common.errors import InputError
 from common.reports.live import application
 from common.reports.local_page import LOOPBACK, address, listen, serve
-from common.runs.board import Memory, board
+from common.runs.board import BoardMemory, board
 from common.runs.stand import Board
 
 PORT = 8791
@@ -25,7 +25,7 @@ def command(args: argparse.Namespace) -> int:
     name = args.host or LOOPBACK
     if not settings.is_loopback(f"//{name}") and not password:
         raise InputError(f"--host {name}: others could read all runs; put a DASHBOARD_PASSWORD into .env first")
-    memory = Memory()
+    memory = BoardMemory()
     _look(results, memory)  # what is wrong with the journal is said here, not in the browser
     port = PORT if args.port is None else args.port
     with _listener(name, port) if args.host else listen(port) as listener:
@@ -37,7 +37,7 @@ def command(args: argparse.Namespace) -> int:
     return OK
 
 
-def _look(results: Path, memory: Memory) -> Board:
+def _look(results: Path, memory: BoardMemory) -> Board:
     with looked_at(results) as journal:
         return board(journal, memory=memory)
 

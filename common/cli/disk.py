@@ -13,7 +13,7 @@ from common.cli.exits import OK, tried
 from common.cli.folder import looked_at, results_folder
 from common.cli.scripts import TOOLS, Tool
 from common.cli.text import Voice, table
-from common.maintenance.usage import KINDS, hints, shown, usage
+from common.maintenance.usage import KINDS, hints, usage, usage_rows
 from common.providers import account as accounts
 from common.providers import connect
 from common.retry import patiently
@@ -36,7 +36,7 @@ def command(args: argparse.Namespace) -> int:
                     "could_go": [hint._asdict() for hint in could_go], "at_the_providers": remote})  # fmt: skip
         return OK
     if found.runs:
-        voice.say(table(("run", *KINDS, "sum"), shown(found)), "")
+        voice.say(table(("run", *KINDS, "sum"), usage_rows(found)), "")
     voice.say(*(f"{name}: {size(count)}" for name, count in found.rest.most_common()))
     voice.say(f"in all: {size(found.total)} in {results}; {size(free)} free on its disk")
     voice.say(*(f"could go: {one_line(hint.what)}: {size(hint.bytes)}: {hint.type}" for hint in could_go))

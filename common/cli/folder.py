@@ -19,7 +19,7 @@ _told: set[str] = set()  # once per command, though make status goes on as anoth
 def results_folder(option: str | None = None) -> Path:
     """The results folder of a command, after .env has been read; it need not exist. Raises InputError for a file."""
     _warn(settings.load_env())
-    folder = settings.results_folder(option)
+    folder = settings.results_path(option)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is no folder; choose another with --results or RESULTS_DIR")
     _warn(mounts.warning_for(folder))

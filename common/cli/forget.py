@@ -11,7 +11,7 @@ from common.cli.folder import results_folder
 from common.cli.named import only_run
 from common.cli.text import Voice
 from common.errors import InputError
-from common.maintenance.forget import check, forget, raw_files, was_sent
+from common.maintenance.forget import check_forgettable, forget, raw_files_of, was_sent
 from common.nouns import Run
 from common.runs.journal import Journal
 from common.text import size
@@ -25,7 +25,7 @@ def command(args: argparse.Namespace) -> int:
     with closing(Journal(results)) as journal:
         runs = [only_run(journal, name) for name in dict.fromkeys(args.run)]
         for run in runs:
-            check(journal, run)
+            check_forgettable(journal, run)
         for run in runs:
             voice.say(*(_done(journal, run) if args.yes else _shown(journal, run)))
     if not args.yes:
@@ -39,7 +39,7 @@ def _shown(journal: Journal, run: Run) -> Iterator[str]:
     if not was_sent(journal, run):
         yield f"{run.key}: a plan of {run.planned:,} requests that was never sent; would remove {what}"
         return
-    yield f"{run.key}: {run.planned:,} requests, over; would back up, then remove {what} and {len(raw_files(journal, run))} raw files"
+    yield f"{run.key}: {run.planned:,} requests, over; would back up, then remove {what} and {len(raw_files_of(journal, run))} raw files"
     yield "  its answers are then in the archive only, and the command that asked for them would ask and pay anew;"
     yield "  what it has cost is still counted by make costs"
 

@@ -19,7 +19,7 @@ def way_to(run: Run) -> list[str]:
     return ["--host", run.host, "--base-url", run.address] if catalog.hosts()[run.host].own else ["--live"] * bool(run.way)
 
 
-def named(journal: Journal, name: str) -> Run:
+def run_named(journal: Journal, name: str) -> Run:
     """The run of that name (or provider/name), or that batch's. Raises InputError when there is none."""
     if owner := journal.owner(name):
         return owner[0]

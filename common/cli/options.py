@@ -175,7 +175,7 @@ def parser(script: Script) -> argparse.ArgumentParser:
     return p
 
 
-def study() -> argparse.ArgumentParser:
+def study_options() -> argparse.ArgumentParser:
     """All options of a study at several providers."""
     p = argparse.ArgumentParser(
         prog="python tools/study.py",
@@ -198,7 +198,7 @@ def study() -> argparse.ArgumentParser:
     return p
 
 
-def collect() -> argparse.ArgumentParser:
+def collect_options() -> argparse.ArgumentParser:
     """All options of a look at every open run."""
     p = argparse.ArgumentParser(
         prog="python tools/collect.py",

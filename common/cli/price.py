@@ -10,8 +10,8 @@ from common.nouns import TO_SUBMIT
 from common.providers import standard
 from common.retry import patiently
 from common.runs.choose import as_batches
-from common.runs.counting import count
-from common.runs.expected import BY_PROVIDER, BY_USE, EXACT, Cost, costs, total
+from common.runs.counting import count_prompts
+from common.runs.expected import BY_PROVIDER, BY_USE, EXACT, Cost, expected_costs, total
 from common.runs.overview import grid_of
 from common.runs.plan import Planned
 from common.text import many, usd
@@ -26,7 +26,7 @@ def priced(session: ScriptSession, planned: Planned) -> list[Cost]:
     """What a plan will cost; with --exact-tokens the provider is asked to count. Raises what a call raises."""
     counts = _counted(session, planned) if session.args.exact_tokens else {}
     kinds = grid_of(planned.run)["prompt_tokens_counted"]
-    return costs(session.journal, planned.run, planned.models, planned.shards, kinds, counts)
+    return expected_costs(session.journal, planned.run, planned.models, planned.shards, kinds, counts)
 
 
 def _counted(session: ScriptSession, planned: Planned) -> dict[str, int]:
@@ -43,7 +43,7 @@ def _counted(session: ScriptSession, planned: Planned) -> dict[str, int]:
     for model in planned.models:
         waiting = [shard for shard in planned.shards if shard.model == model.alias and shard.state in TO_SUBMIT]
         if waiting:
-            said = count(session.provider, model, waiting, asked)
+            said = count_prompts(session.provider, model, waiting, asked)
             found[model.alias] = said.tokens
             of = f"{said.asked:,} different prompts" if said.asked == said.conditions else f"{said.asked:,} of {said.conditions:,} prompts"
             session.say(f"{host.title} has counted {of} for {model.alias}: {said.tokens:,} prompt tokens in all requests")

@@ -15,7 +15,7 @@ from common.cli.scripts import script_of
 from common.cli.text import SIMULATED, Voice, as_in_gold
 from common.errors import InputError
 from common.experiment.read import load
-from common.maintenance.rescore import Rescored, check, rescore
+from common.maintenance.rescore import Rescored, check_rescorable, rescore
 from common.nouns import Run
 from common.providers import connect
 from common.providers.account import Account
@@ -28,7 +28,7 @@ def command(args: argparse.Namespace) -> int:
     with journal_of(results) as journal:
         jobs = [(run, load(_experiment_of(run, args.experiment), results)) for run in runs_named(journal, args.runs)]
         for run, experiment in jobs:
-            check(journal, run, experiment)
+            check_rescorable(journal, run, experiment)
         for run, experiment in jobs:
             with closing(connect(Account(catalog.hosts()[run.host], run.address))) as provider:
                 done = rescore(journal, run, experiment, provider.decode)

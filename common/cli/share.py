@@ -9,7 +9,7 @@ from pathlib import Path
 from common import catalog
 from common.cli.exits import OK
 from common.cli.folder import journal_if_any, journal_of, results_folder
-from common.cli.named import named
+from common.cli.named import run_named
 from common.cli.scripts import script_of
 from common.cli.text import SIMULATED, Voice, the_sum
 from common.errors import InputError
@@ -32,7 +32,7 @@ def share_run(args: argparse.Namespace) -> int:
     with journal_of(results) as journal:
         store = place(args.out) if is_address(args.out) else None
         folder = results / "shared" if store or not args.out else Path(args.out)
-        made = share(journal, named(journal, args.run), folder)
+        made = share(journal, run_named(journal, args.run), folder)
     if store:
         store.put(made.path, made.path.name)
     where = store.at(made.path.name) if store else made.path

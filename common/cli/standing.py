@@ -22,7 +22,7 @@ from common.text import one_line
 HEADER = ("provider/run", "", "asked", "answered", "at provider", "to send", "no answer", "all back", "")
 CLOSED = 20  # ended runs in the table without --all
 BAR = 12  # characters
-Table = tuple[list[tuple], list[str]]
+BoardTable = tuple[list[tuple], list[str]]
 
 
 def command(args: argparse.Namespace) -> int:
@@ -78,7 +78,7 @@ def _fit(lines: list[str], height: int) -> list[str]:
 # ---- the table
 
 
-def _told(found: Board, told: Told, closed: int | None) -> Table:
+def _told(found: Board, told: Told, closed: int | None) -> BoardTable:
     """The rows of the table, and what is said below it; at most so many runs that are not open, None for all."""
     rest = found.closed[:closed]
     rows = [_row(stand, told) for stand in found.open] + [_row(stand, told) for stand in rest]

@@ -14,7 +14,7 @@ from common.cli.scripts import TOOLS, Tool, script_of
 from common.cli.session import opened
 from common.cli.text import Voice
 from common.cli.where import host_of
-from common.maintenance.packing import DAY, loose, pack_run, raw_files
+from common.maintenance.packing import DAY, loose, pack_run, raw_files_before
 from common.nouns import Run
 from common.providers import account as accounts
 from common.runs.journal import Journal
@@ -44,7 +44,7 @@ def command(args: argparse.Namespace) -> int:
 
 def _raw(journal: Journal, run: Run, before: float, yes: bool, voice: Voice) -> int:
     """A run's old raw files."""
-    raws = raw_files(journal, run, before)
+    raws = raw_files_before(journal, run, before)
     todo = loose(raws)
     if not yes:
         if todo:

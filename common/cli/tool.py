@@ -13,7 +13,7 @@ from common import catalog, cli
 from common.cli import adopt, backups, costs, disk, export, forget, metrics, notify_test, report, rescore, share, standing, tidy
 from common.cli.exits import OK, UNFINISHED, guarded
 from common.cli.folder import looked_at, results_folder
-from common.cli.named import named, way_to
+from common.cli.named import run_named, way_to
 from common.cli.new import new
 from common.cli.progress import Patient
 from common.cli.scripts import script_of
@@ -38,7 +38,7 @@ def _status(args: argparse.Namespace) -> int:
     if args.watch or args.offline or args.all:
         raise InputError("--watch, --offline and --all go with all runs; leave out the ID")
     with looked_at(results_folder()) as journal:
-        found = named(journal, args.id)
+        found = run_named(journal, args.id)
     return cli.main(script_of(found.provider, found.host), ["--status", args.id, *way_to(found), *args.more])
 
 

@@ -11,7 +11,7 @@ from common.cli.values import count, port, run_name, seconds
 from common.results.formats import FORMATS, TABLES
 
 
-def cleanup(tool: Tool) -> argparse.ArgumentParser:
+def cleanup_options(tool: Tool) -> argparse.ArgumentParser:
     """All options of a clean-up."""
     p = new_parser(
         prog=f"python {tool.cleanup}",
@@ -35,7 +35,7 @@ def cleanup(tool: Tool) -> argparse.ArgumentParser:
     return p
 
 
-def converter(tool: Tool) -> argparse.ArgumentParser:
+def converter_options(tool: Tool) -> argparse.ArgumentParser:
     """All options of a converter."""
     p = new_parser(
         prog=f"python {tool.converter}",

@@ -92,7 +92,7 @@ def _has(host: str, name: str) -> bool:
     return model is not None and not catalog.is_retired(model, date.today())
 
 
-def places(script: Script) -> list[str]:
+def hosts_looked_at(script: Script) -> list[str]:
     """The hosts that a script's models are looked for at: its own, what stands in for it, and those that have models of its group."""
     likes = [host.name for host in catalog.hosts().values() if host.like == script.host]
     return list(dict.fromkeys([script.host, *likes, *living(script, script.group)]))

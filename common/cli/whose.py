@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from common import catalog
 from common.cli.exits import again
 from common.cli.scripts import SCRIPTS, Script
-from common.cli.where import elsewhere, living, places, without
+from common.cli.where import elsewhere, hosts_looked_at, living, without
 from common.errors import InputError
 from common.providers.account import Account
 from common.settings import is_loopback
@@ -17,7 +17,7 @@ from common.text import one_line
 
 def script_for(name: str) -> Script | None:
     """The script that asks a model by that alias or id; None for one that the catalog does not know."""
-    found = [(script, alias) for script in SCRIPTS.values() for host in places(script) if (alias := _alias(host, name))]
+    found = [(script, alias) for script in SCRIPTS.values() for host in hosts_looked_at(script) if (alias := _alias(host, name))]
     # two scripts share a host: the one whose group has it, else whose family it is of by its name
     likely = max(found, key=lambda one: (one[1] in one[0].group, one[1].startswith(one[0].folder)), default=None)
     return likely and likely[0]

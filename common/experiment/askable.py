@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from common.experiment.data.reader import Row, bad_rows
+from common.experiment.data.reader import DataRow, bad_rows
 from common.experiment.experiment import Experiment
 from common.experiment.prompt import names_in
 
@@ -30,7 +30,7 @@ class Askable:
         self._clean = False  # every row can be asked, as a whole pass has shown
         self.experiment = replace(experiment, texts=replace(self._texts, rows=lambda: (self._texts.rows if self._clean else self._rows)()))
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self) -> Iterator[DataRow]:
         bad: list[tuple[int, str]] = []
         count, id_column, used, only = 0, self._texts.id_column, self._used, self.experiment.only_texts
         self.count = 0

@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import product
 
 from common.errors import InputError
-from common.experiment.attachments import Attachments, identity
+from common.experiment.attachments import Attachments, content_digest
 from common.experiment.experiment import Experiment
 from common.experiment.prompt import Prompt
 
@@ -32,7 +32,7 @@ def attached_digest(experiment: Experiment) -> str:
     @lru_cache(4096)
     def shown(name: str) -> str:
         try:
-            return identity(attachments.of(name))
+            return content_digest(attachments.of(name))
         except InputError:
             return "cannot be shown"  # why not may name a folder of this machine
 

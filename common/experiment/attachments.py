@@ -87,7 +87,7 @@ class Attachments:
         return file
 
 
-def identity(attachment: Attachment) -> str:
+def content_digest(attachment: Attachment) -> str:
     """A hex digest of what is shown: of a file its content, whatever its name; of an address the address."""
     return hashlib.sha256("\n".join((attachment.media_type, attachment.url, attachment.data)).encode("utf-8", "surrogatepass")).hexdigest()
 

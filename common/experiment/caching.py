@@ -19,7 +19,7 @@ WORTH_TELLING = 0.01  # USD; what saves less at best is not spoken of unasked
 
 
 @dataclass
-class Shared:
+class SharedParts:
     """Parts of prompts that several requests share."""
 
     parts: int = 0
@@ -50,8 +50,8 @@ class Caching:
     texts: int
     count: Callable[[str], Tokens]
     takes_marks: bool = True
-    systems: Shared = field(default_factory=Shared)
-    prompts: Shared = field(default_factory=Shared)  # what of whole prompts stands behind a marked system prompt, or all of them
+    systems: SharedParts = field(default_factory=SharedParts)
+    prompts: SharedParts = field(default_factory=SharedParts)  # what of whole prompts stands behind a marked system prompt, or all of them
     openers: int = 0  # requests that are asked first
     longest: int = 0  # tokens of the longest part that enough requests share
 

@@ -13,7 +13,7 @@ from common.experiment.prompt import DOUBLED, Prompt, names_in
 _HINT = "name it in a prompt, in only or skip, or in columns = [\"*\", …]; request parameters stand in [request]"
 
 
-def check(experiment: Experiment) -> None:
+def check_experiment(experiment: Experiment) -> None:
     """Raise InputError for an unknown name in a prompt, rule or column, and for a factor's clash."""
     check_names(experiment.factors, {**taken_names(experiment), "persona": "the personas", "request": "[request]"}, experiment.path)
     for where, name in _lacking(experiment, names_in(experiment.sources)):

@@ -8,8 +8,7 @@ from typing import NamedTuple
 from common.errors import InputError
 from common.experiment.data.chained import column_name
 from common.experiment.experiment import Experiment
-from common.experiment.questions import Prose
-from common.experiment.questions import columns as question_columns
+from common.experiment.questions import Prose, question_columns
 
 FRONT = (
     ("experiment", str), ("run", str), ("provider", str), ("model", str), ("model_id", str), ("persona", str),
@@ -25,7 +24,7 @@ _SHOWN = {"id", "name"}  # keys of a persona that have columns of ours
 _OF_TEXTS = {"id", "title", "text", "modifier"}  # keys of [[text]]: ours, or too long to repeat
 
 
-class Kept(NamedTuple):
+class KeptColumn(NamedTuple):
     """A further column of the results: its header, and what it shows: `name` as prompts name it."""
 
     header: str
@@ -43,7 +42,7 @@ def taken_names(experiment: Experiment) -> dict[str, str]:
     }
 
 
-def kept(experiment: Experiment) -> tuple[Kept, ...]:
+def kept(experiment: Experiment) -> tuple[KeptColumn, ...]:
     """The further columns in order: factors, then what `columns` names, else persona keys and the columns of the data; and gold.
 
     Raises InputError for a name that there is not.
@@ -70,7 +69,7 @@ def kept(experiment: Experiment) -> tuple[Kept, ...]:
         while header in taken:
             header = f"{kind}_{header}"
         taken.add(header)
-        found.append(Kept(header, name, known[name]))
+        found.append(KeptColumn(header, name, known[name]))
     return tuple(found)
 
 

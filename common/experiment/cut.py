@@ -45,7 +45,7 @@ def sent_id(custom_id: str, limits: Limits, mark: str = "") -> str:
 
 
 @dataclass
-class Plan:
+class Cutter:
     """How a run's conditions become shards, and what was found wrong on the way."""
 
     run: str

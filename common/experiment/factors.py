@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from common.errors import InputError
-from common.experiment.keys import Table, distinct, keyed, shown
+from common.experiment.keys import Table, distinct, in_message, keyed
 from common.experiment.parameters import Parameters, read_parameters
 
 _LEVELS = "a list of at least two values, or [[factor.level]] tables"
@@ -97,7 +97,7 @@ def _level(row: Table) -> Level:
 def _plain(table: Table, sets: str, value: object) -> Level:
     """A level that is one value, which is its id too, and which a request parameter may be set to."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise table.fail("levels", f"holds {shown(value)}; expected {_LEVELS}")
+        raise table.fail("levels", f"holds {in_message(value)}; expected {_LEVELS}")
     where = f"{table.where}.levels"
     own_id = Table(table.path, {"id": str(value)}, where).identifier()
     if sets == "temperature":

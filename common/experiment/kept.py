@@ -56,7 +56,7 @@ class Keeper:
         self.sha256 = digest.hexdigest()
 
 
-class Kept:
+class KeptValues:
     """Reads them back: `kept(place, text)` → the values; empty where the file is not there or not what was written."""
 
     def __init__(self, folder: Path, count: int) -> None:

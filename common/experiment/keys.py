@@ -11,7 +11,7 @@ from common.text import one_line
 MOST = 1_000_000_000  # no count, cap or figure of an experiment is larger, and everything that is made of them stays finite
 
 
-def shown(value: object) -> str:
+def in_message(value: object) -> str:
     """A value as a message names it; an integer may be too long even to be printed."""
     try:
         return one_line(repr(value), 60)
@@ -41,7 +41,7 @@ class Table:
         if kind is float and type(value) is int and abs(value) <= MOST:
             value = float(value)
         if (type(value) is not kind and kind is not object) or (kind is float and not abs(value) <= MOST):  # nan is not below anything
-            raise self.fail(key, f"is {shown(value)}; expected {expected}")
+            raise self.fail(key, f"is {in_message(value)}; expected {expected}")
         return value
 
     def text(self, key: str, expected: str = "a text", default: object = ...) -> str:
@@ -55,7 +55,7 @@ class Table:
         """A whole number above 0."""
         value = self.take(key, int, "a whole number above 0", default)
         if value is not None and not 1 <= value <= MOST:
-            raise self.fail(key, f"is {shown(value)}; expected a whole number above 0, and at most {MOST:,}")
+            raise self.fail(key, f"is {in_message(value)}; expected a whole number above 0, and at most {MOST:,}")
         return value
 
     def temperature(self) -> float | None:
@@ -70,7 +70,7 @@ class Table:
         given = self.take(key, object, expected, [])
         given = [given] if isinstance(given, str) else given
         if not (isinstance(given, list) and all(isinstance(one, str) and one.strip() for one in given)):
-            raise self.fail(key, f"is {shown(given)}; expected {expected}")
+            raise self.fail(key, f"is {in_message(given)}; expected {expected}")
         return tuple(given)
 
     def identifier(self, key: str = "id") -> str:
@@ -126,6 +126,6 @@ def keyed(table: Table) -> dict[str, str]:
     found = {}
     for key, value in table.rest().items():
         if not isinstance(value, (str, int, float)) or not key.isprintable() or not key.strip():
-            raise table.fail(key, f"is {shown(value)}; expected a text or a number")
+            raise table.fail(key, f"is {in_message(value)}; expected a text or a number")
         found[key] = ("true" if value else "false") if isinstance(value, bool) else str(value)
     return found

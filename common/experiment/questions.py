@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import astuple, replace
 from pathlib import Path
-from typing import Protocol
 
 import orjson
 
-from common.errors import InputError
 from common.experiment.choices import Spellings, light
+from common.experiment.keys import Table
 from common.experiment.schema import field_type, validator
 from common.nouns import Question
 from common.text import one_line
@@ -28,20 +27,10 @@ class Prose(str):
     """The type of a column of text whose cells are long or seldom the same."""
 
 
-class Table(Protocol):
-    """A TOML table whose keys are taken with their type; what is wrong is an InputError with file and key."""
-
-    def fail(self, key: str, message: str) -> InputError: ...
-    def take(self, key: str, kind: type, expected: str, default: object = ...) -> object: ...
-    def text(self, key: str, expected: str = ..., default: object = ...) -> str: ...
-    def has(self, key: str) -> bool: ...
-    def done(self) -> None: ...
-
-
-def read_questions(answer: Table, rows: Iterable[Table], folder: Path, identifier: Callable[[Table], str]) -> tuple[Question, ...]:
+def read_questions(answer: Table, rows: Iterable[Table], folder: Path) -> tuple[Question, ...]:
     """The questions of [[question]] tables, asked as [answer] says. Raises InputError with file, key and what was expected.
 
-    `folder`: where schema files lie; `identifier` takes a table's id.
+    `folder`: where schema files lie.
     """
     labels = answer.text("value", default="value"), answer.text("reason", default="reason")
     form = answer.text("format", "text or json", "text")
@@ -50,7 +39,7 @@ def read_questions(answer: Table, rows: Iterable[Table], folder: Path, identifie
     answer.done()
     found: list[Question] = []
     for row in rows:
-        found.append(_question(row, labels, form, folder, identifier))
+        found.append(_question(row, labels, form, folder))
         row.done()
         _clash(row, found)
     return tuple(found)
@@ -69,16 +58,16 @@ def _clash(row: Table, found: list[Question]) -> None:
 
 
 def _columns(question: Question) -> list[str]:
-    return [name for name, _ in columns(question)]
+    return [name for name, _ in question_columns(question)]
 
 
 def _keys(question: Question) -> list[str]:
     return [question.id] + [f"{question.id}_reason"] * (question.reason != "no")
 
 
-def _question(row: Table, labels: tuple[str, str], form: str, folder: Path, identifier: Callable[[Table], str]) -> Question:
+def _question(row: Table, labels: tuple[str, str], form: str, folder: Path) -> Question:
     typed = row.has("type")
-    own_id, name, kind = identifier(row), row.text("name"), row.text("type", ", ".join(TYPES), "number")
+    own_id, name, kind = row.identifier(), row.text("name"), row.text("type", ", ".join(TYPES), "number")
     if kind not in TYPES:
         raise row.fail("type", f"is {kind!r}; expected {', '.join(TYPES[:-1])} or {TYPES[-1]}")
     for key, kinds in _ONLY_OF.items():
@@ -167,7 +156,7 @@ def asked_of(question: Question) -> list:
 _KINDS = {"number": float, "integer": int, "text": Prose, "json": Prose}
 
 
-def columns(question: Question) -> tuple[tuple[str, type], ...]:
+def question_columns(question: Question) -> tuple[tuple[str, type], ...]:
     """(name, type) of a question's columns: value, reason where one is asked for, the form that matched, and fields."""
     name = f"{question.id}_{question.name}"
     reason = ((f"{name}_reason", Prose),) if question.reason != "no" else ()

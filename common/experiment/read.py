@@ -13,10 +13,10 @@ import orjson
 
 from common.errors import InputError
 from common.experiment.caching import WAYS
-from common.experiment.checks import check
+from common.experiment.checks import check_experiment
 from common.experiment.data.chained import Chained, of_run
 from common.experiment.data.opened import reader_of
-from common.experiment.data.reader import Reader, Said
+from common.experiment.data.reader import FileFormat, Reader
 from common.experiment.data.where import Where
 from common.experiment.experiment import Experiment, Texts
 from common.experiment.factors import read_factors, read_personas
@@ -67,7 +67,7 @@ def load(path: Path, results: Path | None = None) -> Experiment:
         texts=_texts(table, results, needed=any("{text}" in text for text in sources)),
     )
     table.done()
-    check(experiment)
+    check_experiment(experiment)
     return experiment
 
 
@@ -135,7 +135,7 @@ def _turn(row: Table) -> tuple[str, str]:
 
 
 def _questions(table: Table) -> tuple[Question, ...]:
-    found = read_questions(table.table("answer", {}), table.tables("question", ()), table.path.parent, Table.identifier)
+    found = read_questions(table.table("answer", {}), table.tables("question", ()), table.path.parent)
     distinct(table.path, "question", (q.id for q in found))
     return found
 
@@ -187,7 +187,7 @@ def _data(table: Table, results: Path | None) -> Texts:
         return _chained(table, results)
     file = _inside(table)
     id_column, modifier = table.text("id", "the column of the text id", ""), table.text("modifier", "a column", "")
-    said = Said(*(table.text(key, "a text", "") for key in ("delimiter", "encoding", "sheet")))
+    said = FileFormat(*(table.text(key, "a text", "") for key in ("delimiter", "encoding", "sheet")))
     condition = table.text("where", "a condition such as \"lang == 'ja'\"", "")
     table.done()
     reader = reader_of(file, said, table.fail)

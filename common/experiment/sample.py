@@ -83,7 +83,7 @@ def _quotas(available: Sequence[int], order: Sequence[int], n: int) -> list[int]
     return quotas
 
 
-class _Limits(dict):
+class _HashLimits(dict):
     """By the ways that a text has: the last hash that may still be chosen of it."""
 
     def __init__(self, by_way: Sequence[bytes]) -> None:
@@ -98,7 +98,7 @@ def _candidates(pairs: Iterable[tuple[str, Sequence[int]]], ways: int, trials: i
     """The texts of which a sample can be made, in their order, and how many texts each way has in all."""
     kept: list[_Text] = []
     alike: defaultdict[tuple[int, ...], int] = defaultdict(int)
-    limits, full = _Limits([_LAST] * ways), max(2 * n, _FEW)
+    limits, full = _HashLimits([_LAST] * ways), max(2 * n, _FEW)
     for text_id, allowed in pairs:
         allowed = tuple(allowed)
         alike[allowed] += 1
@@ -119,7 +119,7 @@ def _seen(alike: Mapping[tuple[int, ...], int], ways: int) -> list[int]:
     return seen
 
 
-def _pruned(texts: list[_Text], seen: Sequence[int], trials: int, n: int) -> tuple[list[_Text], _Limits]:
+def _pruned(texts: list[_Text], seen: Sequence[int], trials: int, n: int) -> tuple[list[_Text], _HashLimits]:
     """The texts that can be needed: quotas only become smaller as more texts are seen.
 
     A text of three ways will serve about one of them, so each counts a third of it; no way has fewer texts than its quota.
@@ -135,7 +135,7 @@ def _pruned(texts: list[_Text], seen: Sequence[int], trials: int, n: int) -> tup
                 limits[way] = text.hash
         if short:
             kept.append(text)
-    return kept, _Limits(limits)
+    return kept, _HashLimits(limits)
 
 
 def _deal(texts: Sequence[_Text], loads: list[int], rest: Sequence[int], order: Sequence[int]) -> dict[int, set[int]]:

@@ -29,7 +29,7 @@ Opener = Callable[[Run], AbstractContextManager[Account]]
 
 
 @dataclass
-class Found:
+class FoundRun:
     """What was found of one run folder; `run` is None where it cannot be rebuilt, and `notes` say why."""
 
     folder: Path
@@ -40,14 +40,14 @@ class Found:
     notes: list[str] = field(default_factory=list)  # what stays open
 
 
-def adopt(journal: Journal, host_of: Callable[[str], str], opener: Opener) -> Iterator[Found]:
+def adopt(journal: Journal, host_of: Callable[[str], str], opener: Opener) -> Iterator[FoundRun]:
     """Take up every run folder, one after the other. `host_of`: the host of a folder's script; `opener`: the account of a run.
 
     Rows that the journal has are kept; a shard changes only where it was seen to be sent and the journal does not know.
     """
     lists: dict[tuple[str, str], list[Batch] | str] = {}
     for folder in rebuild.folders(journal.results):
-        found = Found(folder)
+        found = FoundRun(folder)
         try:
             _take_up(journal, found, host_of(folder.parent.name), opener, lists)
         except (BatchError, OSError, sqlite3.Error, ValueError, TypeError, LookupError, AttributeError) as error:
@@ -55,7 +55,7 @@ def adopt(journal: Journal, host_of: Callable[[str], str], opener: Opener) -> It
         yield found
 
 
-def _take_up(journal: Journal, found: Found, host: str, opener: Opener, lists: dict) -> None:
+def _take_up(journal: Journal, found: FoundRun, host: str, opener: Opener, lists: dict) -> None:
     run = journal.run(f"{found.folder.parent.name}/{found.folder.name}")
     fresh = run if run is not None else rebuild.run_of(found.folder, host)
     if fresh.imported:  # its batches are whoever's made it
@@ -97,7 +97,7 @@ def _listed(run: Run, journal: Journal, opener: Opener, lists: dict) -> list[Bat
     return lists[where]
 
 
-def _match(desk: Desk, found: Found, batches: Sequence[Batch]) -> None:
+def _match(desk: Desk, found: FoundRun, batches: Sequence[Batch]) -> None:
     """Give shards the batches that carry their tag or input file; look for those that only look like one."""
     by_tag = re.compile(rf"{re.escape(desk.run.key)}#(\d+)#[0-9a-f]+(?:\.[0-9a-f]+)?").fullmatch
     refs = {shard.ref: shard.n for shard in desk.shards.values() if shard.ref}
@@ -133,7 +133,7 @@ def _suspect(desk: Desk, batches: Sequence[Batch]) -> None:
             desk.record(shard, "suspected", state=State.SUBMITTING, intent_at=desk.run.created_at, note=note)
 
 
-def _match_raw(desk: Desk, found: Found) -> None:
+def _match_raw(desk: Desk, found: FoundRun) -> None:
     """Give shards the batches whose raw files here answer their requests, where only one shard can be meant."""
     still = {shard.n: set(rebuild.asked(shard.path)) for shard in desk.of(*OPEN)}
     for path in sorted((found.folder.parent / "batch_results").glob("*_output.jsonl")) if still else ():

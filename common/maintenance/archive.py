@@ -57,7 +57,7 @@ Content = Path | bytes | Callable[[], AbstractContextManager[BinaryIO]]  # of a 
 # ---- writing
 
 
-def pack(target: Path, told: dict, members: Iterable[tuple[str, Content]], check: Callable[[Sums], None], secrets: set[bytes]) -> Sums:
+def pack_into(target: Path, told: dict, members: Iterable[tuple[str, Content]], check: Callable[[Sums], None], secrets: set[bytes]) -> Sums:
     """Write an archive, and read it again before it counts; returns what is in it. `told` goes into the manifest.
 
     `check` raises where what was packed is not what it should be. Raises InputError where a member holds one of `secrets`,

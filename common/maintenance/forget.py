@@ -17,7 +17,7 @@ def was_sent(journal: Journal, run: Run) -> bool:
     return bool(journal.last_event(run, "submitting") or witness.read(run.folder / "shards"))
 
 
-def check(journal: Journal, run: Run) -> None:
+def check_forgettable(journal: Journal, run: Run) -> None:
     """Refuse to forget what is not over. Raises InputError."""
     states, sent = journal.states(run), was_sent(journal, run)
     if out := sum(states.get(state, 0) for state in IN_FLIGHT):
@@ -28,7 +28,7 @@ def check(journal: Journal, run: Run) -> None:
         raise InputError(f"run {run.name}: {waiting} batches wait to be sent; finish it, or cancel it with --cancel {run.name}")
 
 
-def raw_files(journal: Journal, run: Run) -> list[Path]:
+def raw_files_of(journal: Journal, run: Run) -> list[Path]:
     """A run's raw files that are there."""
     folder = run.folder.parent / "batch_results"
     return [path for shard in journal.shards(run) for name in shard.files if (path := folder / name).exists()]
@@ -37,12 +37,12 @@ def raw_files(journal: Journal, run: Run) -> list[Path]:
 def forget(journal: Journal, run: Run) -> Path | None:
     """Remove a run's folder, raw files and journal rows; returns the archive that was made before, None for a plan.
 
-    Killed in between, the same call goes on: the journal lets go of it last. Raises InputError as `check` does, OSError.
+    Killed in between, the same call goes on: the journal lets go of it last. Raises InputError as `check_forgettable` does, OSError.
     """
     with journal.lock(run):
         run = journal.run(run.key)
-        check(journal, run)
-        raw = raw_files(journal, run)
+        check_forgettable(journal, run)
+        raw = raw_files_of(journal, run)
         saved = backup_of(journal.results, run, raw) if was_sent(journal, run) else None
         for path in raw:
             path.unlink()

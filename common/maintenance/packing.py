@@ -30,7 +30,7 @@ class Raw(NamedTuple):
     collected_at: float  # unix seconds
 
 
-def raw_files(journal: Journal, run: Run, before: float) -> list[Raw]:
+def raw_files_before(journal: Journal, run: Run, before: float) -> list[Raw]:
     """A run's raw files that are there and whose batch was collected before a time (unix seconds)."""
     folder = run.folder.parent / "batch_results"
     shards = [shard for shard in journal.shards(run, State.COLLECTED) if shard.collected_at < before]
@@ -50,7 +50,7 @@ def pack_run(journal: Journal, run: Run, before: float) -> Iterator[tuple[Raw, i
     """
     copies = _copies(journal.results / "backups")
     with hold(run):
-        for raw in raw_files(journal, run, before):
+        for raw in raw_files_before(journal, run, before):
             try:
                 yield raw, _packed(raw, copies.get(raw.batch_id, []))
             except OSError as error:

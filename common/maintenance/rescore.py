@@ -41,7 +41,7 @@ class Rescored:
     summary: dict
 
 
-def check(journal: Journal, run: Run, experiment: Experiment) -> None:
+def check_rescorable(journal: Journal, run: Run, experiment: Experiment) -> None:
     """Refuse what cannot be re-scored, before anything is written. Raises InputError."""
     check_fit(RunOrigin(run), experiment.name, experiment.questions, experiment.path)
     shards = journal.shards(run)
@@ -63,12 +63,12 @@ def _check_raw(run: Run, shard: Shard) -> None:
 def rescore(journal: Journal, run: Run, experiment: Experiment, decode: Decode) -> Rescored:
     """Score a run's answers by an experiment's questions: in run.json, table, texts and summary. Nothing is sent.
 
-    The run's later commands go on with these questions. Raises InputError (see `check`; also where another process is at
+    The run's later commands go on with these questions. Raises InputError (see `check_rescorable`; also where another process is at
     work on the run), OSError.
     """
     with journal.lock(run):
         run = journal.run(run.key)
-        check(journal, run, experiment)
+        check_rescorable(journal, run, experiment)
         shards, questions = journal.shards(run), RunOrigin(run).questions
         former = current_summary(run, shards)
         before = former["answers_checked"] if former else _checked(run, shards, decode)

@@ -14,7 +14,7 @@ import orjson
 from common.errors import InputError
 from common.files import LOG
 from common.maintenance import extract
-from common.maintenance.archive import JOURNAL, README, Content, Sums, pack
+from common.maintenance.archive import JOURNAL, README, Content, Sums, pack_into
 from common.nouns import FINAL, Run, Shard
 from common.providers.account import keys
 from common.results.formats import MOST_TEXTS
@@ -34,7 +34,7 @@ _TELLING = ("run.json", "summary.json", "creates.log")  # in which folders of th
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedRun:
     """What was made: the archive, how many files are in it, and what of the run a person should know."""
 
     path: Path
@@ -45,7 +45,7 @@ class Shared:
     attached: bool  # images or PDFs went with its prompts
 
 
-def share(journal: Journal, run: Run, folder: Path) -> Shared:
+def share(journal: Journal, run: Run, folder: Path) -> SharedRun:
     """Pack a run into `folder`, made if need be. Raises InputError for a run in work, damaged, or with a key in it; OSError."""
     if not run.planned:
         raise InputError(f"run {run.name} is not planned to its end, so there is nothing to share; its own command goes on")
@@ -60,11 +60,11 @@ def share(journal: Journal, run: Run, folder: Path) -> Shared:
         folder.mkdir(parents=True, exist_ok=True)
         attached = _is_attached(run)
         page = _page(run, shards, summary, simulated, complete, with_texts, attached).encode()
-        sums = pack(
+        sums = pack_into(
             folder / name, told, [(README, page), *_members(journal, run, shards, with_texts)],
             lambda sums: _check(journal, run, sums), _secrets(journal, run),
         )  # fmt: skip
-    return Shared(folder / name, len(sums), simulated, complete, not with_texts, attached)
+    return SharedRun(folder / name, len(sums), simulated, complete, not with_texts, attached)
 
 
 def _is_attached(run: Run) -> bool:

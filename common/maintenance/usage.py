@@ -11,7 +11,7 @@ from pathlib import Path
 from shlex import quote
 from typing import NamedTuple
 
-from common.maintenance.packing import loose, raw_files
+from common.maintenance.packing import loose, raw_files_before
 from common.nouns import FINAL, Run
 from common.results.parts import INDEX
 from common.runs.journal import Journal
@@ -34,7 +34,7 @@ class Hint(NamedTuple):
 
 
 @dataclass
-class Usage:
+class DiskUsage:
     """Bytes on the disk: of each run ("provider/run") by kind, and of the rest by what it is. A file with several names counts once."""
 
     runs: dict[str, Room] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Usage:
         return sum(room.total() for room in self.runs.values()) + self.rest.total()
 
 
-def usage(results: Path, journal: Journal) -> Usage:
+def usage(results: Path, journal: Journal) -> DiskUsage:
     """Look at every file once. Raises OSError."""
     runs = {f"{run.provider}/{run.folder.name}": run for run in journal.runs()}
     owner = {
@@ -64,7 +64,7 @@ def usage(results: Path, journal: Journal) -> Usage:
                 rest["raw files of no run here"] += count
         else:
             rest[_rest(parts)] += count
-    return Usage(dict(found), rest)
+    return DiskUsage(dict(found), rest)
 
 
 def _walk(folder: Path, parts: tuple[str, ...], seen: set[tuple[int, int]]) -> Iterator[tuple[tuple[str, ...], int]]:
@@ -98,10 +98,10 @@ def _rest(parts: tuple[str, ...]) -> str:
     return f"{parts[0]}/" if len(parts) > 1 else "other files"
 
 
-def hints(results: Path, journal: Journal, found: Usage) -> list[Hint]:
+def hints(results: Path, journal: Journal, found: DiskUsage) -> list[Hint]:
     """What could go without a loss, and the command for it, the largest first. Raises OSError."""
     runs = journal.runs()
-    raws = [raw for run in runs for raw in loose(raw_files(journal, run, float("inf")))]
+    raws = [raw for run in runs for raw in loose(raw_files_before(journal, run, float("inf")))]
     told = [Hint("raw files that are not packed; packed they take about a quarter",
                  sum(raw.path.stat().st_size for raw in raws), "KEEP_RAW_DAYS=0 make tidy YES=1")]  # fmt: skip
     plans = [run for run in runs if not run.imported and not started(journal, run)]
@@ -120,11 +120,11 @@ def _quoted(path: Path) -> str:
     return quote(str(path))
 
 
-def _of(found: Usage, run: Run) -> Room:
+def _of(found: DiskUsage, run: Run) -> Room:
     return found.runs.get(f"{run.provider}/{run.folder.name}", Counter())
 
 
-def shown(found: Usage) -> list[tuple[str, ...]]:
+def usage_rows(found: DiskUsage) -> list[tuple[str, ...]]:
     """Rows of a table: each run's bytes by kind, the largest first, and their sum."""
     rows = sorted(found.runs.items(), key=lambda item: -item[1].total())
     rows.append(("all runs", sum(found.runs.values(), Counter())))

@@ -12,8 +12,8 @@ from datetime import datetime
 import orjson
 
 from common.errors import BatchError, Broke, Busy, Denied, Refused, Unknown, Unreached
-from common.providers.foreign import complaint, reason, table, word
-from common.rates import Said
+from common.providers.foreign import complaint, object_at, reason, word
+from common.rates import RateHeaders
 from common.text import one_line
 
 LONGEST_WISH = 86_400.0  # seconds; a Retry-After beyond that is no wish but a mistake
@@ -28,8 +28,8 @@ _MARKS = (b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff")  # gzip, UTF-16: read later
 def from_status(title: str, status: int, body: object, headers: Mapping[str, str], money: Collection[str] = ()) -> BatchError:
     """The error that an HTTP status and its error body mean; `money`: the codes by which a 429 asks for money, not time."""
     said = complaint(body)
-    error = table(body, "error") if isinstance(body, dict) else {}
-    code = word(table(error, "details").get("error_code")) or word(error.get("code")) or said.code or said.kind
+    error = object_at(body, "error") if isinstance(body, dict) else {}
+    code = word(object_at(error, "details").get("error_code")) or word(error.get("code")) or said.code or said.kind
     text = f"{title} answered {status}{f' ({code})' if code else ''}: {said.message or one_line(body or 'no message')}"
     if 300 <= status < 400:
         to = one_line(headers.get("location", "").partition("?")[0], 200)
@@ -95,12 +95,12 @@ def _seconds(value: str) -> float | None:
     return max(0.0, left) if math.isfinite(left) else None
 
 
-def rate(headers: Mapping[str, str]) -> Said | None:
+def rate(headers: Mapping[str, str]) -> RateHeaders | None:
     """What an answer's headers say of the requests that the account may still make; None where they do not, or make no sense."""
     for prefix, name, of in (("x-ratelimit-", "{}-requests", _duration), ("anthropic-ratelimit-requests-", "{}", _until)):
         limit, left, reset = (headers.get(prefix + name.format(part), "") for part in ("limit", "remaining", "reset"))
         if _NUMBER.fullmatch(left) and (seconds := of(reset, headers)) is not None:
-            return Said(int(limit) if _NUMBER.fullmatch(limit) else None, int(left), seconds)
+            return RateHeaders(int(limit) if _NUMBER.fullmatch(limit) else None, int(left), seconds)
     return None
 
 

@@ -14,7 +14,7 @@ from common.providers.anthropic_parameters import knows_parameter, parameter_pro
 from common.providers.anthropic_requests import encode, to_count, with_cap
 from common.providers.base import Holding
 from common.providers.caching import marked
-from common.providers.foreign import REASON, as_text, complaint, count, identity, natural, parsed, request_id, table, unix, word
+from common.providers.foreign import REASON, as_count, as_text, complaint, id_of, natural, object_at, parsed, request_id, unix, word
 from common.providers.http import segment
 from common.providers.inline import InlineProvider
 from common.rates import Named
@@ -56,10 +56,10 @@ def decode(line: dict) -> Result:
             return _answer(custom_id, parsed(result.get("message")))
         case "errored":
             error = parsed(result.get("error"))
-            inner = (table(error, "error") or error) if isinstance(error, dict) else {}
+            inner = (object_at(error, "error") or error) if isinstance(error, dict) else {}
             said = complaint(error)
             kind = word(inner.get("type")) or said.kind
-            code = word(table(inner, "details").get("error_code"))
+            code = word(object_at(inner, "details").get("error_code"))
             return Result(
                 custom_id, row_class(said.status or None, code, kind, said.code), code=code or kind or said.code, message=said.message
             )
@@ -105,11 +105,11 @@ def _usage(usage: object) -> Usage | None:
     """Tokens as counted, cached ones as part of the input; None where they are not all told."""
     if not isinstance(usage, dict):
         return None
-    into, out = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
+    into, out = as_count(usage.get("input_tokens")), as_count(usage.get("output_tokens"))
     if into is None or out is None:
         return None
     read, written = natural(usage.get("cache_read_input_tokens")), natural(usage.get("cache_creation_input_tokens"))
-    hour = min(written, natural(table(usage, "cache_creation").get("ephemeral_1h_input_tokens")))
+    hour = min(written, natural(object_at(usage, "cache_creation").get("ephemeral_1h_input_tokens")))
     return Usage(into + read + written, read, out, 0, written - hour, hour)
 
 
@@ -117,9 +117,9 @@ def to_batch(raw: dict) -> Batch:
     """A message batch object → Batch. Raises ValueError when it has no id."""
     said = word(raw.get("processing_status"))
     ended = bool(final_word(said))
-    counts = table(raw, "request_counts")
+    counts = object_at(raw, "request_counts")
     return Batch(
-        id=identity(raw),
+        id=id_of(raw),
         status="ended" if ended else said.lower(),
         ended=ended,
         total=sum(map(natural, counts.values())),

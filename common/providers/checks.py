@@ -26,7 +26,7 @@ def whole(low: float = -math.inf, high: float = math.inf) -> Check:
     return lambda value: "" if type(value) is int and low <= value <= high else said
 
 
-def flag(value: object) -> str:
+def true_or_false(value: object) -> str:
     """true or false."""
     return "" if isinstance(value, bool) else "true or false"
 
@@ -36,7 +36,7 @@ def text(value: object) -> str:
     return "" if isinstance(value, str) and value.strip() else "a text"
 
 
-def table(value: object) -> str:
+def any_table(value: object) -> str:
     """A table of any content."""
     return "" if isinstance(value, Mapping) else "a table"
 
@@ -62,7 +62,7 @@ def with_keys(**checks: Check) -> Check:
     """A table whose known keys are right; others are let through."""
 
     def check(value: object) -> str:
-        if said := table(value):
+        if said := any_table(value):
             return said
         wrong = ((key, one(value[key])) for key, one in checks.items() if key in value)
         return next((f"{key} to be {said}" for key, said in wrong if said), "")
@@ -90,7 +90,7 @@ def biases(value: object) -> str:
 
 def listing(value: object) -> str:
     """A list of tables."""
-    return "" if isinstance(value, list) and value and not any(map(table, value)) else "a list of tables"
+    return "" if isinstance(value, list) and value and not any(map(any_table, value)) else "a list of tables"
 
 
 def complaint(name: str, value: object, check: Check) -> str:
@@ -111,7 +111,7 @@ def called(choice: object) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def named(tools: object) -> list[str]:
+def tool_names(tools: object) -> list[str]:
     """The names of the tools in a list, in any API's form."""
     inner = [tool.get("function", tool) for tool in tools if isinstance(tool, Mapping)] if isinstance(tools, list) else []
     return [tool["name"] for tool in inner if isinstance(tool, Mapping) and isinstance(tool.get("name"), str)]
@@ -122,8 +122,8 @@ def choice_problem(choice: object, tools: object) -> str:
     if not tools:
         return "tool_choice chooses among tools, and there are none; add tools"
     name = called(choice)
-    if name is not None and name not in named(tools):
-        return f"tool_choice names the tool {_shown(name)}, which is not among tools ({', '.join(named(tools)) or 'none has a name'})"
+    if name is not None and name not in tool_names(tools):
+        return f"tool_choice names the tool {_shown(name)}, which is not among tools ({', '.join(tool_names(tools)) or 'none has a name'})"
     return ""
 
 

@@ -21,13 +21,13 @@ _KEY = re.compile(r"\b(sk|pk|gsk|xai|AIza|hf)[-_][\w-]{16,}")
 _DEEPEST = 6  # errors within errors
 
 
-def table(of: Mapping, key: str) -> dict:
+def object_at(of: Mapping, key: str) -> dict:
     """The object under a key of a foreign object; {} where there is none, or something else."""
     found = of.get(key)
     return found if isinstance(found, dict) else {}
 
 
-def count(found: object) -> int | None:
+def as_count(found: object) -> int | None:
     """A count in the forms that hosts use: a number, whole or not, or one as text. None where it is none."""
     if type(found) is int:
         return found if 0 <= found <= MOST else None
@@ -43,7 +43,7 @@ def count(found: object) -> int | None:
 
 def natural(found: object) -> int:
     """The same, 0 where it is none: for what is only compared and shown."""
-    return count(found) or 0
+    return as_count(found) or 0
 
 
 def unix(value: object) -> float:
@@ -91,7 +91,7 @@ def name(found: object) -> str:
     return found if _ID.fullmatch(found) else ""
 
 
-def identity(raw: Mapping) -> str:
+def id_of(raw: Mapping) -> str:
     """The id of a batch object. Raises ValueError when it has none."""
     if not (found := name(raw.get("id"))):
         raise ValueError("its id is none")
@@ -183,6 +183,6 @@ def _problem(found: dict | str) -> dict[str, object]:
     made: dict[str, object] = {"code": said.code or said.kind or (str(said.status) if said.status else ""), "message": said.message}
     if isinstance(found, dict):
         made["param"] = word(found.get("param"))
-        if (line := count(found.get("line"))) is not None:
+        if (line := as_count(found.get("line"))) is not None:
             made["line"] = line
     return made

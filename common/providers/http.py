@@ -16,7 +16,7 @@ from common.files import whole_file
 from common.nouns import Host
 from common.providers.answers import HEAD, from_status, from_transport, no_answer, not_results, rate, without_key
 from common.providers.quota import QUEUED
-from common.providers.steady import LARGEST, Limits, keep_steady
+from common.providers.steady import LARGEST, AnswerLimits, keep_steady
 from common.rates import Named, Rates
 
 LATE = (404, 409, 410)  # what a host may answer of results that it will have, as it may of those that it has no longer
@@ -47,7 +47,7 @@ class Http:
         self._key_header = host.key_header
         self._make, self._money = make, money
         self._rates = Rates(host.requests_per_minute, rates)
-        self._made, self._limits = None, Limits()
+        self._made, self._limits = None, AnswerLimits()
 
     # ---- calls
 

@@ -10,7 +10,7 @@ from common.nouns import Batch, Model, Shard
 from common.outcomes import final_word, is_unready
 from common.providers import quota
 from common.providers.base import Holding
-from common.providers.foreign import count, identity, name, natural, problems, table, unix, word
+from common.providers.foreign import as_count, id_of, name, natural, object_at, problems, unix, word
 from common.providers.http import segment
 from common.providers.openai_attachments import attachment_problem, attachment_tokens
 from common.providers.openai_counting import to_count
@@ -36,14 +36,14 @@ def to_batch(raw: dict, words: Mapping[str, str] = MappingProxyType({})) -> Batc
     said = word(raw.get("status"))
     said = words.get(said.lower(), said)
     status = final_word(said)
-    counts = table(raw, "request_counts")
+    counts = object_at(raw, "request_counts")
     succeeded = natural(counts.get("completed", counts.get("succeeded")))
     output, errors_file = name(raw.get("output_file_id")), name(raw.get("error_file_id"))
-    tried = output or errors_file or succeeded or natural(table(raw, "usage").get("total_tokens"))
+    tried = output or errors_file or succeeded or natural(object_at(raw, "usage").get("total_tokens"))
     failed = status == "failed" and not tried
     why = problems(raw.get("errors"))
     return Batch(
-        id=identity(raw),
+        id=id_of(raw),
         status=status or said.lower(),
         ended=bool(status),
         failed=failed,
@@ -55,7 +55,7 @@ def to_batch(raw: dict, words: Mapping[str, str] = MappingProxyType({})) -> Batc
         created_at=unix(raw.get("created_at")),
         expires_at=unix(raw.get("expires_at")),
         ref=name(raw.get("input_file_id")),
-        tag=word(table(raw, "metadata").get("tag")),
+        tag=word(object_at(raw, "metadata").get("tag")),
         endpoint=word(raw.get("endpoint")),
         problems=why,
         refusal=_refusal(why) if failed else "",
@@ -77,7 +77,7 @@ def _refusal(problems: Sequence[Mapping[str, object]]) -> str:
 
 def _sizes(page: dict) -> dict[str, int]:
     """The files of a page of a list, and the bytes of each as far as they are told."""
-    return {file["id"]: count(file.get("bytes")) or 0 for file in page["data"] or ()}
+    return {file["id"]: as_count(file.get("bytes")) or 0 for file in page["data"] or ()}
 
 
 class OpenAIShaped(SdkProvider):
@@ -124,7 +124,7 @@ class OpenAIShaped(SdkProvider):
         if self.host.metadata:
             wish["metadata"] = {"tag": shard.tag, "run": shard.run}
         made = self._http.post(self.batches, body=wish)
-        return self._read(made, lambda found: created_id(table(found, self.host.wrapped) or found))
+        return self._read(made, lambda found: created_id(object_at(found, self.host.wrapped) or found))
 
     def find(self, shard: Shard) -> Iterable[Batch]:
         # The whole list, because no clock can be trusted to say where to stop, and this is seldom asked.

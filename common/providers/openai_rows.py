@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from common.nouns import Result, Usage
 from common.outcomes import SUCCEEDED, UNREADABLE, finish_class, row_class
-from common.providers.foreign import MOST, Complaint, as_text, complaint, count, natural, parsed, request_id, table, unix, word
+from common.providers.foreign import MOST, Complaint, as_count, as_text, complaint, natural, object_at, parsed, request_id, unix, word
 
 _ANSWERS = ("choices", "output", "output_text", "content")  # what only an answer's body has
 _SILENT = {"reference", "references", "citation", "citations", "annotation", "reasoning", "thinking", "redacted_thinking", "thought"}
@@ -71,7 +71,7 @@ def _answered(line: dict) -> tuple[int | None, object]:
     response = parsed(line["response"]) if "response" in line else line
     if not isinstance(response, dict):
         return None, response
-    status = count(response.get("status_code", response.get("status")))
+    status = as_count(response.get("status_code", response.get("status")))
     if "body" in response:
         return status, parsed(response["body"])
     return status, response if response is not line or _is_answer(line) else None
@@ -154,7 +154,7 @@ def _chat(body: dict) -> tuple[object, object, object] | None:
 
 def _response(body: dict) -> tuple[object, object, object] | None:
     """The same of an answer of /v1/responses, or of a message that is its own body."""
-    finish = table(body, "incomplete_details").get("reason") or body.get("stop_reason") or body.get("finish_reason")
+    finish = object_at(body, "incomplete_details").get("reason") or body.get("stop_reason") or body.get("finish_reason")
     output = body.get("output")
     if isinstance(output, list):
         parts = [part for item in output if _speaks(item) for part in _parts(item.get("content"))]
@@ -171,7 +171,7 @@ def _calls(body: dict) -> list[str]:
         found = [item for item in body["output"] if isinstance(item, dict) and item.get("type") in ("function_call", "custom_tool_call")]
     else:
         choice = next((one for one in _parts(body.get("choices")) if isinstance(one, dict)), {})
-        message = table(choice, "message")
+        message = object_at(choice, "message")
         found = [call.get("function") or call.get("custom") for call in _parts(message.get("tool_calls")) if isinstance(call, dict)]
         found.append(message.get("function_call"))
     given = [call.get("arguments", call.get("input")) for call in found if isinstance(call, dict)]
@@ -223,17 +223,17 @@ def _usage(usage: object) -> Usage | None:
     """Tokens as counted, under the names of chat completions or of responses; None where they are not all told."""
     if not isinstance(usage, dict):
         return None
-    read = count(usage.get("prompt_tokens", usage.get("input_tokens")))
-    written = count(usage.get("completion_tokens", usage.get("output_tokens")))
-    total = count(usage.get("total_tokens"))
+    read = as_count(usage.get("prompt_tokens", usage.get("input_tokens")))
+    written = as_count(usage.get("completion_tokens", usage.get("output_tokens")))
+    total = as_count(usage.get("total_tokens"))
     if written is None and read is not None and total is not None and total >= read:
         written = total - read
     if read is None and written is not None and total is not None and total >= written:
         read = total - written
     if read is None or written is None:
         return None
-    cached = table(usage, "prompt_tokens_details") or table(usage, "input_tokens_details")
-    thought = table(usage, "completion_tokens_details") or table(usage, "output_tokens_details")
+    cached = object_at(usage, "prompt_tokens_details") or object_at(usage, "input_tokens_details")
+    thought = object_at(usage, "completion_tokens_details") or object_at(usage, "output_tokens_details")
     cached, kept = _of_cache(cached, read)
     return Usage(read, cached, written, natural(thought.get("reasoning_tokens")), kept)
 

@@ -18,7 +18,7 @@ from common.providers import openai_parameters, openai_requests
 from common.providers.attached import MB, common_problem
 from common.providers.base import Holding
 from common.providers.elements import elements
-from common.providers.foreign import table
+from common.providers.foreign import object_at
 from common.providers.http import segment
 from common.providers.inline import InlineProvider
 from common.providers.openai import OpenAIShaped, to_batch
@@ -124,7 +124,7 @@ class OpenRouter(InlineProvider):
 
     @staticmethod
     def is_deleted(said: dict) -> bool:
-        return table(said, "deletion").get("openrouter") == "deleted"
+        return object_at(said, "deletion").get("openrouter") == "deleted"
 
     def remove(self, ref: str) -> None:
         self._delete(f"{self.batches}/{segment(ref)}")

@@ -11,7 +11,7 @@ import orjson
 from common.errors import Broke, Refused, Unknown
 from common.nouns import Batch, Host, Shard
 from common.providers.base import SLACK, UNLISTED, Provider
-from common.providers.foreign import count, name
+from common.providers.foreign import as_count, name
 from common.providers.http import MISSHAPEN, Http, segment
 from common.rates import Named
 from common.text import one_line
@@ -172,7 +172,7 @@ class SdkProvider(Provider):
 
 
 def _positive(found: object) -> int:
-    if not (said := count(found)):
+    if not (said := as_count(found)):
         raise ValueError("no number of tokens")
     return said
 

@@ -11,13 +11,13 @@ SLOW_AFTER, SLOWEST = 60.0, 1000.0  # seconds after its first byte from which an
 LARGEST = 256 << 20  # bytes of an answer that is held in memory; a page of the longest list is a hundredth of that
 
 
-class Limits:
+class AnswerLimits:
     """What the conversations of one client are held to; `largest` is None while a file is fetched."""
 
     largest: int | None = LARGEST
 
 
-def keep_steady(client, limits: Limits) -> None:
+def keep_steady(client, limits: AnswerLimits) -> None:
     """Hold all connections that an httpx client will open, through a proxy or not, to a rate and a size."""
     for transport in (client._transport, *client._mounts.values()):
         if (pool := getattr(transport, "_pool", None)) is not None:  # httpx hands no backend on to its pools
@@ -27,7 +27,7 @@ def keep_steady(client, limits: Limits) -> None:
 class _Backend:
     """Opens connections as the backend beneath does."""
 
-    def __init__(self, beneath, limits: Limits) -> None:
+    def __init__(self, beneath, limits: AnswerLimits) -> None:
         self._beneath, self._limits = beneath, limits
 
     def connect_tcp(self, *args: object, **more: object) -> _Stream:
@@ -43,7 +43,7 @@ class _Backend:
 class _Stream:
     """One connection; what is read between two writes is one answer."""
 
-    def __init__(self, beneath, limits: Limits) -> None:
+    def __init__(self, beneath, limits: AnswerLimits) -> None:
         self._beneath, self._limits = beneath, limits
         self._begun, self._got = 0.0, 0
 

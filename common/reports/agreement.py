@@ -8,11 +8,11 @@ from itertools import combinations
 from typing import NamedTuple
 
 from common.reports.answers import between, digits, level, title
-from common.reports.facts import Part
+from common.reports.facts import RunGroup
 from common.reports.html import Html, figure, folded, h, table
 from common.reports.reliability import cohen, fleiss, icc_raters, icc_repeats
 from common.reports.stats import Numbers, Paired, Shares, alpha_interval, alpha_nominal, holm, paired
-from common.reports.sums import Cell, Key, Measure
+from common.reports.sums import Cell, Levels, Measure
 from common.reports.svg import interval
 from common.text import many
 
@@ -37,7 +37,7 @@ chance alone would bring such a difference; it is corrected for the number of co
 may be called a real difference. It speaks of the conditions that were asked, not of others.</p>"""
 
 
-def view(part: Part) -> Html:
+def view(part: RunGroup) -> Html:
     """Agreement and differences of a part."""
     kept = part.conditions
     said = f"<p>Compared: a random {len(kept.places):,} of about {len(kept.places) * kept.part:,} texts, for which there is room.</p>"
@@ -48,10 +48,10 @@ def view(part: Part) -> Html:
     return h("{}{}{}", Html(said if kept.part > 1 else ""), _coefficients(part), differences)
 
 
-Asked = list[tuple[Key, str, dict[str, Cell]]]  # the conditions
+ConditionCells = list[tuple[Levels, str, dict[str, Cell]]]  # the conditions
 
 
-def _coefficients(part: Part) -> Html:
+def _coefficients(part: RunGroup) -> Html:
     """Alpha of all answers, and what there is for complete data, each between models and between the trials of one."""
     asked = list(part.conditions)
     models = list(dict.fromkeys(model for _, _, cells in asked for model in cells))
@@ -66,16 +66,16 @@ def _coefficients(part: Part) -> Html:
     return h("{}{}{}{}", Html(ALPHA), first, Html(COMPLETE), second)
 
 
-Sums = Numbers | Shares
+Summed = Numbers | Shares
 
 
-def _models(asked: Asked, n: int) -> list[dict[str, Sums]]:
+def _models(asked: ConditionCells, n: int) -> list[dict[str, Summed]]:
     """Each condition, with the sums of each model that answered."""
     found = ({model: cell.sums[n] for model, cell in cells.items() if cell.sums[n].n} for _, _, cells in asked)
     return [unit for unit in found if unit]
 
 
-def _trials(asked: Asked, n: int, model: str) -> list[Sums]:
+def _trials(asked: ConditionCells, n: int, model: str) -> list[Summed]:
     """Each condition that a model answered, with the sum of its trials."""
     return [cells[model].sums[n] for _, _, cells in asked if model in cells and cells[model].sums[n].n]
 
@@ -100,7 +100,7 @@ def _complete(measure: Measure, units: list, of_trials: bool) -> Html:
     return h('<td class="n">{} {}</td>', figure(value if used > 1 else None, 3), beside)
 
 
-def _of_models(measure: Measure, units: list[dict[str, Sums]]) -> tuple[str, float | None, int]:
+def _of_models(measure: Measure, units: list[dict[str, Summed]]) -> tuple[str, float | None, int]:
     models = list(dict.fromkeys(model for unit in units for model in unit))
     whole = [[unit[model] for model in models] for unit in units if len(unit) == len(models)]
     if len(models) < 2:
@@ -113,7 +113,7 @@ def _of_models(measure: Measure, units: list[dict[str, Sums]]) -> tuple[str, flo
     return "Fleiss", fleiss(map(Counter, modes)), len(whole)
 
 
-def _of_trials(measure: Measure, units: list[Sums]) -> tuple[str, float | None, int]:
+def _of_trials(measure: Measure, units: list[Summed]) -> tuple[str, float | None, int]:
     most = max((unit.n for unit in units), default=0)
     whole = [unit for unit in units if unit.n == most] if most > 1 else []
     if measure.numeric:
@@ -126,11 +126,11 @@ def _of_trials(measure: Measure, units: list[Sums]) -> tuple[str, float | None, 
 Groups = list[dict[str, Cell]]  # cells that are compared with each other, by who
 
 
-def _by_model(part: Part) -> Groups:
+def _by_model(part: RunGroup) -> Groups:
     return [cells for _, _, cells in part.conditions]
 
 
-def _by_persona(part: Part) -> Groups:
+def _by_persona(part: RunGroup) -> Groups:
     """By place and model, its cells by persona."""
     found: dict[tuple, dict[str, Cell]] = {}
     for place, persona, cells in part.conditions:
@@ -146,7 +146,7 @@ class _Line(NamedTuple):
     found: Paired
 
 
-def _lines(part: Part, groups: Groups) -> Iterator[_Line]:
+def _lines(part: RunGroup, groups: Groups) -> Iterator[_Line]:
     who = list(dict.fromkeys(name for group in groups for name in group))[:40]
     for n, measure in enumerate(part.measures):
         if not measure.numeric:
@@ -157,7 +157,7 @@ def _lines(part: Part, groups: Groups) -> Iterator[_Line]:
                 yield _Line(measure, one, other, paired(found))
 
 
-def _differences(part: Part, what: str, meant: str, groups: Groups) -> Html:
+def _differences(part: RunGroup, what: str, meant: str, groups: Groups) -> Html:
     lines = list(_lines(part, groups))
     if not lines:
         return Html("")
@@ -173,7 +173,7 @@ def _differences(part: Part, what: str, meant: str, groups: Groups) -> Html:
     return h("<h3>Differences between {}</h3>{}{}{}", Html(what), Html(meant), table(head, rows[:FIRST], said), rest)
 
 
-def _row(part: Part, factor: str, scale: float, line: _Line, p: float | None) -> Sequence[object]:
+def _row(part: RunGroup, factor: str, scale: float, line: _Line, p: float | None) -> Sequence[object]:
     found, measure, places = line.found, line.measure, digits(line.measure)
     ends = "–" if found.half is None else between(found.mean, found.half, f"+.{places}f")
     end = scale * measure.width

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from common.reports.facts import Part
+from common.reports.facts import RunGroup
 from common.reports.html import Figure, Html, figure, folded, h, heat, percent, shown, table
 from common.reports.stats import Numbers, Shares
 from common.reports.sums import FOLDED, Measure
@@ -21,7 +21,7 @@ these ends (Student’s t over single answers). Where few texts were asked many 
 <b>sd</b> is how far single answers lie from the mean, <b>n</b> how many answers were found.</p>"""
 
 
-def view(part: Part) -> Html:
+def view(part: RunGroup) -> Html:
     """The answers of a part."""
     cut = [part.cube.names[n] for n in sorted(part.cube.folded)]
     words = "<p>Too many levels to be shown one by one: {}. The exported table (make export) has each row.</p>"
@@ -37,7 +37,7 @@ def title(measure: Measure) -> Html:
     return h("{} {}", measure.question.id, measure.question.name)
 
 
-def level(part: Part, factor: str, name: str) -> Html:
+def level(part: RunGroup, factor: str, name: str) -> Html:
     """A level as people read it: its name, where it has one, beside its id."""
     if name == FOLDED:
         return Html("(all)")
@@ -50,7 +50,7 @@ def digits(measure: Measure) -> int:
     return 1 if measure.width >= 20 else 2 if measure.width >= 2 else 3
 
 
-def _question(part: Part, n: int, measure: Measure) -> Html:
+def _question(part: RunGroup, n: int, measure: Measure) -> Html:
     q = measure.question
     what = f"{q.type}, {q.minimum:g} to {q.maximum:g}" if measure.numeric else q.type
     if not any(cell[n].n for cell in part.cube.cells.values()):
@@ -69,7 +69,7 @@ def _question(part: Part, n: int, measure: Measure) -> Html:
     return h("<section><h3>{} <small>{}</small></h3>{}</section>", title(measure), what, found)
 
 
-def _rows(part: Part, n: int, names: Sequence[str]) -> tuple[list[tuple[Html, tuple, Numbers | Shares]], int]:
+def _rows(part: RunGroup, n: int, names: Sequence[str]) -> tuple[list[tuple[Html, tuple, Numbers | Shares]], int]:
     """(label, key, sums) by some factors, at most so many, and how many there are."""
     cells = [(key, sums) for key, sums in part.cube.by(n, *names).items() if sums.n]
     most = max(20, ROWS // len(part.measures))
@@ -86,7 +86,7 @@ def _of(rows: int, there: int) -> str:
     return "" if rows == there else f"the first {rows:,} of {there:,}; report.csv beside this page has all"
 
 
-def _numbers(part: Part, n: int, measure: Measure, names: Sequence[str]) -> Html:
+def _numbers(part: RunGroup, n: int, measure: Measure, names: Sequence[str]) -> Html:
     """A line for each level: the mean on the scale of the question, its interval, and how the answers are spread."""
     places = digits(measure)
     rows, there = _rows(part, n, names)
@@ -117,7 +117,7 @@ def _scale(means: Sequence[tuple[float, float]], measure: Measure) -> tuple[floa
     return min(low, middle - room), max(high, middle + room)
 
 
-def _shares(part: Part, n: int, measure: Measure, names: Sequence[str]) -> Html:
+def _shares(part: RunGroup, n: int, measure: Measure, names: Sequence[str]) -> Html:
     """A line for each level: which answers it gave how often."""
     whole = Counter()
     rows, there = _rows(part, n, names)
@@ -135,7 +135,7 @@ def _shares(part: Part, n: int, measure: Measure, names: Sequence[str]) -> Html:
     return table([" × ".join(names), "", *keys, "n"], found, _of(len(rows), there), "shares")
 
 
-def _heat(part: Part, n: int, measure: Measure, down: str, across: str, is_open: bool) -> Html:
+def _heat(part: RunGroup, n: int, measure: Measure, down: str, across: str, is_open: bool) -> Html:
     """Means by two factors, darker where they are higher."""
     cells = part.cube.by(n, down, across)
     tops = list(dict.fromkeys(key[1] for key in cells))[:WIDE]
@@ -160,7 +160,7 @@ def _heat(part: Part, n: int, measure: Measure, down: str, across: str, is_open:
 # ---- beside what is right
 
 
-def _gold(part: Part, n: int) -> Html:
+def _gold(part: RunGroup, n: int) -> Html:
     """Answers beside the gold column of a question, if it has one: a share and a table for each model."""
     found = []
     for (measure, model), pairs in part.gold.items():

@@ -8,9 +8,9 @@ from heapq import nlargest
 from typing import NamedTuple
 
 from common.reports.answers import crossed, digits, level, title
-from common.reports.facts import Part
+from common.reports.facts import RunGroup
 from common.reports.html import Html, figure, h, shown, table
-from common.reports.sums import Cell, Key
+from common.reports.sums import Cell, Levels
 
 MOST = 10
 WORDS = 200  # characters of an answer
@@ -21,17 +21,17 @@ class Apart(NamedTuple):
 
     spread: float
     n: int
-    place: Key
+    place: Levels
     persona: str
     cells: dict[str, Cell]
 
 
-def farthest(part: Part) -> list[Apart]:
+def farthest(part: RunGroup) -> list[Apart]:
     """The conditions with the largest spread between models, the largest first."""
     return nlargest(MOST, filter(None, (_apart(part, *one) for one in part.conditions)), key=lambda found: found.spread)
 
 
-def _apart(part: Part, place: Key, persona: str, cells: dict[str, Cell]) -> Apart | None:
+def _apart(part: RunGroup, place: Levels, persona: str, cells: dict[str, Cell]) -> Apart | None:
     found = [(spread, -n) for n in range(len(part.measures)) if (spread := _spread(part, n, cells)) > 0]
     if not found:
         return None
@@ -39,7 +39,7 @@ def _apart(part: Part, place: Key, persona: str, cells: dict[str, Cell]) -> Apar
     return Apart(spread, -n, place, persona, cells)
 
 
-def _spread(part: Part, n: int, cells: dict[str, Cell]) -> float:
+def _spread(part: RunGroup, n: int, cells: dict[str, Cell]) -> float:
     """Between the highest and the lowest mean as a share of the range; of choices the share of models beside the most frequent one."""
     sums = [cell.sums[n] for cell in cells.values() if cell.sums[n].n]
     if len(sums) < 2:
@@ -51,7 +51,7 @@ def _spread(part: Part, n: int, cells: dict[str, Cell]) -> float:
     return 1 - max(modes.values()) / len(sums)
 
 
-def view(part: Part) -> Html:
+def view(part: RunGroup) -> Html:
     """The ten conditions."""
     found = farthest(part)
     if not found:
@@ -59,7 +59,7 @@ def view(part: Part) -> Html:
     return h("<ol class='apart'>{}</ol>", [h("<li>{}</li>", _one(part, apart)) for apart in found])
 
 
-def _one(part: Part, apart: Apart) -> Html:
+def _one(part: RunGroup, apart: Apart) -> Html:
     text, *levels = apart.place
     factors = zip(("text", "persona", *part.cube.names[3:]), (text, apart.persona, *levels))
     where = crossed(level(part, factor, name) for factor, name in factors)
@@ -69,7 +69,7 @@ def _one(part: Part, apart: Apart) -> Html:
     return h("<h3>{}</h3><p>{}: {}</p>{}", where, title(measure), how, table(head, _models(part, apart), "", "side"))
 
 
-def _models(part: Part, apart: Apart) -> Iterator[list]:
+def _models(part: RunGroup, apart: Apart) -> Iterator[list]:
     measure = part.measures[apart.n]
     there = [(model, cell) for model, cell in apart.cells.items() if cell.sums[apart.n].n]
     if measure.numeric:

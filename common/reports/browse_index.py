@@ -41,14 +41,14 @@ class Column(NamedTuple):
     listed: Sequence[str] = ()
 
 
-class Plan(NamedTuple):
+class ColumnRoles(NamedTuple):
     """What the columns of a table stand for, by name: which ones say what was asked, and which are answers to questions."""
 
     asked: Sequence[str]
     questions: Sequence[str]
 
 
-def build(path: Path, header: Header, blocks: Iterable[Block], plan: Plan, note: dict) -> None:
+def build_index(path: Path, header: Header, blocks: Iterable[Block], roles: ColumnRoles, note: dict) -> None:
     """Make the index of a table, whole or not at all. `note` is kept with it. Raises OSError and sqlite3.Error as the disk does.
 
     Memory: a block, and the words of the coded columns.
@@ -63,9 +63,9 @@ def build(path: Path, header: Header, blocks: Iterable[Block], plan: Plan, note:
             for at, (_, kind) in enumerate(header):
                 if columns[at].kind == FREE and kind is not Prose:
                     rank(db, at)
-            _make_grid(db, columns, plan)
-            _make_sides(db, columns, plan)
-            told = {**note, "format": FORMAT, "columns": [*map(tuple, columns)], "asked": plan.asked, "questions": plan.questions,
+            _make_grid(db, columns, roles)
+            _make_sides(db, columns, roles)
+            told = {**note, "format": FORMAT, "columns": [*map(tuple, columns)], "asked": roles.asked, "questions": roles.questions,
                     "sources": _sources(db, columns), **_counts(db, columns)}  # fmt: skip
             db.execute("CREATE TABLE note (told TEXT)")
             db.execute("INSERT INTO note VALUES (?)", [orjson.dumps(told).decode()])
@@ -189,9 +189,9 @@ def rank_table(at: int | None) -> str:
     return "rank_answer" if at is None else f"rank{at}"
 
 
-def _make_grid(db: sqlite3.Connection, columns: Sequence[Column], plan: Plan) -> None:
+def _make_grid(db: sqlite3.Connection, columns: Sequence[Column], roles: ColumnRoles) -> None:
     at = {column.name: column.at for column in columns}
-    same = ", ".join(f"r{at[name]}" for name in plan.asked)
+    same = ", ".join(f"r{at[name]}" for name in roles.asked)
     db.execute("CREATE TEMP TABLE firsts (id INTEGER PRIMARY KEY, asked INTEGER)")
     db.execute(f"INSERT INTO firsts SELECT id, min(id) OVER (PARTITION BY {same}) FROM rows")
     kept = [column for column in columns if column.kind != FREE]
@@ -203,10 +203,10 @@ def _make_grid(db: sqlite3.Connection, columns: Sequence[Column], plan: Plan) ->
         db.execute(f"CREATE INDEX rows_id ON rows (r{at['custom_id']})")
 
 
-def _make_sides(db: sqlite3.Connection, columns: Sequence[Column], plan: Plan) -> None:
+def _make_sides(db: sqlite3.Connection, columns: Sequence[Column], roles: ColumnRoles) -> None:
     """What was asked in the order of its factors, each with how far the answers to its questions are apart."""
-    spreads = [*_spreads(columns, plan)]
-    factors = [next(column for column in columns if column.name == name) for name in plan.asked]
+    spreads = [*_spreads(columns, roles)]
+    factors = [next(column for column in columns if column.name == name) for name in roles.asked]
     ranked = [rank_table(column.at) for column in factors if column.kind == FREE]
     keys = [f"min({rank_table(column.at)}.rank)" if column.kind == FREE else f"min(g{column.at})" for column in factors]
     joined = " ".join(f"LEFT JOIN {name} ON {name}.id = grid.id" for name in ranked)
@@ -238,9 +238,9 @@ def _ranked(db: sqlite3.Connection, column: Column) -> str:
     return f"(SELECT rank FROM words WHERE at = {column.at} AND code = g{column.at})"
 
 
-def _spreads(columns: Sequence[Column], plan: Plan) -> Iterator[tuple[int, str]]:
+def _spreads(columns: Sequence[Column], roles: ColumnRoles) -> Iterator[tuple[int, str]]:
     """For each question the place of its column, and how far the answers to it are apart as SQL: of words, how many others there are."""
     for column in columns:
-        if column.name in plan.questions and column.kind != FREE:
+        if column.name in roles.questions and column.kind != FREE:
             g = f"g{column.at}"
             yield column.at, f"max({g}) - min({g})" if column.kind == NUMBER else f"nullif(count(DISTINCT {g}) - 1, -1)"

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from common.experiment.questions import columns as question_columns
+from common.experiment.questions import question_columns
 from common.nouns import Question
-from common.reports.browse_index import Plan, build, note_of
+from common.reports.browse_index import ColumnRoles, build_index, note_of
 from common.results.export import Source, together
 from common.results.merge import families
 from common.results.origin import manifest_of
@@ -34,7 +34,7 @@ def index_of(sources: Sequence[Source], results: Path, told: Callable[[str], Non
     tally, planned = Tally(), sum(source.run.planned for source in sources)
     header, blocks, questions = together(sources, tally, _BLOCK)
     note = {"runs": keys, "made": time.time(), "stands": stands, "titles": _titles(questions)}
-    build(path, header, _watched(blocks, planned, told), _plan(sources, questions), note)
+    build_index(path, header, _watched(blocks, planned, told), _roles(sources, questions), note)
     return path
 
 
@@ -55,9 +55,9 @@ def _titles(questions: Sequence[Question]) -> dict[str, str]:
     return {question_columns(question)[0][0]: question.name for question in questions if question.name}
 
 
-def _plan(sources: Sequence[Source], questions: Sequence[Question]) -> Plan:
+def _roles(sources: Sequence[Source], questions: Sequence[Question]) -> ColumnRoles:
     """What says what was asked: the factors of all runs, between text and trial."""
     factors = (str(header) for source in sources for header, _, kind in manifest_of(source.run.folder / "run.json").get("kept", ())
                if kind == "factor")  # fmt: skip
     asked = ("experiment", "persona", "text", *dict.fromkeys(factors), "trial")
-    return Plan(asked, tuple(dict.fromkeys(question_columns(question)[0][0] for question in questions)))
+    return ColumnRoles(asked, tuple(dict.fromkeys(question_columns(question)[0][0] for question in questions)))

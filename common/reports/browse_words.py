@@ -10,7 +10,7 @@ _NO_BLANKS = ((0x2E80, 0xA4CF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0x20000, 0x
 _PIECE = re.compile(r'"([^"]*)"|(\S+)')
 
 
-class _Apart(dict):
+class _SetApart(dict):
     """Code point → what it is searched as; half and full width are alike."""
 
     def __missing__(self, code: int) -> str:
@@ -21,7 +21,7 @@ class _Apart(dict):
         return text
 
 
-_APART = _Apart()
+_APART = _SetApart()
 
 
 def apart(text: str) -> str:

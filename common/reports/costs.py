@@ -14,7 +14,7 @@ from common.experiment.ids_file import ceiling_of
 from common.nouns import Run, State
 from common.outcomes import SUCCEEDED
 from common.results.origin import RunOrigin
-from common.results.raw import Decode, existing
+from common.results.raw import Decode, raw_files_there
 from common.results.tally import Tally, results_of
 from common.runs.ledger import KNOWN, NONE, Bill, Books
 from common.runs.money import Money
@@ -26,7 +26,7 @@ IN_FLIGHT, FORGOTTEN, GONE, OTHERS = "(in flight)", "(forgotten run)", "(raw fil
 Key = tuple[str, ...]
 
 
-class Sums(dict[Key, Money]):
+class BoundedSums(dict[Key, Money]):
     """Sums by key, at most MOST of them: what has another key then is summed as OTHERS."""
 
     def of(self, key: Key) -> Money:
@@ -37,7 +37,7 @@ class Sums(dict[Key, Money]):
         return self[key]
 
 
-def by_rows(books: Books, by: Sequence[str], decode_of: Callable[[Run], Decode]) -> Sums:
+def by_rows(books: Books, by: Sequence[str], decode_of: Callable[[Run], Decode]) -> BoundedSums:
     """Sums by some of KNOWN, OF_ROWS and names of factors and kept columns. Raises InputError for a name that no run has.
 
     What has no rows, because it is in flight, forgotten, or its raw files are gone, is a line of its own, as the journal has it.
@@ -45,7 +45,7 @@ def by_rows(books: Books, by: Sequence[str], decode_of: Callable[[Run], Decode])
     """
     origins = {batch.run.key: _origin(batch.run) for batch in books.batches if batch.run}
     _check(by, [origin for origin in origins.values() if origin])
-    found = Sums()
+    found = BoundedSums()
     for batch in books.batches:
         origin = origins[batch.run.key] if batch.run else None
         if why := _has_no_rows(batch, origin):
@@ -79,12 +79,12 @@ def _has_no_rows(batch: Bill, origin: RunOrigin | None) -> str:
     return "" if is_there else GONE
 
 
-def _add_rows(found: Sums, batch: Bill, origin: RunOrigin, by: Sequence[str], decode: Decode) -> None:
+def _add_rows(found: BoundedSums, batch: Bill, origin: RunOrigin, by: Sequence[str], decode: Decode) -> None:
     """Add each answer of a batch; what it cost is unknown where its usage was not told, or for a row that was given up."""
     shard, model = batch.shard, origin.model(batch.shard.model)
     price_of, list_price_of = (pricing(model), pricing(at_list(model))) if model else (lambda usage: None,) * 2
     level, unsure, seen = _levels(batch, origin, by), defaultdict(set), set()
-    for result in results_of(existing(batch.run, shard.batch_id), Tally(), decode, seen, origin.asked):
+    for result in results_of(raw_files_there(batch.run, shard.batch_id), Tally(), decode, seen, origin.asked):
         key = level(result.custom_id, result.outcome)
         money, cost = found.of(key), price_of(result.usage)
         money.requests += 1

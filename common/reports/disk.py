@@ -21,7 +21,7 @@ class Disk:
     free: int
 
 
-class Counted:
+class DiskCount:
     """The size of a folder, counted anew when somebody asks and the last count is old."""
 
     def __init__(self, folder: Path) -> None:

@@ -18,7 +18,7 @@ from common.results.export import Source
 from common.results.merge import run_rows
 from common.results.origin import RunOrigin
 from common.results.rows import Row
-from common.results.tally import Kind, Tally
+from common.results.tally import RowKind, Tally
 from common.results.typed import reader
 from common.runs.overview import summary
 
@@ -38,7 +38,7 @@ class Use:
 
 
 @dataclass
-class Part:
+class RunGroup:
     """Runs that asked the same questions of an experiment: their answers are summed together."""
 
     experiment: str
@@ -71,8 +71,8 @@ class Facts:
     """All of a report. `examples`: by class of failure or kind of problem, where it happened and in which words."""
 
     runs: list[OneRun] = field(default_factory=list)
-    parts: dict[tuple, Part] = field(default_factory=dict)
-    kinds: dict[str, Counter[Kind]] = field(default_factory=lambda: defaultdict(Counter))  # rows by model
+    parts: dict[tuple, RunGroup] = field(default_factory=dict)
+    kinds: dict[str, Counter[RowKind]] = field(default_factory=lambda: defaultdict(Counter))  # rows by model
     uses: dict[str, Use] = field(default_factory=lambda: defaultdict(Use))
     costs: dict[str, float | None] = field(default_factory=dict)
     examples: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -113,7 +113,7 @@ def _read(facts: Facts, source: Source, label: Callable[[str, str], str]) -> Non
             first, last = answered.get(row.batch_id, (at, at))
             answered[row.batch_id] = min(first, at), max(last, at)
     for key, count in tally.kinds.items():
-        facts.kinds[label(host, key[0])][Kind(*key)] += count
+        facts.kinds[label(host, key[0])][RowKind(*key)] += count
     found = summary(run, source.shards, tally, facts.made)
     for model, cost in found["cost_by_model"].items():
         name = label(host, model)
@@ -131,7 +131,7 @@ def _json(run: Run, name: str) -> dict:
     return found if isinstance(found, dict) else {}
 
 
-def _part(facts: Facts, run: Run, origin: RunOrigin, manifest: dict) -> Part:
+def _part(facts: Facts, run: Run, origin: RunOrigin, manifest: dict) -> RunGroup:
     """The part that a run belongs to."""
     columns = [tuple(map(str, column)) for column in manifest.get("kept", ())]
     factors = tuple(header for header, _, kind in columns if kind == "factor")
@@ -141,7 +141,7 @@ def _part(facts: Facts, run: Run, origin: RunOrigin, manifest: dict) -> Part:
     return part
 
 
-def new_part(experiment: str, questions: Sequence[Question], columns: Sequence[tuple[str, str, str]]) -> Part:
+def new_part(experiment: str, questions: Sequence[Question], columns: Sequence[tuple[str, str, str]]) -> RunGroup:
     """A part without answers; `columns`: (header, name, kind) of what its rows keep of factors, personas and data."""
     of, names = measures(questions), [name for _, name, _ in columns]
     golds = [
@@ -151,13 +151,13 @@ def new_part(experiment: str, questions: Sequence[Question], columns: Sequence[t
     ]
     factors = [n for n, (_, _, kind) in enumerate(columns) if kind == "factor"]
     cube = Cube(("model", "persona", "text", *(columns[n][0] for n in factors)), of)
-    return Part(experiment, questions, of, cube, Conditions(of), golds, factors)
+    return RunGroup(experiment, questions, of, cube, Conditions(of), golds, factors)
 
 
 class Seen:
     """Sums rows into facts and one of their parts: `seen(row, model)`."""
 
-    def __init__(self, facts: Facts, part: Part) -> None:
+    def __init__(self, facts: Facts, part: RunGroup) -> None:
         self._facts, self._part = facts, part
         self._numeric = [(n, measure) for n, measure in enumerate(part.measures) if measure.numeric]
 

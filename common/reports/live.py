@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from common.errors import InputError, disk_error
 from common.reports.dashboard import HERE, inside, whole
-from common.reports.disk import Counted
+from common.reports.disk import DiskCount
 from common.reports.local_page import LOCAL_NAMES, LocalPage
 from common.runs.stand import Board
 
@@ -32,7 +32,7 @@ FRESH = 2.0  # seconds for which one look serves all who ask
 
 def application(look: Callable[[], Board], results: Path, password: str = "", name: str = "") -> ASGIApp:
     """The dashboard of a results folder. `look` reads the journal; `name` is a further one that it answers to, beside this machine's."""
-    seen, disk = _Seen(look), Counted(results)
+    seen, disk = _FreshBoard(look), DiskCount(results)
 
     def page(request: Request) -> Response:
         return Response(whole(inside(seen.now(), disk.now(), _number(request)), results, EVERY), media_type="text/html")
@@ -73,7 +73,7 @@ def _unreadable(request: Request, error: Exception) -> Response:
     return PlainTextResponse(f"{disk_error(error) if isinstance(error, (OSError, sqlite3.Error)) else error}\n", 503)
 
 
-class _Seen:
+class _FreshBoard:
     """One look at the journal for all who ask within a moment."""
 
     def __init__(self, look: Callable[[], Board]) -> None:

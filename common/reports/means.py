@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from common.experiment.questions import Prose
-from common.reports.facts import Facts, Part
+from common.reports.facts import Facts, RunGroup
 from common.reports.sums import FOLDED
 from common.results.rows import blocks
 from common.results.tables import csv_table
@@ -25,7 +25,7 @@ def write_means(facts: Facts, path: Path) -> int:
     return csv_table(path, header, (list(zip(*block)) for block in blocks(rows)))
 
 
-def _rows(part: Part, factors: list[str]) -> Iterator[tuple]:
+def _rows(part: RunGroup, factors: list[str]) -> Iterator[tuple]:
     for n, measure in enumerate(part.measures):
         for key, sums in part.cube.by(n, *part.cube.names).items():
             levels = dict(zip(part.cube.names, key))

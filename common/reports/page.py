@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Template
 
 from common.reports import agreement, answers, apart, sure, taken
-from common.reports.facts import Facts, Part
+from common.reports.facts import Facts, RunGroup
 from common.reports.html import Html, h, shown
 from common.text import iso, many
 
@@ -64,5 +64,5 @@ def _parts(facts: Facts, view: object) -> Html:
     return h("{}", [h("{}{}", _name(part) if len(parts) > 1 else "", view(part)) for part in parts])
 
 
-def _name(part: Part) -> Html:
+def _name(part: RunGroup) -> Html:
     return h('<h3 class="part">{} <small>{}</small></h3>', part.experiment, shown(", ".join(part.runs), 300))

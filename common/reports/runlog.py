@@ -32,7 +32,7 @@ ERROR = "ends with an error"
 TROUBLE = ("wait", "lost", "aside", "refused", "paused", "owed", "mend", "disowned", "double", "late", "witnessed", ERROR)
 
 
-class _Lines(logging.Formatter):
+class _LogLines(logging.Formatter):
     """A record as one line of JSON: when (UTC), how bad, which process, what, and what it is about."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -62,7 +62,7 @@ class RunLog:
 
     def __init__(self, run: Run) -> None:
         self._file = _Quiet(run.folder / LOG, maxBytes=BYTES, backupCount=OLDER, encoding="utf-8", errors="replace", delay=True)
-        self._file.setFormatter(_Lines())
+        self._file.setFormatter(_LogLines())
         self._status: dict[int, str] = {}
         self._has_begun = False
         secrets = {*keys(), *(channel.url for channel in channels())}

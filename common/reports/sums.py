@@ -17,7 +17,7 @@ BINS = 20
 _SHORT = 300  # characters of a reason or an answer that are kept to be shown
 FOLDED = "\0"  # stands for all levels of a factor that has too many
 
-Key = tuple[str, ...]
+Levels = tuple[str, ...]
 
 
 class Measure:
@@ -52,11 +52,11 @@ class Cube:
 
     def __init__(self, names: Sequence[str], of: Sequence[Measure]) -> None:
         self.names, self._of = tuple(names), of
-        self.cells: dict[Key, list] = {}
+        self.cells: dict[Levels, list] = {}
         self.folded: set[int] = set()
         self._levels: list[set[str]] = [set() for _ in names]
 
-    def add(self, key: Key, values: Sequence[float | str | None]) -> None:
+    def add(self, key: Levels, values: Sequence[float | str | None]) -> None:
         """One answer: its level of each factor, and what fits each measure."""
         if self.folded:
             key = self._fold(key)
@@ -65,12 +65,12 @@ class Cube:
             if value is not None:
                 sums.add(value)
 
-    def _fold(self, key: Key) -> Key:
+    def _fold(self, key: Levels) -> Levels:
         for n in self.folded:
             key = (*key[:n], FOLDED, *key[n + 1 :])
         return key
 
-    def _new(self, key: Key) -> list:
+    def _new(self, key: Levels) -> list:
         for levels, level in zip(self._levels, key):
             levels.add(level)
         if (most := max(range(len(key)), key=lambda n: len(self._levels[n]))) not in self.folded and (
@@ -85,10 +85,10 @@ class Cube:
             return self.cells.get(key := self._fold(key)) or self._new(key)
         return self.cells.setdefault(key, [measure.new() for measure in self._of])
 
-    def by(self, n: int, *names: str) -> dict[Key, Numbers | Shares]:
+    def by(self, n: int, *names: str) -> dict[Levels, Numbers | Shares]:
         """The sums of the n-th measure by some of the factors, models in the order in which they came, all else by name."""
         places = [self.names.index(name) for name in names]
-        found: dict[Key, Numbers | Shares] = {}
+        found: dict[Levels, Numbers | Shares] = {}
         for key, cell in self.cells.items():
             short = tuple(key[place] for place in places)
             if short not in found:
@@ -124,12 +124,12 @@ class Conditions:
 
     def __init__(self, of: Sequence[Measure]) -> None:
         self._of = of
-        self.places: dict[Key, dict[tuple[str, str], Cell]] = {}
+        self.places: dict[Levels, dict[tuple[str, str], Cell]] = {}
         self.part = 1  # one in so many places is kept
         self._size, self._most = 0, CONDITIONS * FEW // max(FEW, len(of))
 
     def add(
-        self, place: Key, who: tuple[str, str], values: Sequence[float | str | None], said: Callable[[], Sequence[str]], custom_id: str
+        self, place: Levels, who: tuple[str, str], values: Sequence[float | str | None], said: Callable[[], Sequence[str]], custom_id: str
     ) -> None:
         """One answer: where, by which persona and model, its values, and in which words; those of most are not wanted."""
         cells = self.places.get(place)
@@ -147,7 +147,7 @@ class Conditions:
             if value is not None:
                 sums.add(value)
 
-    def _is_kept(self, place: Key) -> bool:
+    def _is_kept(self, place: Levels) -> bool:
         return crc32("\n".join(place).encode("utf-8", "replace")) % self.part == 0
 
     def _halve(self) -> None:
@@ -155,7 +155,7 @@ class Conditions:
         self.places = {place: cells for place, cells in self.places.items() if self._is_kept(place)}
         self._size = sum(map(len, self.places.values()))
 
-    def __iter__(self) -> Iterator[tuple[Key, str, dict[str, Cell]]]:
+    def __iter__(self) -> Iterator[tuple[Levels, str, dict[str, Cell]]]:
         """Each condition: its place, its persona, and the cells of the models."""
         for place, cells in self.places.items():
             personas: dict[str, dict[str, Cell]] = {}

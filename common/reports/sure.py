@@ -9,7 +9,7 @@ from common.outcomes import PENDING, SUCCEEDED
 from common.reports.facts import Facts
 from common.reports.html import Html, folded, h, percent, shown, table
 from common.reports.svg import stacked
-from common.results.tally import Kind
+from common.results.tally import RowKind
 
 MOST = 40  # classes of failure, or kinds of problem
 
@@ -38,7 +38,7 @@ def _validity(facts: Facts) -> Html:
     return h("<h3>By model</h3>{}{}", table(head, rows), Html(f"<p>{said}<b>unusable</b> when nothing was found.</p>" if checked else ""))
 
 
-def _of_model(model: str, kinds: Counter[Kind], checked: bool) -> list:
+def _of_model(model: str, kinds: Counter[RowKind], checked: bool) -> list:
     total = kinds.total()
     by: Counter[str] = Counter()
     for kind, count in kinds.items():

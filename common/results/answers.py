@@ -37,7 +37,7 @@ class _Hit(NamedTuple):
     begin: int = -1
 
 
-class _Found(NamedTuple):
+class _FoundValue(NamedTuple):
     """A value with its reason behind it, as far as they stand together; `why` there is no value: "" is as its type says."""
 
     form: str
@@ -97,7 +97,7 @@ class Checker:
     def _search(self, text: str) -> Checked:
         text = unicodedata.normalize("NFC", without_thinking(text))
         folded = fold(text)
-        values: list[list[_Found]] = [[] for _ in self.questions]
+        values: list[list[_FoundValue]] = [[] for _ in self.questions]
         reasons: list[str] = [""] * len(self.questions)
         behind: list[list[slice]] = [[] for _ in self.questions]  # where a reason may stand without its label
         only = self.questions[0] if len(self.questions) == 1 and self.questions[0].reason != "yes" else None
@@ -113,12 +113,12 @@ class Checker:
             if hit.begin >= 0:
                 place = slice(hit.begin, following)
                 read = self._readers[n].read(text[place], folded[place])
-                values[n].append(_Found(hit.form, read.value, read.raw, read.why))
+                values[n].append(_FoundValue(hit.form, read.value, read.raw, read.why))
                 if read.value is not None:
                     behind[n].append(slice(hit.begin + read.end, following))
                 continue
             if hit.form != "reason":
-                values[n].append(_Found(hit.form, hit.number, hit.raw))
+                values[n].append(_FoundValue(hit.form, hit.number, hit.raw))
                 if hit.number is not None:
                     behind[n].append(slice(hit.end, following))
                 continue
@@ -144,7 +144,7 @@ class Checker:
             value = read.whole(first)
             reason = self._loose_reason(rest, fold(rest)) if value is not None else ""
         raw = text if text and len(text) <= 60 and not PLACEHOLDER.fullmatch(folded.strip(EDGE)) else ""
-        found = [_Found("bare", value, raw, NOT_ONE.get(question.type, ""))]
+        found = [_FoundValue("bare", value, raw, NOT_ONE.get(question.type, ""))]
         return self._judge([found], [reason], [])
 
     def _hits(self, text: str, folded: str) -> list[_Hit]:
@@ -186,7 +186,7 @@ class Checker:
             reason = reason.strip("()（）")
         return reason if any(c.isalpha() for c in reason) else ""
 
-    def _judge(self, found: list[list[_Found]], reasons: list[str], problems: list[str]) -> Checked:
+    def _judge(self, found: list[list[_FoundValue]], reasons: list[str], problems: list[str]) -> Checked:
         values, patterns = [], []
         for n, (question, candidates) in enumerate(zip(self.questions, found)):
             value, pattern, troubles = _choose(question, candidates)
@@ -234,7 +234,7 @@ def _number(match: re.Match[str], folded: str, number: int, question: Question) 
     return _Hit(number, _form(match), match.start(), at, None, "" if placeholder else rest[:40])
 
 
-def _choose(question: Question, candidates: list[_Found]) -> tuple[Value, str, list[Trouble]]:
+def _choose(question: Question, candidates: list[_FoundValue]) -> tuple[Value, str, list[Trouble]]:
     """One value out of all that were given for a question: the first that is no echo. With pattern and troubles."""
     is_number = question.type in _NUMBERS
     if len(candidates) == 1:

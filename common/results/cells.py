@@ -8,7 +8,7 @@ from pathlib import Path
 
 from common.experiment.columns import kept
 from common.experiment.experiment import Experiment
-from common.experiment.kept import Kept
+from common.experiment.kept import KeptValues
 
 
 def kept_of(experiment: Experiment) -> dict[str, object]:
@@ -39,7 +39,7 @@ class Cells:
         self._of_data = [n for n, (_, _, kind) in enumerate(columns) if kind == "data"]
         self._columns, self._factors = columns, [*manifest.get("factors", {})]
         self._personas, self._levels = manifest.get("persona_keys", {}), manifest.get("level_keys", {})
-        self._texts = Kept(folder, len(self._of_data))
+        self._texts = KeptValues(folder, len(self._of_data))
         self._known = lru_cache(4096)(self._of)
 
     def __call__(self, persona: str, levels: tuple[str, ...], place: int | None, text: str) -> tuple[str, ...]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from common.experiment.questions import JOIN, Prose
-from common.experiment.questions import columns as question_columns
+from common.experiment.questions import JOIN, Prose, question_columns
 from common.nouns import Question
 from common.results.tables import Block, Header
 

@@ -7,8 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from common.experiment.questions import Prose
-from common.experiment.questions import columns as question_columns
+from common.experiment.questions import Prose, question_columns
 from common.nouns import Question, Run, Shard
 from common.results.codebook import HEADER, LONG_MEANINGS, MEANINGS, Codebook
 from common.results.formats import FORMATS
@@ -31,7 +30,7 @@ class Source(NamedTuple):
     decode: Decode
 
 
-class Part(NamedTuple):
+class RunTable(NamedTuple):
     """The columns and cells that one run brings."""
 
     header: Header
@@ -111,8 +110,8 @@ class _Once:
         return seen
 
 
-def _part(origin: RunOrigin, rows: Iterator[Row], tally: Tally, is_long: bool, size: int) -> Part:
-    part = Part(*in_blocks(tally.counting(rows), origin, size))
+def _part(origin: RunOrigin, rows: Iterator[Row], tally: Tally, is_long: bool, size: int) -> RunTable:
+    part = RunTable(*in_blocks(tally.counting(rows), origin, size))
     return one_per_question(part, origin.questions) if is_long else part
 
 
@@ -141,7 +140,7 @@ def _wider(one: type, other: type) -> type:
     return Prose if Prose in (one, other) else str
 
 
-def fitted(part: Part, header: Header) -> Iterator[Block]:
+def fitted(part: RunTable, header: Header) -> Iterator[Block]:
     """A run's cells under the columns of all; a column that it has not is empty."""
     mine = {name: (n, kind) for n, (name, kind) in enumerate(part.header)}
     plan = [(mine[name][0], _changer(mine[name][1], kind)) if name in mine else None for name, kind in header]
@@ -178,7 +177,7 @@ _LONG: Header = (
 _ANSWERED = "problems"  # the first column behind those of the questions
 
 
-def one_per_question(part: Part, questions: Sequence[Question]) -> Part:
+def one_per_question(part: RunTable, questions: Sequence[Question]) -> RunTable:
     """One row per question of a request, and per field of a JSON value, beside what the request asked and what came of it.
 
     Left out are tokens, cost and the whole answer: they are one for all questions, and would be summed several times.
@@ -192,10 +191,10 @@ def one_per_question(part: Part, questions: Sequence[Question]) -> Part:
     taken = {name for name, _ in _LONG}
     kept = ((f"data_{name}" if name in taken else name, kind) for name, kind in (header[n] for n in front))
     long_header = (*kept, *_LONG, *(header[n] for n in back))
-    return Part(long_header, (_melted(block, front, told, back) for block in blocks if told))
+    return RunTable(long_header, (_melted(block, front, told, back) for block in blocks if told))
 
 
-class _Told(NamedTuple):
+class _AskedColumns(NamedTuple):
     """A question, or a field of its value, with the places of its columns in a block; None where it has none."""
 
     words: tuple[str, str, str, str]
@@ -204,15 +203,15 @@ class _Told(NamedTuple):
     pattern: int | None
 
 
-def _told(question: Question, at: dict[str, int]) -> Iterator[_Told]:
+def _told(question: Question, at: dict[str, int]) -> Iterator[_AskedColumns]:
     names = iter(at[name] for name, _ in question_columns(question))
     value, reason, pattern = next(names), next(names) if question.reason != "no" else None, next(names)
     words = question.id, question.name, question.type
-    yield _Told((*words, ""), value, reason, pattern)
-    yield from (_Told((*words, path), place, None, None) for path, place in zip(question.fields, names))
+    yield _AskedColumns((*words, ""), value, reason, pattern)
+    yield from (_AskedColumns((*words, path), place, None, None) for path, place in zip(question.fields, names))
 
 
-def _melted(block: Block, front: Sequence[int], told: Sequence[_Told], back: Sequence[int]) -> Block:
+def _melted(block: Block, front: Sequence[int], told: Sequence[_AskedColumns], back: Sequence[int]) -> Block:
     """A block of requests as a block of their questions, request by request."""
     size = len(block[0])
     made = [[cell for cell in block[n] for _ in told] for n in front]

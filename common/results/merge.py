@@ -11,11 +11,11 @@ from common.experiment.marks import moved
 from common.nouns import Result, Run, Shard
 from common.outcomes import OWED, PENDING, SUCCEEDED
 from common.results.origin import RunOrigin, taken_of
-from common.results.raw import Decode, Problem, existing, read_raw
+from common.results.raw import Decode, Problem, raw_files_there, read_raw
 from common.results.rows import Row, RowMaker
 
 # What `RowMaker` takes: a result, the id of the batch that it is of, and how often its request was sent.
-Answer = tuple[Result, str, int]
+Merged = tuple[Result, str, int]
 
 
 def run_rows(run: Run, shards: Iterable[Shard], decode: Decode) -> Iterator[Row]:
@@ -48,7 +48,7 @@ def family_rows(run: Run, family: list[Shard], origin: RunOrigin, decode: Decode
     yield from starmap(RowMaker(of_family), _merged(run, family, of_family.asked, decode))
 
 
-def _merged(run: Run, family: list[Shard], asked: dict[str, str], decode: Decode) -> Iterator[Answer]:
+def _merged(run: Run, family: list[Shard], asked: dict[str, str], decode: Decode) -> Iterator[Merged]:
     """The answers of a first shard and of those that sent some of its requests again, the newest first.
 
     What was `asked` is forgotten once its row is made, which is before the next one is wanted: memory shrinks on the way.
@@ -85,7 +85,7 @@ def _results(run: Run, shard: Shard, decode: Decode) -> Iterator[Result]:
     """The results in a collected shard's raw files."""
     if shard.state not in ("collected", "owed"):
         return
-    for path in existing(run, shard.batch_id):
+    for path in raw_files_there(run, shard.batch_id):
         for _, item in read_raw(path, decode):
             if not isinstance(item, Problem):  # Anthropic's results carry no time
                 yield item if item.created else item._replace(created=shard.collected_at)

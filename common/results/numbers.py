@@ -14,7 +14,7 @@ _DECIMAL = re.compile(r"[+-]?[0-9]+,[0-9]+")
 _END = " 。.!\n"
 
 
-class Found(NamedTuple):
+class FoundNumber(NamedTuple):
     """One number: its value (None: not a whole one, where that is wanted), where it ends, and as it was written."""
 
     value: float | int | None
@@ -22,7 +22,7 @@ class Found(NamedTuple):
     raw: str
 
 
-def number_at(folded: str, at: int, question: Question) -> Found | None:
+def number_at(folded: str, at: int, question: Question) -> FoundNumber | None:
     """The number that stands there, None when there is none, several, or one of another scale."""
     if LIST.match(folded, at):
         return None
@@ -41,10 +41,10 @@ def number_at(folded: str, at: int, question: Question) -> Found | None:
         return None
     if question.type == "integer":
         number = int(number) if number.is_integer() else None
-    return Found(number, match.end(), raw)
+    return FoundNumber(number, match.end(), raw)
 
 
-def whole_number(folded: str, question: Question) -> Found | None:
+def whole_number(folded: str, question: Question) -> FoundNumber | None:
     """The number that a whole text is; None when it is anything else or more."""
     folded = folded.strip()
     found = number_at(folded, 0, question)

@@ -22,7 +22,7 @@ from common.nouns import RESTING, Run, Shard
 from common.outcomes import PENDING
 from common.results.merge import family_rows
 from common.results.origin import RunOrigin
-from common.results.raw import Decode, existing
+from common.results.raw import Decode, raw_files_there
 from common.results.rows import Row
 from common.results.tables import Block, csv_head, csv_lines, in_blocks
 from common.results.tally import Tally
@@ -167,7 +167,7 @@ def _made_of(run: Run, shard: Shard) -> tuple:
     rests = shard.state in RESTING
     names = shard.n, shard.root, shard.attempt, shard.sha256, shard.ids_sha256, shard.mark, shard.batch_id, shard.taken_from
     stands = str(shard.state) if rests else PENDING, shard.absent, shard.note, shard.collected_at
-    raw = [(path.name, _stamp(path), shard.files.get(path.name)) for path in existing(run, shard.batch_id)] if rests else []
+    raw = [(path.name, _stamp(path), shard.files.get(path.name)) for path in raw_files_there(run, shard.batch_id)] if rests else []
     return names, stands, _stamp(shard.path.with_suffix(".ids")), raw
 
 

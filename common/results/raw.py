@@ -141,11 +141,11 @@ def raw_files(provider_folder: Path, batch_id: str) -> tuple[Path, Path]:
     return folder / safe_name(batch_id, "_output.jsonl"), folder / safe_name(batch_id, "_errors.jsonl")
 
 
-def existing(run: Run, batch_id: str) -> list[Path]:
+def raw_files_there(run: Run, batch_id: str) -> list[Path]:
     return [path for path in raw_paths(run, batch_id) if path.exists()]
 
 
-class Place(NamedTuple):
+class PlacedResult(NamedTuple):
     """A result, where its line begins in a raw file as that is read (unpacked, in UTF-8), and which of the line's objects it is."""
 
     result: Result
@@ -153,7 +153,7 @@ class Place(NamedTuple):
     nth: int
 
 
-def places(path: Path, decode: Callable[[dict], Result]) -> Iterator[Place]:
+def placed_results(path: Path, decode: Callable[[dict], Result]) -> Iterator[PlacedResult]:
     """Each result of a raw file with its place. Raises OSError."""
     offset = 0
     with plain(path) as file:
@@ -162,7 +162,7 @@ def places(path: Path, decode: Callable[[dict], Result]) -> Iterator[Place]:
                 items: Iterable = (decode(orjson.loads(line)),)
             except _MISSHAPEN:
                 items = _second_look(line, 0, path.name, decode)
-            yield from (Place(item, offset, nth) for nth, item in enumerate(items) if type(item) is Result)
+            yield from (PlacedResult(item, offset, nth) for nth, item in enumerate(items) if type(item) is Result)
             offset += len(line)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from common.catalog.prices import pricing
 from common.experiment.columns import BACK, FRONT
-from common.experiment.questions import columns as question_columns
+from common.experiment.questions import question_columns
 from common.nouns import Model, Question, Result, Usage
 from common.results.answers import Checker
 from common.results.checked import Checked

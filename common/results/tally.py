@@ -14,14 +14,14 @@ from common.nouns import Model, Result, Run, Shard, Usage
 from common.outcomes import PENDING, SUCCEEDED
 from common.results.checked import kinds
 from common.results.gold import Gold
-from common.results.raw import Decode, Problem, existing, read_raw, sniff
+from common.results.raw import Decode, Problem, raw_files_there, read_raw, sniff
 from common.results.rows import Row
 
 SHOWN = 20  # bad lines that are kept to be shown
 MOST_REPORTED = 1000  # pairs of alias and reported id; a host may answer with a new one in each row
 
 
-class Kind(NamedTuple):
+class RowKind(NamedTuple):
     """What is counted of a row. `answer`: its `Checked.status`, "" without questions."""
 
     model: str
@@ -39,7 +39,7 @@ class Tally:
     """
 
     planned: int = 0  # requests; 0 where nobody knows how many there should be
-    kinds: Counter[Kind] = field(default_factory=Counter)  # keys are plain tuples in the order of `Kind`
+    kinds: Counter[RowKind] = field(default_factory=Counter)  # keys are plain tuples in the order of `RowKind`
     tokens: Counter[str] = field(default_factory=Counter)
     bad: Counter[str] = field(default_factory=Counter)  # lines that are no row, by kind of problem
     shown: list[Problem] = field(default_factory=list)  # the first of them
@@ -49,7 +49,7 @@ class Tally:
     reported: set[tuple[str, str]] = field(default_factory=set)  # alias and the model id that the API answered with
 
     def add(self, model: str, result: Result, answer: str, again: bool) -> None:
-        """Count one row; see `Kind` for what the arguments mean."""
+        """Count one row; see `RowKind` for what the arguments mean."""
         self.kinds[model, result.outcome, answer, result.simulated, again] += 1
         if result.usage is None:
             self.tokens["answers_without_usage"] += 1
@@ -87,10 +87,10 @@ class Tally:
         if len(self.shown) < SHOWN:
             self.shown.append(problem)
 
-    def by(self, what: str, where: Callable[[Kind], object] = lambda kind: True) -> Counter:
-        """Rows by one field of `Kind`, of those kinds that `where` takes."""
+    def by(self, what: str, where: Callable[[RowKind], object] = lambda kind: True) -> Counter:
+        """Rows by one field of `RowKind`, of those kinds that `where` takes."""
         found = Counter()
-        for kind, count in ((Kind(*key), count) for key, count in self.kinds.items()):
+        for kind, count in ((RowKind(*key), count) for key, count in self.kinds.items()):
             if where(kind):
                 found[getattr(kind, what)] += count
         return found
@@ -227,7 +227,7 @@ def scan(shard: Shard, run: Run, model: Model, decode: Decode) -> BatchScan:
     """Read a collected batch; its answers are not checked. Memory: the ids of one shard. Raises OSError."""
     found, asked, seen, price_of = BatchScan(Tally(shard.count), model), ids(shard), set(), pricing(model)
     list_price_of = pricing(at_list(model))
-    for result in results_of(existing(run, shard.batch_id), found.tally, decode, seen, asked):
+    for result in results_of(raw_files_there(run, shard.batch_id), found.tally, decode, seen, asked):
         found.tally.add(shard.model, result, "", shard.attempt > 1)
         found.note(result, price_of(result.usage), list_price_of(result.usage))
     found.most = found.known + bound if (bound := ceiling_of(shard, found.unpriced)) is not None else None

@@ -33,7 +33,7 @@ class Read(NamedTuple):
     why: str = ""
 
 
-class Reader(Protocol):
+class ValueReader(Protocol):
     """Reads values of one question."""
 
     def skip(self, text: str, folded: str, at: int) -> int:
@@ -46,7 +46,7 @@ class Reader(Protocol):
         """The value that a whole text is, None if it is none."""
 
 
-def reader(question: Question) -> Reader:
+def reader(question: Question) -> ValueReader:
     """What reads the values of a question's type."""
     kinds = {"choice": Choice, "yes_no": Choice, "choices": Choices, "text": Text, "json": Json}
     return kinds.get(question.type, Number)(question)

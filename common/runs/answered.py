@@ -18,21 +18,21 @@ from common.nouns import IN_FLIGHT, Run, Shard, State
 from common.results.origin import RunOrigin
 from common.results.raw import Decode
 from common.runs.journal import Journal
-from common.runs.segments import LOW, OUTCOMES, PARTS, WAITS, Columns, Segment, Source, Waiting
+from common.runs.segments import LOW, OUTCOMES, PARTS, WAITS, AnswersFile, Columns, Segment, Waiting
 
-Place = tuple[str, int, int]  # an answer's raw file, where its line begins, which object of the line
+RawPlace = tuple[str, int, int]  # an answer's raw file, where its line begins, which object of the line
 
 
 class Answer(NamedTuple):
     """An answer that is there: its raw line begins at `offset` of a raw file, as that is read (unpacked, in UTF-8)."""
 
-    source: Source
+    source: AnswersFile
     offset: int
     nth: int  # of the objects in the line
     outcome: str
 
     @property
-    def place(self) -> Place:
+    def place(self) -> RawPlace:
         return self.source.path.name, self.offset, self.nth
 
 
@@ -45,7 +45,7 @@ class Answered:
 
     def __init__(self, journal: Journal, run: Run, decode: Decode) -> None:
         self.unread: dict[str, str] = {}
-        self._sources: list[Source | str] = []
+        self._sources: list[AnswersFile | str] = []
         segments: list[Segment | Waiting] = []
         waiting: list[Waiting] = []
         # one local service rehearses all hosts: what is answered for one of them is no other's answer
@@ -112,11 +112,11 @@ class Answered:
                 return source if outcome == WAITS else Answer(source, self._offset[at], where & 0xFF, OUTCOMES[outcome])
         return None
 
-    def use(self, identity: int, places: Container[Place] | None) -> None:
+    def use(self, identity: int, places: Container[RawPlace] | None) -> None:
         """The answer to a request that was taken before, from one of these places or it is not known whence, is not found again."""
         for at in self._rows(identity):
             source = self._sources[(where := self._where[at]) >> 16]
-            if isinstance(source, Source) and (places is None or (source.path.name, self._offset[at], where & 0xFF) in places):
+            if isinstance(source, AnswersFile) and (places is None or (source.path.name, self._offset[at], where & 0xFF) in places):
                 self._used[at] = 1
                 return
 

@@ -42,7 +42,7 @@ class Come(NamedTuple):
     spent: list[tuple[float, float | None]]
 
 
-class Memory:
+class BoardMemory:
     """What a look keeps for the next one: of runs to which nothing has happened since, what has come, and the pace."""
 
     def __init__(self) -> None:
@@ -61,9 +61,9 @@ class Memory:
             self.pace, self._moment = Pace.of(journal), moment
 
 
-def board(journal: Journal, now: float | None = None, memory: Memory | None = None) -> Board:
+def board(journal: Journal, now: float | None = None, memory: BoardMemory | None = None) -> Board:
     """Where everything stands by the journal alone; nobody is asked. With the same `memory` each time, further looks are quicker."""
-    now, memory = time.time() if now is None else now, memory or Memory()
+    now, memory = time.time() if now is None else now, memory or BoardMemory()
     memory.refresh(journal)
     stands = {run.key: Stand(run, simulated=_is_simulated(run)) for run in journal.runs()}
     found = Board(now, garbled=[*journal.garbled.values()], pace=memory.pace)
@@ -125,7 +125,7 @@ def _count_states(journal: Journal, stands: Mapping[str, Stand]) -> None:
             stands[key].waiting.append(model)
 
 
-def _count_rows(journal: Journal, stands: Mapping[str, Stand], found: Board, memory: Memory) -> None:
+def _count_rows(journal: Journal, stands: Mapping[str, Stand], found: Board, memory: BoardMemory) -> None:
     """What has come, by run and class, and what it cost since this month began: in UTC, as providers bill."""
     name, since, _ = month_of(found.now)
     found.month = f"{name}-01"

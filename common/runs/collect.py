@@ -21,7 +21,7 @@ from common.runs.watch import vanished
 DOWNLOADS = 3  # how often a result file with holes is fetched at least before the holes are believed
 
 
-def collect(desk: Desk, shard: Shard, patient: bool = True) -> None:
+def collect_shard(desk: Desk, shard: Shard, patient: bool = True) -> None:
     """ended → collected, or owed; with `patient`, late and broken results are waited for first, as long as the grace.
 
     Looked for again when the rows are not ours. Raises Busy, Unreached and Unknown of a host that cannot be had.
@@ -111,7 +111,7 @@ def close(desk: Desk, shard: Shard, batch: Batch, found: BatchScan, files: dict[
 def collect_now(desk: Desk, shard: Shard) -> None:
     """One attempt: collected, or owed."""
     try:
-        desk.ask(lambda: collect(desk, shard, patient=False))
+        desk.ask(lambda: collect_shard(desk, shard, patient=False))
     except (Busy, Unreached, Unknown) as error:
         owe(desk, shard, f"its results cannot be had: {error}")
 

@@ -13,7 +13,7 @@ from common.runs.identity import BEFORE_ID
 CALLS = 200  # for one model; at 100 a minute it takes two minutes
 
 
-class Condition(NamedTuple):
+class AskedPrompt(NamedTuple):
     """What several requests ask that differ in the number of their trial."""
 
     line: bytes  # of the first of them
@@ -21,7 +21,7 @@ class Condition(NamedTuple):
     tokens: int  # that all of them are expected to have
 
 
-class Counted(NamedTuple):
+class PromptTokens(NamedTuple):
     """Prompt tokens of all requests, from so many `asked` of the conditions that there are."""
 
     tokens: int
@@ -29,7 +29,7 @@ class Counted(NamedTuple):
     conditions: int
 
 
-def count(provider: Provider, model: Model, shards: Iterable[Shard], patiently: Callable[[Callable[[], int]], int]) -> Counted:
+def count_prompts(provider: Provider, model: Model, shards: Iterable[Shard], patiently: Callable[[Callable[[], int]], int]) -> PromptTokens:
     """The prompt tokens of shards that are to be sent; of more than CALLS conditions every nth is asked, the rest is taken to be alike.
 
     `patiently` makes each call. Raises what a call raises, and OSError.
@@ -44,10 +44,10 @@ def count(provider: Provider, model: Model, shards: Iterable[Shard], patiently: 
             asked += 1
             real += condition.requests * patiently(lambda line=condition.line: provider.count_tokens(line, model))
             estimated += condition.tokens
-    return Counted(round(real * whole / estimated) if estimated else 0, asked, there)
+    return PromptTokens(round(real * whole / estimated) if estimated else 0, asked, there)
 
 
-def conditions(shards: Iterable[Shard]) -> Iterator[Condition]:
+def conditions(shards: Iterable[Shard]) -> Iterator[AskedPrompt]:
     """What is asked, in order; trials stand together."""
     last, first, requests, tokens = b"", b"", 0, 0
     for shard in shards:
@@ -56,9 +56,9 @@ def conditions(shards: Iterable[Shard]) -> Iterator[Condition]:
                 asked = line[line.index(b'"', len(BEFORE_ID)) :]
                 if asked != last:
                     if requests:
-                        yield Condition(first, requests, tokens)
+                        yield AskedPrompt(first, requests, tokens)
                     last, first, requests, tokens = asked, line, 0, 0
                 requests += 1
                 tokens += bounds(row, shard)[0]
     if requests:
-        yield Condition(first, requests, tokens)
+        yield AskedPrompt(first, requests, tokens)

@@ -34,7 +34,7 @@ class Options:
 
 
 @dataclass
-class Memory:
+class ShardMemory:
     """What only this process knows of a shard."""
 
     due: float = 0.0  # when it may be touched next, on the steady clock
@@ -66,7 +66,7 @@ class Desk:
     listeners: list[Callable[[Event], None]] = field(default_factory=list)  # each hears of every event
     shards: dict[int, Shard] = field(default_factory=dict, init=False)
     states: Counter[State] = field(default_factory=Counter, init=False)
-    memory: defaultdict[int, Memory] = field(default_factory=lambda: defaultdict(Memory), init=False)
+    memory: defaultdict[int, ShardMemory] = field(default_factory=lambda: defaultdict(ShardMemory), init=False)
     suspicious: bool | None = field(default=None, init=False)  # whether somebody else seems to have sent this run; None: nobody has looked
     row_of: dict[str, str] = field(default_factory=dict, init=False)  # batches looked into for whose they are → the id of one of their rows
     worst: BatchError | None = field(default=None, init=False)  # what a command ends with that could not do everything

@@ -43,7 +43,7 @@ class Cost:
         return asdict(self)
 
 
-def costs(
+def expected_costs(
     journal: Journal, run: Run, models: Iterable[Model], shards: Sequence[Shard], kinds: Mapping[str, str], counts: Mapping[str, int]
 ) -> list[Cost]:  # fmt: skip
     """What is still to be sent of a run, by model.

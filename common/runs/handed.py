@@ -11,7 +11,7 @@ from common.experiment import ids_file
 from common.files import file_sha256, whole_file
 from common.nouns import TO_SUBMIT, Batch
 from common.results.opened import plain
-from common.results.raw import LONGEST, places, renamed, short_hash
+from common.results.raw import LONGEST, placed_results, renamed, short_hash
 from common.runs import collect
 from common.runs.desk import Desk
 from common.runs.rawnames import paths_to_write
@@ -26,7 +26,7 @@ def take(desk: Desk, path: Path) -> tuple[int, int]:
     the file cannot be read.
     """
     try:
-        found = {place.result.custom_id: place.result.outcome in OUTCOMES for place in places(path, desk.provider.decode)}
+        found = {place.result.custom_id: place.result.outcome in OUTCOMES for place in placed_results(path, desk.provider.decode)}
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     taken = 0
@@ -52,7 +52,7 @@ def _lines(path: Path, desk: Desk, wanted: Container[str]) -> Iterator[bytes]:
     """The lines of a file that answer given requests, each of them once, in its order."""
     at, line, seen = 0, b"", set()
     with plain(path) as file:
-        for result, offset, nth in places(path, desk.provider.decode):
+        for result, offset, nth in placed_results(path, desk.provider.decode):
             while at <= offset:
                 line = file.readline(LONGEST)
                 at += len(line) or LONGEST

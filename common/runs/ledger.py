@@ -28,7 +28,7 @@ class Bill(NamedTuple):
     shard: Shard | None = None
 
 
-class Kind(NamedTuple):
+class MoneyKind(NamedTuple):
     """Whose money it was."""
 
     simulated: bool
@@ -55,7 +55,7 @@ def read(journal: Journal, simulated: bool = False) -> Books:
     counted = set() if simulated else {*sums} - {run.key for run in runs}  # what no readable run owns is money too
     for run in runs:
         shards = _sent(books, journal, run)
-        if _is_wanted(books, run.key, Kind(_is_rehearsal(run, shards), bool(run.imported)), simulated, bool(shards)):
+        if _is_wanted(books, run.key, MoneyKind(_is_rehearsal(run, shards), bool(run.imported)), simulated, bool(shards)):
             counted.add(run.key)
             books.batches += [Bill(_names(run, shard), of_shard(shard), run, shard) for shard in shards]
     notes = [(key, about) for key, about in forgotten(journal) if _is_wanted(books, key, _kind(about), simulated, bool(about["cost"]))]
@@ -83,11 +83,11 @@ def _is_rehearsal(run: Run, shards: Iterable[Shard]) -> bool:
     return run.local or any(shard.simulated for shard in shards)
 
 
-def _kind(about: dict) -> Kind:
-    return Kind(bool(about["simulated"]), bool(about["imported"]))
+def _kind(about: dict) -> MoneyKind:
+    return MoneyKind(bool(about["simulated"]), bool(about["imported"]))
 
 
-def _is_wanted(books: Books, key: str, kind: Kind, simulated: bool, was_sent: bool) -> bool:
+def _is_wanted(books: Books, key: str, kind: MoneyKind, simulated: bool, was_sent: bool) -> bool:
     is_wanted = kind == (simulated, False)
     if was_sent and not is_wanted:
         (books.imported if kind.imported else books.others).add(key)

@@ -124,7 +124,7 @@ class Lifecycle:
             case State.SUBMITTING:
                 lost.recover(self._desk, shard)
             case State.ENDED:
-                collect.collect(self._desk, shard)
+                collect.collect_shard(self._desk, shard)
             case _:
                 return
         self._desk.memory[shard.n].trouble = 0.0

@@ -30,7 +30,7 @@ def _is_finished(run: Run, shards: Sequence[Shard]) -> bool:
     return all(shard.state in RESTING for shard in shards) and current_summary(run, shards) is not None
 
 
-def existing(journal: Journal, folder: str, digests: set[str], run_name: str | None) -> Run | None:
+def existing_run(journal: Journal, folder: str, digests: set[str], run_name: str | None) -> Run | None:
     """The run that is meant, where it is there. Raises InputError for a name that belongs to another experiment."""
     if run_name is None:
         return next((run for run in journal.runs(folder) if run.digest in digests and not run.named), None)

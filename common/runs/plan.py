@@ -12,7 +12,7 @@ from common.experiment.attached import attached_digest
 from common.experiment.experiment import Experiment
 from common.nouns import Model, Run, Shard
 from common.runs.lock import InWork
-from common.runs.naming import existing, fresh_number, new_run
+from common.runs.naming import existing_run, fresh_number, new_run
 from common.runs.order import Order, Site
 from common.runs.reuse import Divided, divide, forget, refresh
 from common.runs.writing import write
@@ -59,7 +59,7 @@ def plan(site: Site, experiment: Experiment, models: Sequence[Model], order: Ord
     """
     journal = site.journal
     digest, former = _digests(site, experiment, models, order)
-    run = existing(journal, site.folder, {digest, *former}, order.name)
+    run = existing_run(journal, site.folder, {digest, *former}, order.name)
     if run is not None and run.planned:
         return _planned_before(site, run, models)
     fresh = False

@@ -19,10 +19,10 @@ from common.results.opened import plain
 from common.results.origin import RunOrigin
 from common.results.raw import LONGEST, Decode, raw_files, renamed, short_hash
 from common.runs import witness
-from common.runs.answered import Answer, Answered, Place
+from common.runs.answered import Answer, Answered, RawPlace
 from common.runs.identity import requests
 from common.runs.journal import Journal
-from common.runs.segments import SUFFIX, Source
+from common.runs.segments import SUFFIX, AnswersFile
 
 TAKEN = ".taken"  # beside a shard that was taken over: what its place in a lost journal is made again from
 
@@ -127,7 +127,7 @@ def _taken(run: Run, planned: Shard, n: int, answers: Mapping[str, Answer], take
     return as_taken(shard, about)
 
 
-def _places(shard: Shard) -> set[Place] | None:
+def _places(shard: Shard) -> set[RawPlace] | None:
     """Which answers a shard took over; None where that was not noted."""
     try:
         return {(name, offset, nth) for name, offset, nth in orjson.loads(shard.path.with_suffix(TAKEN).read_bytes())["places"]}
@@ -143,7 +143,7 @@ def as_taken(shard: Shard, about: Mapping) -> Shard:
 
 def _lines(answers: Mapping[str, Answer]) -> Iterator[tuple[str, bytes]]:
     """(request id, raw line) of each answer, file by file from front to end."""
-    by_file: dict[Source, list[tuple[int, str]]] = defaultdict(list)
+    by_file: dict[AnswersFile, list[tuple[int, str]]] = defaultdict(list)
     for request_id, answer in answers.items():
         by_file[answer.source].append((answer.offset, request_id))
     for source, of_file in by_file.items():

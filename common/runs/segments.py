@@ -22,7 +22,7 @@ from common.nouns import Run, Shard
 from common.outcomes import SUCCEEDED, UNREADABLE
 from common.results.origin import RunOrigin
 from common.results.packed import raw_sha256
-from common.results.raw import Decode, existing, places
+from common.results.raw import Decode, placed_results, raw_files_there
 from common.runs.identity import requests
 
 SUFFIX = ".answered"
@@ -38,7 +38,7 @@ _BLOCK = 1 << 20
 
 
 @dataclass(eq=False)
-class Source:
+class AnswersFile:
     """A raw file with answers."""
 
     path: Path
@@ -81,7 +81,7 @@ class Segment:
         if about is None:
             raise OSError(f"{path}: is not what was just written")
         folder = run.folder.parent / "batch_results"
-        self.sources = [Source(folder / name, sha256, first or run.key, at) for name, sha256, first, at in about["files"]]
+        self.sources = [AnswersFile(folder / name, sha256, first or run.key, at) for name, sha256, first, at in about["files"]]
         self._cuts = about["cuts"]
 
     def part(self, n: int) -> Columns:
@@ -132,13 +132,13 @@ def _write(path: Path, run: Run, family: list[Shard], origin: RunOrigin, decode:
     files: list[tuple[str, str, str, float]] = []
     found: list[tuple[int, int, int, int]] = []
     for shard in reversed(family):
-        for raw in existing(run, shard.batch_id) if shard.files else ():
+        for raw in raw_files_there(run, shard.batch_id) if shard.files else ():
             source = "" if run.imported else shard.taken_from  # which is called so where that run was made
             files.append((raw.name, shard.files.get(raw.name, ""), source, shard.collected_at))
-            if not Source(raw, *files[-1][1:]).is_sound:
+            if not AnswersFile(raw, *files[-1][1:]).is_sound:
                 made_of.append(raw.name)
                 continue
-            for place in places(raw, decode):
+            for place in placed_results(raw, decode):
                 if place.nth < 256 and place.result.outcome in OUTCOMES:
                     identity = asked.pop(moved(place.result.custom_id, shard.mark, mark), None)
                     if identity is not None:

@@ -32,7 +32,7 @@ from common.runs.room import lacking
 from common.runs.told import check_parameters, grid_facts, told_of, told_of_models, told_of_texts
 from common.text import many
 
-Conditions = Callable[[], Iterator[Asked]]
+AskedAnew = Callable[[], Iterator[Asked]]
 
 
 def write(
@@ -51,7 +51,7 @@ def write(
     secret = "" if host.metadata else former.get("mark") or new_secret()
     cuts = former.get("cut") or {model.alias: site.queues.cut(host.limits, model.alias) for model in models}
     unaskable = askable.count * sum(len(grid.ways) for grid in every) * experiment.trials
-    work = cut.Plan(
+    work = cut.Cutter(
         run=run.key,
         folder=run.folder / "shards",
         limits=host.limits,
@@ -79,7 +79,7 @@ def write(
 
 
 def _cut(
-    work: cut.Plan, experiment: Experiment, texts: int, parts: Sequence[tuple[Grid, Conditions, Limits]]
+    work: cut.Cutter, experiment: Experiment, texts: int, parts: Sequence[tuple[Grid, AskedAnew, Limits]]
 ) -> tuple[list[Shard], list[str]]:
     """The shards of all models, and what is to be said of their prompts' caching. A part: what one model is asked, and in how much."""
     made: list[Shard] = []
@@ -95,7 +95,7 @@ def _cut(
     return made, told
 
 
-def _check(work: cut.Plan, experiment: Experiment, made: Sequence[Shard], skip_invalid: bool) -> None:
+def _check(work: cut.Cutter, experiment: Experiment, made: Sequence[Shard], skip_invalid: bool) -> None:
     """Raises InputError where requests cannot be sent, where none is left, and where the disk has no room for what they bring."""
     if work.invalid and not skip_invalid:
         shown = "; ".join(f"{custom_id}: {why}" for custom_id, why in work.invalid[:5])

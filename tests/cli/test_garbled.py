@@ -49,6 +49,6 @@ def test_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text("RESULTS_DIR=out\n")
     (tmp_path / ".env").chmod(0o644)
     assert "chmod 600" in settings.load_env()
-    assert settings.results_folder(None) == tmp_path / "out"
+    assert settings.results_path(None) == tmp_path / "out"
     (tmp_path / ".env").chmod(0o600)
     assert settings.load_env() == ""

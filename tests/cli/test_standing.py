@@ -11,7 +11,7 @@ import pytest
 from common.cli import tool_options
 from common.cli.folder import looked_at
 from common.nouns import State
-from common.runs.board import Memory, board
+from common.runs.board import BoardMemory, board
 from common.runs.overview import is_open
 from tests.cli.scripts import INPUT, OK
 from tests.cli.test_collect import FAILING, collected
@@ -71,7 +71,7 @@ def test_the_sums(still: Commands, study: Callable) -> None:
     still.world.control("faults", FAILING)
     assert asked(still, study(trials="20"), "--batch", "--no-wait").code == OK
     assert still("openai", "--experiment", study(), "--model", "gpt-4.1", "--no-wait", "--run", "planned").code == OK
-    memory = Memory()
+    memory = BoardMemory()
     with looked_at(still.results) as journal:
         found = board(journal, memory=memory)
         assert {stand.run.key for stand in found.open} == {run.key for run in journal.runs() if is_open(journal, run)}

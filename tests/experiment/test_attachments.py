@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from common.errors import InputError
 from common.experiment import attachments
-from common.experiment.attachments import Attachments, identity
+from common.experiment.attachments import Attachments, content_digest
 from common.experiment.media import Media, media_of
 
 
@@ -154,5 +154,5 @@ def test_identity_is_that_of_the_content_not_of_the_name(tmp_path: Path) -> None
     for name, content in (("a.png", png()), ("b.png", png()), ("c.png", png(4, 4))):
         (tmp_path / name).write_bytes(content)
     one, same, other, linked = map(Attachments(tmp_path).of, ("a.png", "b.png", "c.png", "https://example.com/a.png"))
-    assert identity(one) == identity(same)
-    assert len({identity(each) for each in (one, other, linked)}) == 3
+    assert content_digest(one) == content_digest(same)
+    assert len({content_digest(each) for each in (one, other, linked)}) == 3

@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from common.errors import InputError
-from common.experiment.questions import asked_of, columns
+from common.experiment.questions import asked_of, question_columns
 from common.experiment.read import load
 from common.nouns import Question
 from common.results.origin import _question
@@ -42,8 +42,8 @@ def test_each_type(tmp_path):
     assert (q.type, q.choices, q.reason) == ("choice", (("a", ()), ("b", ("B.", "two"))), "no")
     (q,) = read(tmp_path, 'type = "json"\nschema = "s.json"\nfields = ["n", "m.o"]\nreason = "optional"', 'format = "json"')
     assert (q.form, q.reason, orjson.loads(q.schema)["type"]) == ("json", "optional", "object")
-    assert [name for name, _ in columns(q)] == ["Q1_Mood", "Q1_Mood_reason", "Q1_Mood_pattern", "Q1_n", "Q1_m.o"]
-    assert columns(q)[3][1] is int
+    assert [name for name, _ in question_columns(q)] == ["Q1_Mood", "Q1_Mood_reason", "Q1_Mood_pattern", "Q1_n", "Q1_m.o"]
+    assert question_columns(q)[3][1] is int
     (q,) = read(tmp_path, 'type = "integer"\nmin = -3\nmax = 3\nreason = true')
     assert (q.minimum, q.maximum, q.reason) == (-3, 3, "yes")
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from common import catalog
 from common.errors import InputError
 from common.experiment import ids_file, shards
-from common.experiment.cut import Plan
+from common.experiment.cut import Cutter
 from common.nouns import Ask, Condition, Limits, Model, Result, Shard, Usage
 from common.outcomes import POLICY
 from common.providers import APIS, anthropic, inline, openai
@@ -139,13 +139,13 @@ def test_prompts_arrive_letter_by_letter(api: str, system: str, user: str) -> No
 # ---- shards
 
 
-def plan(folder: Path, api: str, limits: Limits) -> Plan:
+def plan(folder: Path, api: str, limits: Limits) -> Cutter:
     """A plan that writes into a folder."""
     folder.mkdir(exist_ok=True)
-    return Plan(run="x/r", folder=folder, limits=limits, provider=APIS[api])
+    return Cutter(run="x/r", folder=folder, limits=limits, provider=APIS[api])
 
 
-def cut(made: Plan, conditions: list[Condition], at_most: int | None = None, trials: int = 1) -> list[Shard]:
+def cut(made: Cutter, conditions: list[Condition], at_most: int | None = None, trials: int = 1) -> list[Shard]:
     """All shards of some conditions."""
     return list(made.cut(asked(conditions, trials), 64, 1, at_most))
 

@@ -10,7 +10,7 @@ import pytest
 from common.nouns import Usage
 from common.outcomes import POLICY, Policy
 from common.providers import anthropic, openai
-from common.providers.foreign import count, reason, unix
+from common.providers.foreign import as_count, reason, unix
 
 USAGE = {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19}
 
@@ -251,4 +251,4 @@ def test_validation_errors_in_any_form(errors: object) -> None:
 )
 def test_counts(found: object, read: int | None) -> None:
     """Numbers in the forms that hosts use."""
-    assert count(found) == read
+    assert as_count(found) == read

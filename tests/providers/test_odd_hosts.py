@@ -163,7 +163,7 @@ def test_an_answer_that_drips_ends(
 
 def test_an_answer_without_end(host: Host, openai: OpenAIShaped, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An answer that is held in memory has a largest size; a file has not."""
-    monkeypatch.setattr(steady.Limits, "largest", 100_000)
+    monkeypatch.setattr(steady.AnswerLimits, "largest", 100_000)
     host.says("GET", "/v1/batches/b", b" " * 300_000)
     with pytest.raises(Unknown, match="more than"):
         list(openai.status(["b"]))

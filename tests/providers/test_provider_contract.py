@@ -15,7 +15,7 @@ import pytest
 from common import catalog
 from common.errors import BatchError, Busy, Denied, InputError, Refused, Unknown, Unreached
 from common.experiment import ids_file
-from common.experiment.cut import Plan
+from common.experiment.cut import Cutter
 from common.nouns import Ask, Attachment, Batch, Condition, Host, Shard
 from common.providers import APIS, connect
 from common.providers.account import Account
@@ -60,7 +60,7 @@ def planned(api: str, provider: Provider, folder: Path, first: int = 1) -> Shard
     """Six requests, their trials told apart by id only."""
     model = catalog.resolve(MODELS[api], host_of(api).name)[0]
     conditions = [Condition(model, "1", f"t{n}", "You are a reader.", text, 0.7) for n, text in enumerate(TEXTS)]
-    (found,) = Plan("x/r", folder, host_of(api).limits, provider).cut(asked(conditions, 2), 64, first, None)
+    (found,) = Cutter("x/r", folder, host_of(api).limits, provider).cut(asked(conditions, 2), 64, first, None)
     return found
 
 

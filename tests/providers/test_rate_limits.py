@@ -10,7 +10,7 @@ import pytest
 
 from common.providers import account as accounts
 from common.providers.answers import rate
-from common.rates import Said
+from common.rates import RateHeaders
 
 NOW = datetime(2026, 11, 28, 12, 0, 0, tzinfo=UTC)
 
@@ -29,19 +29,19 @@ def anthropic_says(limit: str, left: str, reset: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("headers", "said"),
     [
-        (openai_says("500", "499", "120ms"), Said(500, 499, 0.12)),
-        (openai_says("500", "0", "6m0s"), Said(500, 0, 360.0)),
-        (openai_says("", "3", "1d2h3m4.5s"), Said(None, 3, 93784.5)),
-        (anthropic_says("50", "49", "2026-11-28T12:00:30Z"), Said(50, 49, 30.0)),
-        (anthropic_says("50", "0", (NOW - timedelta(hours=1)).isoformat()), Said(50, 0, -3600.0)),
+        (openai_says("500", "499", "120ms"), RateHeaders(500, 499, 0.12)),
+        (openai_says("500", "0", "6m0s"), RateHeaders(500, 0, 360.0)),
+        (openai_says("", "3", "1d2h3m4.5s"), RateHeaders(None, 3, 93784.5)),
+        (anthropic_says("50", "49", "2026-11-28T12:00:30Z"), RateHeaders(50, 49, 30.0)),
+        (anthropic_says("50", "0", (NOW - timedelta(hours=1)).isoformat()), RateHeaders(50, 0, -3600.0)),
         *((openai_says("9", left, "1s"), None) for left in ("", "-1", "nan", "1e9", "9" * 40, "\uff19")),
         *((openai_says("9", "1", reset), None) for reset in ("", "soon", "-1s", "nan", "1s1s", "9" * 400 + "s", "ms")),
         *((anthropic_says("9", "1", reset), None) for reset in ("", "soon", "9999-99-99T00:00:00Z", "x" * 1000)),
-        (openai_says("nan", "1", "999999999d"), Said(None, 1, 999999999 * 86400.0)),
+        (openai_says("nan", "1", "999999999d"), RateHeaders(None, 1, 999999999 * 86400.0)),
         ({}, None),
     ],
 )
-def test_what_headers_say(headers: dict[str, str], said: Said | None) -> None:
+def test_what_headers_say(headers: dict[str, str], said: RateHeaders | None) -> None:
     """Limits, what is left and until when; what makes no sense says nothing."""
     assert rate(headers) == said
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from common import catalog, rates
 from common.errors import Busy
 from common.providers.openai import OpenAIShaped
-from common.rates import COUNTED, FORM, LONGEST_HOLD, LONGEST_RESET, Rates, Said
+from common.rates import COUNTED, FORM, LONGEST_HOLD, LONGEST_RESET, RateHeaders, Rates
 from common.retry import Clock
 from tests.basics import ROOT
 from tests.providers.test_wire import KEY, Host, host
@@ -118,7 +118,7 @@ def test_calls_left_are_spread(file: Path) -> None:
     mine, other = (Rates(100, lambda: file, at.clock) for _ in range(2))
     mine.wait()
     other.wait()
-    mine.heard(Said(100, 11, 55.0))
+    mine.heard(RateHeaders(100, 11, 55.0))
     mine.wait()
     assert at.now == pytest.approx(1005.0)
     other.wait()
@@ -210,13 +210,13 @@ def test_a_garbled_file(data: bytes) -> None:
         (Path(folder) / "x").write_bytes(data)
         with suppress(Busy):
             pace.wait()
-            pace.heard(Said(5, 5, 5.0))
+            pace.heard(RateHeaders(5, 5, 5.0))
             pace.hold(5.0)
         assert at.now <= 1000 + LONGEST_RESET + COUNTED
 
 
-@pytest.mark.parametrize("said", [Said(1, 0, 1e12), Said(999_999_999, 0, -3600.0), Said(None, 999_999_999, 0.0)])
-def test_absurd_words_are_bounded(file: Path, said: Said) -> None:
+@pytest.mark.parametrize("said", [RateHeaders(1, 0, 1e12), RateHeaders(999_999_999, 0, -3600.0), RateHeaders(None, 999_999_999, 0.0)])
+def test_absurd_words_are_bounded(file: Path, said: RateHeaders) -> None:
     """No header stops a call for more than about a minute."""
     at = Time()
     with closing(Rates(None, lambda: file, at.clock)) as pace:

@@ -11,7 +11,7 @@ from common.reports.facts import Facts, OneRun, Seen, new_part
 from common.results.answers import Checker
 from common.results.origin import Meta
 from common.results.rows import Row
-from common.results.tally import Kind, Tally
+from common.results.tally import RowKind, Tally
 from common.runs.overview import summary
 
 JOY = Question("Q1", "Joy", 0.0, 10.0)
@@ -56,7 +56,7 @@ def facts_of(
     for one in tally.counting(rows):
         seen(one, one.meta.model)
     for key, count in tally.kinds.items():
-        facts.kinds[key[0]][Kind(*key)] += count
+        facts.kinds[key[0]][RowKind(*key)] += count
     shard = Shard(
         run.key, 1, 1, 1, Path("s"), "", len(rows), 1, 1, 0.1, name, 64, "t", batch_id=f"batch_1{note}", state="collected",
         intent_at=1000.0, collected_at=1200.0, spent=0.5, note=note,

@@ -18,7 +18,7 @@ import uvicorn
 
 from common.experiment.columns import BACK, FRONT
 from common.reports.browse import app
-from common.reports.browse_index import MOST_WORDS, Plan, build
+from common.reports.browse_index import MOST_WORDS, ColumnRoles, build_index
 from common.reports.browse_query import Index, Wish
 from common.reports.browse_words import query
 from common.reports.local_page import address, listen
@@ -26,7 +26,7 @@ from tests.reports.test_page import HOSTILE
 
 HEADER = (*FRONT, ("Q1", float), ("Q2", str), ("problems", str), *BACK)
 NAMES = [name for name, _ in HEADER]
-PLAN = Plan(("experiment", "persona", "text", "trial"), ("Q1", "Q2"))
+PLAN = ColumnRoles(("experiment", "persona", "text", "trial"), ("Q1", "Q2"))
 FINE = {"experiment": "study", "run": "r", "provider": "openai", "outcome": "succeeded", "attempts": 1, "simulated": False}
 
 
@@ -43,7 +43,7 @@ def made(n: int) -> dict:
 def index_of(rows: Sequence[dict], folder: Path) -> Path:
     """An index of rows."""
     blocks = ([*zip(*([row.get(name) for name in NAMES] for row in rows[n : n + 100]))] for n in range(0, len(rows), 100))
-    build(folder / "i.db", HEADER, blocks, PLAN, {"runs": ["openai/r"], "made": 1e9, "stands": "x", "titles": {"Q1": "Joy"}})
+    build_index(folder / "i.db", HEADER, blocks, PLAN, {"runs": ["openai/r"], "made": 1e9, "stands": "x", "titles": {"Q1": "Joy"}})
     return folder / "i.db"
 
 

@@ -20,7 +20,7 @@ from common.nouns import Question, Result, Usage
 from common.results import xlsx
 from common.results.answers import Checker
 from common.results.codebook import LONG_MEANINGS, MEANINGS, OTHER, Codebook
-from common.results.export import Part, fitted, one_per_question, union
+from common.results.export import RunTable, fitted, one_per_question, union
 from common.results.rows import Meta, Row, columns
 from common.results.tables import in_blocks
 from common.results.xlsx import write_xlsx, xlsx_table
@@ -45,12 +45,12 @@ def rows(*questions: Question, text: str = "", size: int = 3) -> Iterator[Row]:
         yield Row(Meta(f"id{n}", "m", trial=n), Result(f"id{n}", "succeeded", text, usage=Usage(n)), check(text), cost=0.5 * n)
 
 
-def part(*questions: Question, text: str = "", size: int = 3) -> Part:
+def part(*questions: Question, text: str = "", size: int = 3) -> RunTable:
     """The same as columns."""
-    return Part(*in_blocks(rows(*questions, text=text, size=size), Asked(*questions)))
+    return RunTable(*in_blocks(rows(*questions, text=text, size=size), Asked(*questions)))
 
 
-def dicts(found: Part) -> list[dict]:
+def dicts(found: RunTable) -> list[dict]:
     """The rows of columns."""
     names = [name for name, _ in found.header]
     return [dict(zip(names, row)) for block in found.blocks for row in zip(*block)]
@@ -85,7 +85,7 @@ def test_a_column_of_two_types() -> None:
     kinds = [("a", int), ("b", bool), ("c", str), ("d", float)], [("a", float), ("b", str), ("c", Prose), ("d", float), ("e", int)]
     header = union(kinds)
     assert header == (("a", float), ("b", str), ("c", Prose), ("d", float), ("e", int))
-    found = dicts(Part(header, fitted(Part(kinds[0], [[[1, None], [True, None], ["x", ""], [0.1, None]]]), header)))
+    found = dicts(RunTable(header, fitted(RunTable(kinds[0], [[[1, None], [True, None], ["x", ""], [0.1, None]]]), header)))
     assert found == [{"a": 1.0, "b": "true", "c": "x", "d": 0.1, "e": None}, {"a": None, "b": None, "c": "", "d": None, "e": None}]
     assert union([[("a", Prose)], [("a", float)]]) == (("a", Prose),)
 
@@ -117,7 +117,7 @@ def test_a_row_per_question_without_answers() -> None:
     assert [row["value"] for row in dicts(one_per_question(part(JOY), [JOY]))] == [None] * 3
     assert dicts(one_per_question(part(), [])) == []
     header, blocks = part(JOY, size=1)
-    mine = Part((("value", str), *header), [[["own"], *block] for block in blocks])
+    mine = RunTable((("value", str), *header), [[["own"], *block] for block in blocks])
     assert [(row["data_value"], row["value"]) for row in dicts(one_per_question(mine, [JOY]))] == [("own", None)]
 
 
@@ -169,8 +169,8 @@ def test_memory_stays_flat() -> None:
         made = (
             [[f"{n}-{m}-{'x' * 100}" for m in range(100)], [n + m for m in range(100)], [""] * 100, [True] * 100] for n in range(blocks)
         )
-        source = Part((("Q1_Joy", str), ("n", int), ("problems", str), ("simulated", bool)), made)
-        source = Part((*source.header, ("Q1_Joy_reason", str), ("Q1_Joy_pattern", str)), ([*b, b[0], b[2]] for b in source.blocks))
+        source = RunTable((("Q1_Joy", str), ("n", int), ("problems", str), ("simulated", bool)), made)
+        source = RunTable((*source.header, ("Q1_Joy_reason", str), ("Q1_Joy_pattern", str)), ([*b, b[0], b[2]] for b in source.blocks))
         found = one_per_question(source, [JOY])
         watched = Codebook(found.header, [JOY], MEANINGS)
         tracemalloc.start()

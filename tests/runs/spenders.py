@@ -16,7 +16,7 @@ import orjson
 
 from common import catalog
 from common.errors import BatchError
-from common.experiment.cut import Plan
+from common.experiment.cut import Cutter
 from common.nouns import FINAL, Condition, Limits, Pause, Result, Run, Shard, Usage
 from common.runs import wishes
 from common.runs.derive import derive
@@ -193,7 +193,7 @@ def planned(till: Till, n: int, study: str, local: bool) -> str:
         (run.folder / "shards").mkdir(parents=True)
         told = {"experiment": "e", "personas": {"1": "p"}, "models": {alias: till.models[alias].id}, "texts": {}, "questions": []}
         (run.folder / "run.json").write_bytes(orjson.dumps(told))
-        plan = Plan(run=run.key, folder=run.folder / "shards", limits=Limits(chance.randint(1, 3), None), provider=Window(till))
+        plan = Cutter(run=run.key, folder=run.folder / "shards", limits=Limits(chance.randint(1, 3), None), provider=Window(till))
         conditions = asked([Condition(till.models[alias], "1", "t", "", "word " * 50, None)], chance.randint(2, 6), TOKENS)
         journal.plan(journal.save_run(run, "created"), list(plan.cut(conditions, TOKENS, 1, None)))
         return run.key

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from common.experiment import ids_file, shards
-from common.experiment.cut import Plan
+from common.experiment.cut import Cutter
 from common.experiment.marks import mark_of, moved
 from common.nouns import Batch, Condition, Limits, Run, Shard, State
 from common.runs.claims import Claimed
@@ -210,7 +210,7 @@ def two(folder: Path) -> tuple[Journal, Shard, Shard]:
     for name in "ab":
         run = Run(f"toy/{name}", name, name, "toy", "toy", "here", "e", "", folder / "toy" / name, 0.0, ("m",), mark=name)
         (run.folder / "shards").mkdir(parents=True)
-        plan = Plan(run.key, run.folder / "shards", Limits(9, None), Toy(None), secret=name)
+        plan = Cutter(run.key, run.folder / "shards", Limits(9, None), Toy(None), secret=name)
         (shard,) = plan.cut(basics.asked([Condition(MODEL, "1", "t", "", "?", None)], 2, 10), 10, 1, None)
         journal.plan(journal.save_run(run, "created"), [shard])
         made.append(journal.record(shard, "submitting", state=State.SUBMITTING))
@@ -289,6 +289,6 @@ def _planned(folder: Path, host: Host, name: str) -> Run:
     with closing(Journal(folder)) as journal:
         run = Run(f"toy/{name}", name, name, "toy", "toy", "local", "e", "", folder / "toy" / name, host.time.at, ("m",), mark=name)
         (run.folder / "shards").mkdir(parents=True)
-        plan = Plan(run.key, run.folder / "shards", Limits(2, None), Toy(host), secret=name)
+        plan = Cutter(run.key, run.folder / "shards", Limits(2, None), Toy(host), secret=name)
         made = list(plan.cut(basics.asked([Condition(MODEL, "1", "t", "", "?", None)], 4, 10), 10, 1, None))
         return journal.plan(journal.save_run(run, "created"), made)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import Busy
-from common.experiment.cut import Plan
+from common.experiment.cut import Cutter
 from common.nouns import FINAL, Condition, Limits, Quota, Run, Shard, State
 from common.providers.quota import said
 from common.runs.desk import Desk, Options
@@ -92,7 +92,7 @@ class Folder:
             run = Run(f"toy/{name}", name, "d", "toy", "toy", "local", "e", "", self.path / "toy" / name, self.host.time.at, ("m",))
             (run.folder / "shards").mkdir(parents=True)
             limits = replace(Limits(None, None), **(queues.cut(Limits(None, None), "m") if queues else {}))
-            plan = Plan(run=run.key, folder=run.folder / "shards", limits=limits, provider=Toy(self.host))
+            plan = Cutter(run=run.key, folder=run.folder / "shards", limits=limits, provider=Toy(self.host))
             conditions = [Condition(MODEL, "1", f"t{n}", "", "a b c?", None) for n in range(requests)]
             made = list(plan.cut(asked(conditions, 1, 10), 10, 1, None))
             return journal.plan(journal.save_run(run, "created"), made)

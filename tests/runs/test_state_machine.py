@@ -11,7 +11,7 @@ import pytest
 
 from common.errors import BatchError
 from common.experiment import ids_file
-from common.experiment.cut import Plan
+from common.experiment.cut import Cutter
 from common.nouns import FINAL, Condition, Limits, Model, Run
 from common.runs import collect, steps
 from common.runs.desk import Desk, Options
@@ -31,7 +31,7 @@ def planned(folder: Path, host: Host, requests: int) -> Run:
     with closing(Journal(folder)) as journal:
         run = Run("toy/r", "r", "d", "toy", "toy", "local", "e", "", folder / "toy/r", host.time.at, ("m",))
         (run.folder / "shards").mkdir(parents=True)
-        plan = Plan(run=run.key, folder=run.folder / "shards", limits=Limits(-(-requests // 2), None), provider=Toy(host))
+        plan = Cutter(run=run.key, folder=run.folder / "shards", limits=Limits(-(-requests // 2), None), provider=Toy(host))
         made = list(plan.cut(asked([Condition(MODEL, "1", "t", "", "?", None)], requests, 10), 10, 1, None))
         made[0] = replace(made[0], primes=requests % 2 == 0)
         return journal.plan(journal.save_run(run, "created"), made)

@@ -12,7 +12,7 @@ import orjson
 _WHOLE = 1e15  # up to here a float is as exact as a whole number needs
 
 
-def shown(value: object) -> str:
+def cell_text(value: object) -> str:
     """A value as text: whole numbers without `.0`, ISO dates, nothing for a missing value, JSON for what is nested.
 
     Raises ValueError for bytes that are no UTF-8 text.
@@ -33,7 +33,7 @@ def shown(value: object) -> str:
         return value.decode()
     if isinstance(value, (int, timedelta)):
         return str(value)
-    return orjson.dumps(value, default=shown).decode()
+    return orjson.dumps(value, default=cell_text).decode()
 
 
 def _number(value: float) -> str:
@@ -48,11 +48,11 @@ def in_sheet(value: object) -> str:
         return value
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
-    return _number(float(f"{value:.15g}")) if isinstance(value, float) else shown(value)
+    return _number(float(f"{value:.15g}")) if isinstance(value, float) else cell_text(value)
 
 
 def single(value: float | None) -> str:
     """A number of 32 bits, in the fewest digits that mean it: 0.1, not 0.10000000149011612."""
     if value is None or isnan(value) or abs(value) == float("inf"):
-        return shown(value)
+        return cell_text(value)
     return next(_number(near) for d in range(6, 10) if struct.pack("f", near := float(f"{value:.{d}g}")) == struct.pack("f", value))

@@ -13,7 +13,7 @@ import orjson
 from common.errors import InputError
 from common.experiment.data.csv_rows import CSV
 from common.experiment.data.defused import undefused
-from common.experiment.data.reader import Fail, Reader, Row
+from common.experiment.data.reader import DataRow, Fail, Reader
 from common.experiment.data.text_file import TextFile
 from common.outcomes import OWED, PENDING, SUCCEEDED
 from common.text import one_line
@@ -68,7 +68,7 @@ class Chained(Reader):
         self.simulated, self._rows, self.left_out = simulated, rows, 0
         self._digest = self._looked_through()
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[DataRow]:
         outcome, kept = self._outcome, self._kept
         for where, row in self._table.rows():
             if row[outcome] == SUCCEEDED:

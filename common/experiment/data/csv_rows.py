@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from common.errors import InputError
-from common.experiment.data.reader import Fail, Reader, Row, bad_rows, named
+from common.experiment.data.reader import DataRow, Fail, Reader, bad_rows, column_names
 from common.experiment.data.text_digest import of_file, of_text
 from common.experiment.data.text_file import TextFile
 
@@ -30,7 +30,7 @@ class CSV(Reader):
         self._first, columns = headers[self._delimiter]
         if any("\0" in column for column in columns):
             raise InputError(f'{text.file}: looks like UTF-16 without its mark; say encoding = "utf-16-le" under [data]')
-        self.columns = named(text.file, "line 1", columns)
+        self.columns = column_names(text.file, "line 1", columns)
         self.identity = "" if self._delimiter == "," else f" delimiter {self._delimiter}"
 
     def _header(self, delimiter: str) -> tuple[int, list[str]] | None:
@@ -59,7 +59,7 @@ class CSV(Reader):
             raise InputError(f"{self._text.file}, line 1: its columns may be parted by {names}; {which}")
         return fits[0]
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[DataRow]:
         width, begin = len(self.columns), self._first
         with self._text.text() as lines:
             reader = csv.reader(lines, strict=True, delimiter=self._delimiter)
@@ -95,7 +95,7 @@ class CSV(Reader):
     def _broken(self, start: int) -> Iterator[tuple[int, int, str]]:
         """Bad rows from a line on: where each begins, the last line that its open quote has taken, and what is wrong."""
         with self._text.text() as lines:
-            kept = _Kept(islice(lines, start - 1, None))
+            kept = _KeptLine(islice(lines, start - 1, None))
             reader, begin = csv.reader(kept, strict=True, delimiter=self._delimiter), start
             while True:
                 try:
@@ -111,13 +111,13 @@ class CSV(Reader):
                 begin = start + reader.line_num
 
 
-class _Kept:
+class _KeptLine:
     """Lines, of which the last one can be looked at again."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines, self.last = lines, ""
 
-    def __iter__(self) -> _Kept:
+    def __iter__(self) -> _KeptLine:
         return self
 
     def __next__(self) -> str:

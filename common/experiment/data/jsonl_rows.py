@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import orjson
 
 from common.errors import InputError
-from common.experiment.data.reader import Reader, Row, bad_rows
+from common.experiment.data.reader import DataRow, Reader, bad_rows
 from common.experiment.data.text_digest import of_file, of_text
 from common.experiment.data.text_file import TextFile
 
@@ -23,7 +23,7 @@ class JSONL(Reader):
         except ValueError:
             self._refuse()
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[DataRow]:
         columns, dumps = self.columns, orjson.dumps
         for number, line in enumerate(self._text.lines(), 1):
             if line.isspace() or not line:

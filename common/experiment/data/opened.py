@@ -7,14 +7,14 @@ from pathlib import Path
 from common.experiment.data.csv_rows import CSV
 from common.experiment.data.jsonl_rows import JSONL
 from common.experiment.data.parquet_rows import Parquet
-from common.experiment.data.reader import Fail, Reader, Said
+from common.experiment.data.reader import Fail, FileFormat, Reader
 from common.experiment.data.sheets import Sheet
 from common.experiment.data.text_file import TextFile
 
 _TAKES = {".jsonl": ("encoding",), ".ndjson": ("encoding",), ".xlsx": ("sheet",), ".xlsm": ("sheet",), ".parquet": ()}
 
 
-def reader_of(file: Path, said: Said, fail: Fail) -> Reader:
+def reader_of(file: Path, said: FileFormat, fail: Fail) -> Reader:
     """A reader of a data file. Raises InputError, by `fail` where a key of [data] is wrong."""
     kinds = [kind.lower() for kind in file.suffixes]
     kind = kinds[-2] if kinds[-1:] == [".gz"] and len(kinds) > 1 else (kinds or [""])[-1]

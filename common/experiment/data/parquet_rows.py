@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common.errors import InputError
-from common.experiment.data.cells import shown, single
-from common.experiment.data.reader import Reader, Row, named
+from common.experiment.data.cells import cell_text, single
+from common.experiment.data.reader import DataRow, Reader, column_names
 from common.text import one_line
 
 _BATCH = 1_024  # rows
@@ -20,7 +20,7 @@ class Parquet(Reader):
         self._file = file
         with _told(file):
             schema = self._opened().schema
-        self.columns = named(file, "its schema", [field.name for field in schema])
+        self.columns = column_names(file, "its schema", [field.name for field in schema])
         self._texts = [_text(str(field.type)) for field in schema]
 
     def _opened(self) -> object:
@@ -29,7 +29,7 @@ class Parquet(Reader):
         _look(self._file)
         return read_parquet(self._file, batch_size=_BATCH)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[DataRow]:
         before = 0
         for columns in self._batches():
             cells = [self._cells(name, text, values, before) for name, text, values in zip(self.columns, self._texts, columns)]
@@ -80,4 +80,4 @@ def _told(file: Path) -> Iterator[None]:
 
 
 def _text(kind: str) -> Callable[[object], str]:
-    return single if "Float32" in kind else shown
+    return single if "Float32" in kind else cell_text

@@ -15,12 +15,12 @@ from common.text import one_line
 
 SHOWN = 20  # bad rows that one message names
 
-Row = tuple[int, Sequence[str]]
+DataRow = tuple[int, Sequence[str]]
 Fail = Callable[[str, str], InputError]  # key of [data], what is wrong with it
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class FileFormat:
     """What [data] says about how its file is written; "" where it leaves that to the file."""
 
     delimiter: str = ""
@@ -34,10 +34,10 @@ class Reader:
     columns: tuple[str, ...]
     identity = ""  # how the file is read, where that is not the plain way: part of what is asked
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[DataRow]:
         raise TypeError("a reader of its own kind is needed")
 
-    def numbered(self) -> Iterator[Row]:
+    def numbered(self) -> Iterator[DataRow]:
         """The rows with a last column t1, t2, … for data that has no ids."""
         for n, (where, row) in enumerate(self.rows(), 1):
             yield where, (*row, f"t{n}")
@@ -58,7 +58,7 @@ def bad_rows(file: Path, unit: str, faults: Iterable[tuple[int, str]], count: in
     return InputError(f"{file}, {'; '.join(first)}{f'; and {more:,} more' if more else ''}{hint}")
 
 
-def named(file: Path, where: str, columns: Sequence[str]) -> tuple[str, ...]:
+def column_names(file: Path, where: str, columns: Sequence[str]) -> tuple[str, ...]:
     """The names of the columns, if each has one of its own. Raises InputError."""
     if not any(columns):
         raise InputError(f"{file}: is empty; expected a line with the names of the columns")

@@ -11,7 +11,7 @@ import orjson
 
 from common.errors import InputError
 from common.experiment.data.cells import in_sheet
-from common.experiment.data.reader import Fail, Reader, Row, bad_rows, named
+from common.experiment.data.reader import DataRow, Fail, Reader, bad_rows, column_names
 
 _BLOCK = 1 << 20
 
@@ -38,7 +38,7 @@ class Sheet(Reader):
         header = next(rows, (1, []))[1]
         while header and not header[-1]:
             header.pop()
-        self.columns, width = named(file, f"sheet {name!r}, row {first}", header), len(header)
+        self.columns, width = column_names(file, f"sheet {name!r}, row {first}", header), len(header)
         for where, row in rows:
             if any(row[width:]):
                 bad.append((where, f"a cell to the right of the last column that has a name ({header[-1]!r})"))
@@ -47,7 +47,7 @@ class Sheet(Reader):
         if bad:
             raise bad_rows(file, "row", bad)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[DataRow]:
         at, rest = 0, b""
         while True:
             self._spool.seek(at)  # another pass may have moved it

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 from common.errors import InputError
-from common.experiment.data.reader import Row
+from common.experiment.data.reader import DataRow
 
 _LONGEST = 10_000
 _NUMBER = re.compile(r"\s*[+-]?(\d+|(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?)\s*", re.ASCII)
@@ -43,7 +43,7 @@ class Where:
         except RecursionError:
             raise fail("is nested too deeply") from None
 
-    def narrow(self, rows: Iterator[Row]) -> Iterator[Row]:
+    def narrow(self, rows: Iterator[DataRow]) -> Iterator[DataRow]:
         """The rows that are meant. Raises InputError for a cell that should be a number, and when no row is left."""
         count, kept = 0, 0
         for where, row in rows:
