@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Container, Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -123,9 +123,13 @@ class Answered:
     def _rows(self, identity: int) -> Sequence[int]:
         """Where answers to a request stand that were not found yet."""
         low, high = identity & LOW, identity >> 64
-        at = bisect_left(self._low, low)
-        end = bisect_right(self._low, low, at)
-        return [n for n in range(at, end) if not self._used[n] and self._high[n] == high] if at < end else ()
+        column, found = self._low, []
+        at, end = bisect_left(column, low), len(column)
+        while at < end and column[at] == low:
+            if not self._used[at] and self._high[at] == high:
+                found.append(at)
+            at += 1
+        return found
 
 
 def _waiting(run: Run, shards: Sequence[Shard]) -> list[Waiting]:

@@ -12,6 +12,7 @@ from common.providers.caching import unmarked
 from common.results.origin import RunOrigin
 
 BEFORE_ID = b'{"custom_id":"'  # how every line that we send begins
+QUOTE, BACKSLASH = b'"\\'
 _MASK = (1 << 128) - 1
 
 
@@ -25,7 +26,9 @@ def requests(shard: Shard, origin: RunOrigin) -> Iterator[tuple[int, str]]:
     described = origin.of(shard)
     with open(shard.path, "rb") as lines:
         for line, request_id in zip(lines, described.asked, strict=True):
-            start = len(BEFORE_ID) + len(orjson.dumps(request_id)) - 2
+            start = len(BEFORE_ID) + len(request_id)
+            if line[start] != QUOTE or line[start - 1] == BACKSLASH:  # the id has characters that JSON writes longer
+                start = len(BEFORE_ID) + len(orjson.dumps(request_id)) - 2
             if (asked := line[start:]) != last:
                 last, digest = asked, int.from_bytes(blake2b(unmarked(asked), digest_size=16).digest(), "little")
             yield (digest + described.trial(request_id)) & _MASK, request_id
