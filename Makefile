@@ -103,7 +103,7 @@ costs: setup ## what was paid, wasted, saved and is in flight (make costs BY="mo
 browse: setup ## all answers as a local page: search, filter, sort, side by side (make browse RUN="a b" or RUN=all [PORT=8800])
 	$(PY) -m tools.browse $(RUN) $(if $(filter file,$(origin PORT)),,--port "$(PORT)")
 
-models: setup ## what models cost, can and until when (CHECK=1 asks the providers [HOST=name]; DOCS=1 writes docs/providers.md)
+models: setup ## what models cost, can and until when (CHECK=1 asks the providers [HOST=name]; DOCS=1 writes the tables of docs/)
 	$(PY) -m tools.models $(if $(DOCS),--docs) $(if $(CHECK),--check $(HOST))
 
 hosts: setup ## what is known of each host: open, key set or not, windows, limits, discount, unverified (JSON=1)

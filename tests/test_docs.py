@@ -18,7 +18,7 @@ from common.nouns import Question
 from common.providers import quota
 from common.results import rows
 from tests.basics import ROOT, SCRIPTS, python
-from tools import models
+from tools import hosts, models
 from tools.batch_server import __main__ as batch_server
 from tools.ray import convert, run_batch
 
@@ -211,11 +211,14 @@ def test_every_setting_is_documented() -> None:
     assert {name for name in in_the_example() - words if not name.endswith("_BASE_URL")} == set()
 
 
-def test_the_tables_of_models_are_the_catalog() -> None:
-    """docs/providers.md holds the tables that `make models DOCS=1` prints from common/catalog/models.toml."""
+def test_the_tables_of_models_and_hosts_are_the_catalog() -> None:
+    """docs/models.md and docs/providers.md hold the tables that `make models DOCS=1` writes from the catalog."""
     text = models.DOCS.read_text(encoding="utf-8")
     assert all(f"| `{model.alias}` |" in text for model in catalog.models())
     assert models.with_tables(text) == text, "make models DOCS=1 writes them anew"
+    text = hosts.DOCS.read_text(encoding="utf-8")
+    assert all(f"| `{host.name}` |" in text for host in catalog.hosts().values() if not host.like)
+    assert hosts.with_table(text) == text, "make models DOCS=1 writes it anew"
 
 
 @pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)

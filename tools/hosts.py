@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from common import catalog, settings
 from common.cli.exits import OK, guarded
@@ -14,6 +16,8 @@ from common.nouns import Host
 from common.providers.account import is_set
 from common.text import size
 
+DOCS = Path(__file__).resolve().parent.parent / "docs/providers.md"
+PLACE = re.compile(r"(<!-- hosts -->\n).*?(<!-- /hosts -->)", re.DOTALL)
 UNKNOWN = "–"
 HEADER = ("host", "name", "", "key", "window", "requests", "bytes", "off", "models", "not verified")
 
@@ -50,6 +54,13 @@ def cells(host: Host) -> tuple[str, ...]:
     requests = UNKNOWN if host.limits.requests is None else f"{host.limits.requests:,}"
     limit = UNKNOWN if host.limits.bytes is None else size(host.limits.bytes)
     return windows, requests, limit, UNKNOWN if host.discount is None else f"{100 * host.discount:.0f} %" if host.discount else "none"
+
+
+def with_table(text: str) -> str:
+    """A document with the hosts between its marks. Raises InputError where it has no marks."""
+    if not PLACE.search(text):
+        raise InputError(f"{DOCS}: no marks for the hosts; expected <!-- hosts --> and <!-- /hosts -->")
+    return PLACE.sub(lambda place: place[1] + markdown() + place[2], text)
 
 
 def markdown() -> str:

@@ -1,4 +1,4 @@
-"""make models [DOCS=1] [CHECK=1]: what models cost, can and until when, from the catalog; DOCS=1 writes docs/providers.md's tables."""
+"""make models [DOCS=1] [CHECK=1]: what models cost, can and until when, from the catalog; DOCS=1 writes the tables of docs/."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from common.nouns import Model
 from tools import hosts
 from tools.models_check import check
 
-DOCS = Path(__file__).resolve().parent.parent / "docs/providers.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs/models.md"
 PLACE = re.compile(r"(<!-- models: (\S+) -->\n).*?(<!-- /models -->)", re.DOTALL)
-HOSTS = re.compile(r"(<!-- hosts -->\n).*?(<!-- /hosts -->)", re.DOTALL)
 UNKNOWN = "–"
 SOON = 60  # days before its end from which a model is warned of
 HEADER = ("provider", "alias", "", "in", "cached", "out", "off", "context", "abilities", "ends", "successor", "id")
@@ -34,8 +33,9 @@ def main(arguments: Sequence[str]) -> int:
         settings.load_env()
         return OK if check(arguments[1:]) else UNFINISHED
     elif list(arguments) == ["--docs"]:
-        DOCS.write_text(with_tables(DOCS.read_text(encoding="utf-8")), encoding="utf-8")
-        print(f"{DOCS}: tables written")
+        for page, written in ((DOCS, with_tables), (hosts.DOCS, hosts.with_table)):
+            page.write_text(written(page.read_text(encoding="utf-8")), encoding="utf-8")
+            print(f"{page}: tables written")
     else:
         raise InputError(f"unknown arguments {' '.join(arguments)}; expected none, or --docs, or --check [HOST …]")
     return OK
@@ -43,7 +43,6 @@ def main(arguments: Sequence[str]) -> int:
 
 def with_tables(text: str) -> str:
     """A document with the models of each marked provider between its marks. Raises InputError where marks and catalog differ."""
-    text = HOSTS.sub(lambda place: place[1] + hosts.markdown() + place[2], text)
     marked, known = [name for _, name, _ in PLACE.findall(text)], list(dict.fromkeys(m.provider for m in catalog.models()))
     if sorted(marked) != sorted(known):
         raise InputError(f"{DOCS}: marks for {', '.join(marked) or 'none'}; the catalog has {', '.join(known)}")

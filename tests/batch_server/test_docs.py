@@ -34,6 +34,6 @@ def test_a_block_works(service: Service, tmp_path, kind: str, code: str):
 def test_every_action_and_flag_is_explained():
     """Whoever adds one explains it."""
     assert [name for name in ACTIONS if f'"{name}"' not in TEXT] == []
-    told = {"--help", "--quiet", "--workers", "-h"}
+    told = {"--help", "-h"}
     flags = {flag for action in parser()._actions for flag in action.option_strings} - told
     assert [flag for flag in flags if flag not in TEXT] == []

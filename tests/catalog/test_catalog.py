@@ -390,3 +390,5 @@ def test_a_table_without_its_place_is_said() -> None:
     """A provider that the document has no place for is an error, not a table that is missing."""
     with pytest.raises(InputError, match="marks for openai; the catalog has openai, anthropic"):
         make_models.with_tables("<!-- models: openai -->\n<!-- /models -->\n")
+    with pytest.raises(InputError, match="no marks for the hosts"):
+        make_hosts.with_table("no marks")

@@ -1,4 +1,4 @@
-"""Checks the rules of prices by worked examples, which are the table of docs/providers.md too."""
+"""Checks the rules of prices by worked examples, some of which are the table of docs/money.md."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from common.catalog.prices import ceiling, cost, rates
 from common.nouns import Usage
 from common.providers import anthropic, openai_rows
 
-DOCS = Path(__file__).parents[2] / "docs/providers.md"
+DOCS = Path(__file__).parents[2] / "docs/money.md"
 M = 1_000_000
 # rule, host, model, tokens, the sum as one writes it down, USD
 EXAMPLES = [
@@ -25,7 +25,7 @@ EXAMPLES = [
     ("at the long-context limit", "openai", "gpt-5.4", Usage(272_000, 0, 100), "272,000 × 1.25 + 100 × 7.5", 340_750 / M),
     ("one token beyond it: the whole request", "openai", "gpt-5.4", Usage(272_001, 0, 100),
      "272,001 × 1.25 × 2 + 100 × 7.5 × 1.5", 681_127.5 / M),
-    ("cached input beyond it: by the same factor", "openai", "gpt-5.4", Usage(272_001, 72_001, 100),
+    ("beyond the long-context limit: the whole request, cached input too", "openai", "gpt-5.4", Usage(272_001, 72_001, 100),
      "(200,000 × 1.25 + 72,001 × 0.13) × 2 + 100 × 7.5 × 1.5", 519_845.26 / M),
     ("the same at Claude", "anthropic", "claude-haiku-5-5", Usage(200_000, 0, 10), "(200,000 × 0.05 + 10 × 0.25) × 5", 50_012.5 / M),
     ("written into a cache unasked", "openai", "gpt-6-luna", Usage(2_000, 0, 100, written=2_000),
@@ -47,13 +47,20 @@ EXAMPLES = [
 
 @pytest.mark.parametrize(("rule", "host", "alias", "usage", "written", "usd"), EXAMPLES)
 def test_worked_examples(rule: str, host: str, alias: str, usage: Usage | None, written: str, usd: float | None) -> None:
-    """Each rule by hand, by the product, and in the documents."""
+    """Each rule by hand and by the product."""
     model, _ = catalog.resolve(alias, host)
     assert cost(model, usage) == (None if usd is None else pytest.approx(usd, rel=1e-12)), rule
     if usd:
         sum_of = eval(written.replace(",", "").replace("×", "*"))
         assert sum_of / M == pytest.approx(usd)
-    assert line(rule, alias, written, usd) in DOCS.read_text(encoding="utf-8").splitlines()
+
+
+def test_the_documents_rows_are_worked_examples() -> None:
+    """Each row of the table in docs/money.md is one of them, so that none is wrong or stale."""
+    _, _, rest = DOCS.read_text(encoding="utf-8").partition("| Rule | Model |")
+    rows = rest.partition("\n\n")[0].splitlines()[2:]
+    assert len(rows) > 5
+    assert set(rows) <= {line(rule, alias, written, usd) for rule, _, alias, _, written, usd in EXAMPLES}
 
 
 def line(rule: str, alias: str, written: str, usd: float | None) -> str:
