@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 import orjson
 
-from common.catalog.prices import ceiling
-from common.catalog.tokens import FRAME, PER_FORM_AT_MOST, PER_MESSAGE, PER_MESSAGE_AT_MOST, Meter, Tokens
-from common.experiment.grid import Asked
+from common.catalog.tokens import Meter
+from common.experiment.grid import Asked, first_requests
 from common.experiment.ids import id_parts
 from common.experiment.ids_file import ids_rest
 from common.experiment.marks import mark_of, suffix
+from common.experiment.scale import Scale
 from common.experiment.shards import BLOCK, Request, Writer, new_tag, with_mark
 from common.nouns import Ask, Condition, Limits, Model, Shard
 from common.providers.base import Provider
-from common.providers.caching import OWN
 
 GROUP = 64  # requests that are packed at a time
 
@@ -87,75 +85,53 @@ class Plan:
 
     def _groups(self, conditions: Iterable[Asked], at_most: int | None) -> Iterator[tuple[Model, list[Request]]]:
         """The requests of one model's conditions that fit into a batch at all, at most GROUP and about BLOCK bytes at a time."""
-        left = math.inf if at_most is None else at_most
-        most_bytes = math.inf if self.limits.bytes is None else self.limits.bytes
-        most_tokens = math.inf if self.limits.request_tokens is None else self.limits.request_tokens
-        legal, encode, escaped = _legal(self.limits.custom_id), self.provider.encode, orjson.dumps
-        rest_of = lru_cache(4096)(ids_rest)
-        model, group, size, end = None, [], 0, suffix(self._mark)
-        for condition, ask, trials, place, problem, again, _, marks, _ in conditions:
-            if left <= 0:
-                break
-            of_model, persona, text, system, user, temperature, levels, turns, attachments = condition
-            if of_model is not model:
-                model = of_model
-                most_of = lru_cache(4096)(partial(ceiling, model, max_tokens=ask.max_tokens))
-                count = self.meter.of(model)
-            if len(trials) > left:
-                trials = trials[: int(left)]
-            left -= len(trials)
-            before, after = id_parts(persona, model.alias, text, levels)
-            if not problem and (attachments or turns or ask.parameters or not user or user.isspace()):
-                problem = self._problem(condition, ask)
-            if problem:
-                self._reject(f"{before}{trials[0]:02d}{after}", problem, len(trials))
-                continue
-            if again:
-                self.identical[model.alias] += len(trials)
-            head, tail = encode(condition, ask)  # all trials ask the same
-            first, second = count(system), count(user)
-            tokens, at_most = first[0] + second[0] + 2 * PER_MESSAGE + FRAME, first[1] + second[1] + 2 * PER_MESSAGE_AT_MOST
-            if ask.schema:
-                form = count(ask.schema)
-                tokens, at_most = tokens + form.expected, at_most + len(ask.schema.encode()) + PER_FORM_AT_MOST
-            if turns or attachments or ask.parameters:
-                further = self._further_tokens(condition, ask, count)
-                tokens, at_most = tokens + further.expected, at_most + further.most
-            if tokens > most_tokens:
-                self._reject(f"{before}{trials[0]:02d}{after}", f"{tokens:,} tokens; the host's queue holds {most_tokens:,}", len(trials))
-                continue
-            kept = 0
-            if marks:
-                tail = self.provider.marked(tail, marks)
-                kept = at_most if marks.whole else at_most - second[1]
-            elif ask.parameters and OWN in tail:  # a person has written marks
-                kept = at_most
-            most = most_of(at_most, kept=kept) if kept else most_of(at_most)
-            rest = rest_of(temperature, tokens, most) + ("\n" if place is None else f"\t{place}\n")
-            for trial in trials:
-                custom_id = f"{before}{trial:02d}{after}"
-                request_id = custom_id + end
-                if not end and legal(request_id):
-                    id_line = f"{custom_id}\t\t{rest}"
-                else:
-                    request_id = request_id if legal(request_id) else sent_id(custom_id, self.limits, self._mark)
-                    id_line = f"{request_id}\t{custom_id}\t{rest}"
-                line = head + escaped(request_id)[1:-1] + tail
-                if len(line) > most_bytes:
-                    self._reject(custom_id, f"{len(line):,} bytes; one batch may hold {most_bytes:,}")
-                    continue
-                group.append((line, id_line, tokens, most))
-                size += len(line)
+        scale, group, size = None, [], 0
+        for asked in first_requests(conditions, at_most):
+            model = asked.condition.model
+            scale = scale or Scale(model, asked.ask.max_tokens, self.provider, self.meter)
+            for request in self._requests(asked, scale):
+                group.append(request)
+                size += len(request[0])
                 if len(group) == GROUP or size >= BLOCK:
                     yield model, group
-                    group, size, end = [], 0, suffix(self._mark)  # another shard may be open now
+                    group, size = [], 0
         if group:
             yield model, group
 
+    def _requests(self, asked: Asked, scale: Scale) -> Iterator[Request]:
+        """A condition's trials, each as the shard that is open when it is taken asks it; what no batch can hold is left out and noted."""
+        condition, ask, trials, place, problem, again, _, marks, _ = asked
+        before, after = id_parts(condition.persona, condition.model.alias, condition.text, condition.levels)
+        if problem := problem or self._problem(condition, ask):
+            self._reject(f"{before}{trials[0]:02d}{after}", problem, len(trials))
+            return
+        if again:
+            self.identical[condition.model.alias] += len(trials)
+        head, tail = self.provider.encode(condition, ask)  # all trials ask the same
+        tokens, most = scale.weigh(asked, tail)
+        most_tokens, most_bytes = self.limits.request_tokens, self.limits.bytes
+        if most_tokens is not None and tokens > most_tokens:
+            why = f"{tokens:,} tokens; the host's queue holds {most_tokens:,}"
+            self._reject(f"{before}{trials[0]:02d}{after}", why, len(trials))
+            return
+        if marks:
+            tail = self.provider.marked(tail, marks)
+        rest = ids_rest(condition.temperature, tokens, most) + ("\n" if place is None else f"\t{place}\n")
+        for trial in trials:
+            custom_id = f"{before}{trial:02d}{after}"
+            request_id = sent_id(custom_id, self.limits, self._mark)
+            line = head + orjson.dumps(request_id)[1:-1] + tail
+            if most_bytes is not None and len(line) > most_bytes:
+                self._reject(custom_id, f"{len(line):,} bytes; one batch may hold {most_bytes:,}")
+                continue
+            yield line, f"{request_id}\t{'' if request_id == custom_id else custom_id}\t{rest}", tokens, most
+
     def _problem(self, condition: Condition, ask: Ask) -> str:
-        """Why a condition with more than a plain prompt, or with a blank one, cannot be sent; "" if it can."""
+        """Why a condition cannot be sent; "" if it can."""
         if (not condition.user or condition.user.isspace()) and not condition.attachments:
             return "the prompt is empty"
+        if not (condition.turns or condition.attachments or ask.parameters):
+            return ""
         if any(not text or text.isspace() for _, text in condition.turns):
             return "a message before the prompt is empty"
         heat = condition.temperature if ask.parameters else None
@@ -165,16 +141,6 @@ class Plan:
             if problem := self.provider.attachment_problem(attachment, condition.model):
                 return problem
         return ""
-
-    def _further_tokens(self, condition: Condition, ask: Ask, count: Callable[[str], Tokens]) -> Tokens:
-        """Tokens of what most requests do not have. How an API words a schema or a tool to its model, nobody says."""
-        texts = [count(text) for _, text in condition.turns]
-        forms = [orjson.dumps(ask.parameters).decode()] if ask.parameters else []
-        files = sum(self.provider.attachment_tokens(attachment, condition.model) for attachment in condition.attachments)
-        return Tokens(
-            files + sum(text.expected + PER_MESSAGE for text in texts) + sum(count(form).expected for form in forms),
-            files + sum(text.most + PER_MESSAGE_AT_MOST for text in texts) + sum(len(form.encode()) + PER_FORM_AT_MOST for form in forms),
-        )
 
     def _reject(self, custom_id: str, why: str, count: int = 1) -> None:
         self.skipped += count

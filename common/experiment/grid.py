@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from math import isfinite
 from typing import NamedTuple
@@ -31,6 +31,23 @@ class Asked(NamedTuple):
     shared: bool = False  # its system prompt is the same for all texts
     marks: Marks | None = None  # what of it the host is to keep in its prompt cache …
     opens_system: bool = False  # … and whether it is the first with its system prompt
+
+
+def first_requests(conditions: Iterable[Asked], limit: int | None) -> Iterator[Asked]:
+    """Conditions up to so many requests; None: all of them."""
+    if limit is None:
+        return iter(conditions)
+    return _first_requests(conditions, limit)
+
+
+def _first_requests(conditions: Iterable[Asked], left: int) -> Iterator[Asked]:
+    for asked in conditions:
+        if left <= 0:
+            return
+        if len(asked.trials) > left:
+            asked = asked._replace(trials=asked.trials[:left])
+        left -= len(asked.trials)
+        yield asked
 
 
 class _Way(NamedTuple):
