@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +26,7 @@ from common.providers.base import Provider
 GROUP = 64  # requests that are packed at a time
 
 
+_rest = lru_cache(4096)(ids_rest)
 UNSAFE = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -39,6 +41,10 @@ def sent_id(custom_id: str, limits: Limits, mark: str = "") -> str:
     end = suffix(mark)
     if _legal(limits.custom_id)(custom_id + end):
         return custom_id + end
+    return _cleaned(custom_id, end)
+
+
+def _cleaned(custom_id: str, end: str) -> str:
     return f"{UNSAFE.sub('-', custom_id)[: 47 - len(end)]}-{hashlib.sha256(custom_id.encode()).hexdigest()[:16]}{end}"
 
 
@@ -56,75 +62,77 @@ class Plan:
     skipped: int = 0
     identical: Counter[str] = field(default_factory=Counter)  # by model: requests that ask word for word what others of it ask
     meter: Meter = field(default_factory=Meter)
-    _mark: str = ""  # of the shard that is open
+    _mark: str = ""  # of the shard that is open …
+    _end: str = ""  # … and what its ids end in
+    _scale: Scale | None = None  # of the model whose shards are made
 
     def cut(self, conditions: Iterable[Asked], cap: int, first: int, at_most: int | None) -> Iterator[Shard]:
         """Shards of one model's conditions, numbered from `first`; at most `at_most` requests. One shard is open at a time."""
-        writer, model = None, None
-        self._mark = mark_of(self.secret, first, 1)
+        writer, self._scale = None, None
+        self._open(first)
         try:
-            for model, requests in self._groups(conditions, at_most):
+            for requests in _groups(self._requests(first_requests(conditions, at_most))):
                 while requests:
                     writer = writer or Writer(self.folder, first, self.limits)
                     requests = writer.add(requests)
                     if requests:
-                        yield self._shard(writer, model, cap)
+                        yield self._shard(writer, self._scale.model, cap)
                         first, writer = first + 1, None
                         requests = self._marked(requests, first)
             if writer:
-                yield self._shard(writer, model, cap)
+                yield self._shard(writer, self._scale.model, cap)
                 writer = None
         finally:
             if writer:
                 writer.abandon()
 
+    def _open(self, n: int) -> None:
+        self._mark = mark_of(self.secret, n, 1)
+        self._end = suffix(self._mark)
+
     def _marked(self, requests: list[Request], n: int) -> list[Request]:
         """Requests that were encoded for the shard before, as shard `n` asks them."""
-        before, self._mark = self._mark, mark_of(self.secret, n, 1)
+        before = self._mark
+        self._open(n)
         return [(*with_mark(line, row, before, self._mark), tokens, most) for line, row, tokens, most in requests]
 
-    def _groups(self, conditions: Iterable[Asked], at_most: int | None) -> Iterator[tuple[Model, list[Request]]]:
-        """The requests of one model's conditions that fit into a batch at all, at most GROUP and about BLOCK bytes at a time."""
-        scale, group, size = None, [], 0
-        for asked in first_requests(conditions, at_most):
-            model = asked.condition.model
-            scale = scale or Scale(model, asked.ask.max_tokens, self.provider, self.meter)
-            for request in self._requests(asked, scale):
-                group.append(request)
-                size += len(request[0])
-                if len(group) == GROUP or size >= BLOCK:
-                    yield model, group
-                    group, size = [], 0
-        if group:
-            yield model, group
+    def _requests(self, conditions: Iterable[Asked]) -> Iterator[Request]:
+        """What fits into a batch at all, each as the shard asks it that is open when it is taken; what does not is noted."""
+        legal, most_bytes = _legal(self.limits.custom_id), math.inf if self.limits.bytes is None else self.limits.bytes
+        for asked in conditions:
+            if (common := self._common(asked)) is None:
+                continue
+            before, after, head, tail, rest, tokens, most = common
+            for trial in asked.trials:
+                custom_id = f"{before}{trial:02d}{after}"
+                request_id = custom_id + self._end
+                if not legal(request_id):
+                    request_id = _cleaned(custom_id, self._end)
+                line = head + orjson.dumps(request_id)[1:-1] + tail
+                if len(line) > most_bytes:
+                    self._reject(custom_id, f"{len(line):,} bytes; one batch may hold {most_bytes:,}")
+                    continue
+                yield line, f"{request_id}\t{'' if request_id == custom_id else custom_id}\t{rest}", tokens, most
 
-    def _requests(self, asked: Asked, scale: Scale) -> Iterator[Request]:
-        """A condition's trials, each as the shard that is open when it is taken asks it; what no batch can hold is left out and noted."""
+    def _common(self, asked: Asked) -> tuple[str, str, bytes, bytes, str, int, float | None] | None:
+        """What a condition's requests have in common: what stands around the trial in their ids, what around the id in their lines, the
+        rest of their lines of the ids file, prompt tokens, USD at most. None, and noted, where they cannot be sent."""
         condition, ask, trials, place, problem, again, _, marks, _ = asked
         before, after = id_parts(condition.persona, condition.model.alias, condition.text, condition.levels)
         if problem := problem or self._problem(condition, ask):
-            self._reject(f"{before}{trials[0]:02d}{after}", problem, len(trials))
-            return
+            return self._reject(f"{before}{trials[0]:02d}{after}", problem, len(trials))
         if again:
             self.identical[condition.model.alias] += len(trials)
-        head, tail = self.provider.encode(condition, ask)  # all trials ask the same
-        tokens, most = scale.weigh(asked, tail)
-        most_tokens, most_bytes = self.limits.request_tokens, self.limits.bytes
-        if most_tokens is not None and tokens > most_tokens:
-            why = f"{tokens:,} tokens; the host's queue holds {most_tokens:,}"
-            self._reject(f"{before}{trials[0]:02d}{after}", why, len(trials))
-            return
+        self._scale = self._scale or Scale(condition.model, ask.max_tokens, self.provider, self.meter)
+        head, tail = self.provider.encode(condition, ask)
+        tokens, most = self._scale.weigh(condition, ask, marks, tail)
+        queue = self.limits.request_tokens
+        if queue is not None and tokens > queue:
+            return self._reject(f"{before}{trials[0]:02d}{after}", f"{tokens:,} tokens; the host's queue holds {queue:,}", len(trials))
         if marks:
             tail = self.provider.marked(tail, marks)
-        rest = ids_rest(condition.temperature, tokens, most) + ("\n" if place is None else f"\t{place}\n")
-        for trial in trials:
-            custom_id = f"{before}{trial:02d}{after}"
-            request_id = sent_id(custom_id, self.limits, self._mark)
-            line = head + orjson.dumps(request_id)[1:-1] + tail
-            if most_bytes is not None and len(line) > most_bytes:
-                self._reject(custom_id, f"{len(line):,} bytes; one batch may hold {most_bytes:,}")
-                continue
-            yield line, f"{request_id}\t{'' if request_id == custom_id else custom_id}\t{rest}", tokens, most
+        rest = _rest(condition.temperature, tokens, most)
+        return before, after, head, tail, f"{rest}\n" if place is None else f"{rest}\t{place}\n", tokens, most
 
     def _problem(self, condition: Condition, ask: Ask) -> str:
         """Why a condition cannot be sent; "" if it can."""
@@ -168,3 +176,16 @@ class Plan:
             endpoint=self.provider.endpoint(model),
             window=self.window,
         )
+
+
+def _groups(requests: Iterable[Request]) -> Iterator[list[Request]]:
+    """Requests, at most GROUP and about BLOCK bytes at a time."""
+    group, size = [], 0
+    for request in requests:
+        group.append(request)
+        size += len(request[0])
+        if len(group) == GROUP or size >= BLOCK:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

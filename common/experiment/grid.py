@@ -122,40 +122,35 @@ class Grid:
 
     def conditions(self, chosen: Chosen | None = None, places: Sequence[int] | None = None) -> Iterator[Asked]:
         """All conditions, texts first, then personas, then further factors. Flat memory: a data set is read row by row."""
-        every, texts, model = range(1, self.experiment.trials + 1), self.texts, self.model
-        modified, only = texts.modifier_column is not None, self.experiment.only_texts
-        plain = [(way, self._heat(way.base, 0.0)) for way in self.ways]
-        at = -1
-        for where, row in texts.rows():
-            at += 1
+        every, texts, only = range(1, self.experiment.trials + 1), self.texts, self.experiment.only_texts
+        modified, plain = texts.modifier_column is not None, self._heated(0.0)
+        for at, (where, row) in enumerate(texts.rows()):
             text_id = row[texts.id_column]
             if only is not None and text_id not in only:
                 continue
-            modifier = self._modifier(where, row) if modified else 0.0
             place = places[at] if places else None
             done: set[tuple[int, float | None]] = set()
-            for way, heat in plain:
+            for way, heat in self._heated(self._modifier(where, row)) if modified else plain:
                 if way.keeps is not None and not way.keeps(row, where):
                     continue
                 trials = every if chosen is None else chosen.trials(way.number, text_id)
                 if not trials:
                     continue
-                if modifier:
-                    heat = self._heat(way.base, modifier)
-                again = False
-                if self._twins:
-                    again = (way.same, heat) in done
-                    done.add((way.same, heat))
-                shared = way.constant is not None
-                system = way.constant if shared else way.system(row)
-                if way.turns or way.files or way.levels:
-                    turns = tuple((role, prompt(row)) for role, prompt in way.turns)
-                    files, problem = self._files(way.files, row) if way.files else ((), "")
-                    condition = Condition(model, way.persona, text_id, system, way.user(row), heat, way.levels, turns, files)
-                    yield Asked(condition, way.ask, trials, place, problem, again, shared)
-                else:
-                    condition = Condition(model, way.persona, text_id, system, way.user(row), heat)
-                    yield Asked(condition, way.ask, trials, place, "", again, shared)
+                again = self._twins and _is_in(done, (way.same, heat))
+                condition, problem = self._condition(way, text_id, row, heat)
+                yield Asked(condition, way.ask, trials, place, problem, again, way.constant is not None)
+
+    def _heated(self, modifier: float) -> list[tuple[_Way, float | None]]:
+        return [(way, self._heat(way.base, modifier)) for way in self.ways]
+
+    def _condition(self, way: _Way, text_id: str, row: Sequence[str], heat: float | None) -> tuple[Condition, str]:
+        """A way filled with a row, and why it cannot be sent."""
+        system = way.system(row) if way.constant is None else way.constant
+        if not (way.turns or way.files or way.levels):
+            return Condition(self.model, way.persona, text_id, system, way.user(row), heat), ""
+        turns = tuple((role, prompt(row)) for role, prompt in way.turns)
+        files, problem = self._files(way.files, row) if way.files else ((), "")
+        return Condition(self.model, way.persona, text_id, system, way.user(row), heat, way.levels, turns, files), problem
 
     def _files(self, prompts: Sequence[Prompt], row: Sequence[str]) -> tuple[tuple[Attachment, ...], str]:
         """What goes with the prompt, and why it cannot; a name that is empty in a row is no file."""
@@ -177,6 +172,13 @@ class Grid:
         except ValueError:
             column = self.texts.columns[self.texts.modifier_column]
             raise InputError(f"{self.texts.source}, row {where}: {column} is {value!r}; expected a number") from None
+
+
+def _is_in(done: set, new: object) -> bool:
+    """Whether it was there already; now it is."""
+    size = len(done)
+    done.add(new)
+    return len(done) == size
 
 
 def grids(experiment: Experiment, models: Sequence[Model], host: Host) -> list[Grid]:
