@@ -83,27 +83,19 @@ class Grid:
 
     def _way(self, persona: Persona, levels: Sequence[Level], number: int, seen: dict[tuple, int]) -> _Way | None:
         experiment, model, path = self.experiment, self.model, self.experiment.path
-        known = {"model": model.alias, "persona": persona.id} | {f"persona.{key}": value for key, value in persona.keys.items()}
-        parameters, effort, temperature = experiment.parameters.of(model, self._host), experiment.reasoning_effort, persona.temperature
-        for factor, level in zip(experiment.factors, levels):
-            known[factor.name] = level.id
-            known |= {f"{factor.name}.{key}": value for key, value in level.keys.items()}
-            parameters |= level.parameters.of(model, self._host)
-            effort = level.effort or effort
-            temperature = temperature if level.temperature is None else level.temperature
-        if model.reasoning and isinstance(given := parameters.get("reasoning_effort"), str):
-            effort = given  # it may bring a temperature with it
-            del parameters["reasoning_effort"]
+        known = _known(experiment, model, persona, levels)
         keeps = experiment.rules.of(known)
         if keeps is False:
             return None
+        parameters, effort = self._parameters(levels)
         ask = Ask(experiment.cap(model), effort if model.reasoning else "", experiment.schema, parameters)
         prompts = experiment.words | {name: value for name, value in known.items() if name not in ("model", "persona")}
         make = lambda source, key: Prompt(source, prompts, self.texts.columns, path, key)  # noqa: E731
         system, user = make(experiment.system, "prompt.system"), make(experiment.user, "prompt.user")
         turns = tuple((role, make(text, "prompt.message")) for role, text in experiment.turns)
         files = tuple(make(text, "prompt.files") for text in experiment.files)
-        base = temperature if self._takes_temperature(effort) else None
+        temperatures = [persona.temperature, *(level.temperature for level in levels if level.temperature is not None)]
+        base = temperatures[-1] if self._takes_temperature(effort) else None
         same = (system.identity, user.identity, *((r, p.identity) for r, p in turns), *(p.identity for p in files), orjson.dumps(ask))
         ids = tuple(level.id for level in levels)
         return _Way(
@@ -111,6 +103,16 @@ class Grid:
             None if system.columns else system(()), user, turns, files, None if keeps is True else keeps,
             seen.setdefault(same, len(seen)),
         )  # fmt: skip
+
+    def _parameters(self, levels: Sequence[Level]) -> tuple[dict, str]:
+        """The further parameters of requests, and their reasoning effort."""
+        parameters = self.experiment.parameters.of(self.model, self._host)
+        for level in levels:
+            parameters |= level.parameters.of(self.model, self._host)
+        effort = next((level.effort for level in reversed(levels) if level.effort), self.experiment.reasoning_effort)
+        if self.model.reasoning and isinstance(parameters.get("reasoning_effort"), str):
+            effort = parameters.pop("reasoning_effort")  # it may bring a temperature with it
+        return parameters, effort
 
     def _takes_temperature(self, effort: str) -> bool:
         model = self.model
@@ -172,6 +174,15 @@ class Grid:
         except ValueError:
             column = self.texts.columns[self.texts.modifier_column]
             raise InputError(f"{self.texts.source}, row {where}: {column} is {value!r}; expected a number") from None
+
+
+def _known(experiment: Experiment, model: Model, persona: Persona, levels: Sequence[Level]) -> dict[str, str]:
+    """What rules and prompts may name, beside the columns of a row."""
+    known = {"model": model.alias, "persona": persona.id} | {f"persona.{key}": value for key, value in persona.keys.items()}
+    for factor, level in zip(experiment.factors, levels):
+        known[factor.name] = level.id
+        known |= {f"{factor.name}.{key}": value for key, value in level.keys.items()}
+    return known
 
 
 def _is_in(done: set, new: object) -> bool:
