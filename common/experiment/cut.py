@@ -15,7 +15,7 @@ import orjson
 
 from common.catalog.tokens import Meter
 from common.experiment.grid import Asked, first_requests
-from common.experiment.ids import id_parts
+from common.experiment.ids import id_parts, make_id
 from common.experiment.ids_file import ids_rest
 from common.experiment.marks import mark_of, suffix
 from common.experiment.scale import Scale
@@ -24,10 +24,9 @@ from common.nouns import Ask, Condition, Limits, Model, Shard
 from common.providers.base import Provider
 
 GROUP = 64  # requests that are packed at a time
-
+UNSAFE = re.compile(r"[^a-zA-Z0-9_-]")
 
 _rest = lru_cache(4096)(ids_rest)
-UNSAFE = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 @lru_cache
@@ -41,10 +40,6 @@ def sent_id(custom_id: str, limits: Limits, mark: str = "") -> str:
     end = suffix(mark)
     if _legal(limits.custom_id)(custom_id + end):
         return custom_id + end
-    return _cleaned(custom_id, end)
-
-
-def _cleaned(custom_id: str, end: str) -> str:
     return f"{UNSAFE.sub('-', custom_id)[: 47 - len(end)]}-{hashlib.sha256(custom_id.encode()).hexdigest()[:16]}{end}"
 
 
@@ -107,7 +102,7 @@ class Plan:
                 custom_id = f"{before}{trial:02d}{after}"
                 request_id = custom_id + self._end
                 if not legal(request_id):
-                    request_id = _cleaned(custom_id, self._end)
+                    request_id = sent_id(custom_id, self.limits, self._mark)
                 line = head + orjson.dumps(request_id)[1:-1] + tail
                 if len(line) > most_bytes:
                     self._reject(custom_id, f"{len(line):,} bytes; one batch may hold {most_bytes:,}")
@@ -118,9 +113,8 @@ class Plan:
         """What a condition's requests have in common: what stands around the trial in their ids, what around the id in their lines, the
         rest of their lines of the ids file, prompt tokens, USD at most. None, and noted, where they cannot be sent."""
         condition, ask, trials, place, problem, again, _, marks, _ = asked
-        before, after = id_parts(condition.persona, condition.model.alias, condition.text, condition.levels)
         if problem := problem or self._problem(condition, ask):
-            return self._reject(f"{before}{trials[0]:02d}{after}", problem, len(trials))
+            return self._reject_all(asked, problem)
         if again:
             self.identical[condition.model.alias] += len(trials)
         self._scale = self._scale or Scale(condition.model, ask.max_tokens, self.provider, self.meter)
@@ -128,9 +122,10 @@ class Plan:
         tokens, most = self._scale.weigh(condition, ask, marks, tail)
         queue = self.limits.request_tokens
         if queue is not None and tokens > queue:
-            return self._reject(f"{before}{trials[0]:02d}{after}", f"{tokens:,} tokens; the host's queue holds {queue:,}", len(trials))
+            return self._reject_all(asked, f"{tokens:,} tokens; the host's queue holds {queue:,}")
         if marks:
             tail = self.provider.marked(tail, marks)
+        before, after = id_parts(condition.persona, condition.model.alias, condition.text, condition.levels)
         rest = _rest(condition.temperature, tokens, most)
         return before, after, head, tail, f"{rest}\n" if place is None else f"{rest}\t{place}\n", tokens, most
 
@@ -149,6 +144,10 @@ class Plan:
             if problem := self.provider.attachment_problem(attachment, condition.model):
                 return problem
         return ""
+
+    def _reject_all(self, asked: Asked, why: str) -> None:
+        model, persona, text, _, _, _, levels, _, _ = asked.condition
+        self._reject(make_id(persona, model.alias, asked.trials[0], text, levels), why, len(asked.trials))
 
     def _reject(self, custom_id: str, why: str, count: int = 1) -> None:
         self.skipped += count
