@@ -91,12 +91,11 @@ class Cleanup:
         patience: float,
         poll: float,
         wait: float,
-        clock: Clock | None = None,
     ) -> None:
         self._provider, self._journal, self._about = provider, journal, about
         self._backups = backups / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         self._patience, self._poll, self._wait = patience, poll, wait
-        self._clock = clock or Clock()
+        self._clock = Clock()
         self._runs = [run for folder in folders for run in journal.runs(folder) if not run.imported] if journal else []
         self._saved: set[str] = set()
 
@@ -205,7 +204,7 @@ class Cleanup:
         if item.shard is not None:
             return item._replace(shard=self._stop_ours(item.run, item.shard), plan=DELETE)
         self._cancel(lambda: self._ask(lambda: self._provider.cancel(item.batch.id)))
-        self._until(lambda: all(b.ended for b in self._ask(lambda: list(self._provider.status([item.batch.id])))), item)
+        self._until(lambda: all(b.ended for b in self._ask(lambda: list(self._provider.status([item.batch.id])))))
         return item._replace(plan=DELETE)
 
     def _stop_ours(self, run: Run, shard: Shard) -> Shard:
@@ -221,7 +220,7 @@ class Cleanup:
                 life.collect([shard.n])
                 return self._state(run, shard) in FINAL
 
-            self._until(is_collected, Item(Batch(shard.batch_id, "", False), run, shard, CANCEL))
+            self._until(is_collected)
             derive(self._journal, run.key, self._provider.decode, texts=(run.folder / "texts").is_dir())
         return replace(shard, state=self._state(run, shard))
 
@@ -236,7 +235,7 @@ class Cleanup:
             if error.status not in (400, 404, 409):  # it may have ended meanwhile: the next look tells
                 raise
 
-    def _until(self, is_so: Callable[[], bool], item: Item) -> None:
+    def _until(self, is_so: Callable[[], bool]) -> None:
         end, interval = self._clock.steady() + self._wait, self._poll
         while not is_so():
             if self._clock.steady() >= end:
