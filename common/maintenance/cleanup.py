@@ -106,11 +106,7 @@ class Cleanup:
 
         `limit` counts batches that would be deleted. Raises InputError for a batch that the account does not have.
         """
-        listed = self._ask(lambda: list(self._provider.listing()))
-        listed.reverse()
-        listed.sort(key=lambda batch: batch.created_at)
-        if batch_id is not None and all(batch.id != batch_id for batch in listed):
-            listed += self._ask(lambda: list(self._provider.status([batch_id])))
+        listed = self._listed(batch_id)
         found = Survey([], total=len(listed))
         for batch in listed:
             found.users.setdefault(batch.ref, set()).add(batch.id)
@@ -133,6 +129,13 @@ class Cleanup:
             count += item.plan in (DELETE, CANCEL)
             found.items.append(item)
         return found
+
+    def _listed(self, batch_id: str | None) -> list[Batch]:
+        """All batches of the account, oldest first; the one that is named among them even where the list lacks it."""
+        listed = sorted(self._ask(lambda: list(self._provider.listing())[::-1]), key=lambda batch: batch.created_at)
+        if batch_id is not None and all(batch.id != batch_id for batch in listed):
+            listed += self._ask(lambda: list(self._provider.status([batch_id])))
+        return listed
 
     @staticmethod
     def _first_plan(batch: Batch, shard: Shard | None, cancel_running: bool) -> str:

@@ -31,7 +31,7 @@ def choose(question: Question, candidates: list[Found]) -> tuple[Value, str, lis
     is_number = question.type in NUMBERS
     if len(candidates) == 1:
         form, value, _, _ = candidates[0]
-        if value is not None and (not is_number or question.minimum <= value <= question.maximum):
+        if value is not None and (not is_number or within(question, value)):
             return value, form, []
     given = [c for c in candidates if c.value is not None]
     given = [c for c in given if c.raw] or given
