@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common import settings
+from common.cli.convert_told import Done, facts, lines
 from common.cli.exits import INTERRUPTED, OK, UNFINISHED
 from common.cli.scripts import Tool
 from common.cli.text import Voice
@@ -25,7 +26,7 @@ from common.results.formats import FORMATS
 from common.results.marked import mark_in
 from common.results.opened import is_packed, plain
 from common.results.origin import ForeignOrigin, Origin
-from common.results.tally import SHOWN, Tally
+from common.results.tally import Tally
 from common.text import one_line
 
 
@@ -39,16 +40,6 @@ class Job(NamedTuple):
     provider: str
     providers: tuple[str, ...]
     experiment: Path | None
-
-
-class Done(NamedTuple):
-    """What came of a job."""
-
-    files: tuple[Path, ...]
-    target: Path
-    tally: Tally
-    checked: bool
-    error: str = ""  # why it was not converted, where others were
 
 
 _GARBLED = (ValueError, TypeError, LookupError, AttributeError, FileNotFoundError, sqlite3.Error)  # of a run's row or ids file
@@ -83,9 +74,9 @@ def command(tool: Tool, args: argparse.Namespace) -> int:
     except ImportError:
         raise InputError(f"--format {args.format} needs a library that is not there; type: make setup (or take --format csv)") from None
     if args.json:
-        voice.json({"files": [_as_json(d) for d in done]})
+        voice.json({"files": [facts(d) for d in done]})
     else:
-        voice.say(*chain.from_iterable(map(_lines, done)))
+        voice.say(*chain.from_iterable(map(lines, done)))
     return OK if any(d.tally.rows for d in done) and not any(d.error for d in done) else UNFINISHED
 
 
@@ -212,44 +203,3 @@ def _target(job: Job, origin: Origin) -> Path:
         return job.out
     # a name of its own also in a run's folder: its texts/ holds the merged answers of all attempts
     return (job.out or origin.folder or file.parent) / (file.stem + FORMATS[job.form].ending)
-
-
-def _lines(done: Done) -> Iterable[str]:
-    if done.error:
-        yield one_line(f"not converted: {done.error}", 1000)
-        return
-    tally = done.tally
-    bad, rows, answers = tally.bad, tally.rows, tally.answers
-    more = "".join(f" and {file.name}" for file in done.files[1:])
-    yield one_line(f"{done.files[0]}{more}: {rows} rows" + (f" → {done.target}" if rows else "; nothing written"), 1000)
-    if rows:
-        yield "  " + _counted(tally.outcomes) + (f"; answers: {_counted(answers)}" if answers else "")
-    if rows and not done.checked:
-        yield "  answers were not checked: name their experiment with --experiment PATH"
-    if tally.simulated:
-        yield f"  SIMULATED: {tally.simulated} rehearsal answers, not data"
-    if bad:
-        yield f"  {bad.total()} lines gave no row: {_counted(bad)}"
-        for problem in tally.shown:
-            yield "    " + one_line(f"{problem.file} line {problem.line}: {problem.kind}: {problem.why}")
-        if bad.total() > SHOWN:
-            yield f"    … and {bad.total() - SHOWN} more"
-
-
-def _counted(counter: Counter) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counter.most_common())
-
-
-def _as_json(done: Done) -> dict:
-    tally = done.tally
-    return {
-        "files": [str(file) for file in done.files],
-        "target": str(done.target) if tally.rows else None,
-        "rows": tally.rows,
-        "outcomes": dict(tally.outcomes),
-        "validation": dict(tally.answers) if done.checked else None,
-        "simulated": tally.simulated,
-        "bad": dict(tally.bad),
-        "problems": [problem._asdict() for problem in tally.shown],
-        **({"error": done.error} if done.error else {}),
-    }

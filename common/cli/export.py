@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -13,12 +14,12 @@ from common.cli.folder import journal_of, results_folder
 from common.cli.named import runs_named
 from common.cli.text import SIMULATED, Voice, failures
 from common.errors import InputError
-from common.maintenance.places import is_address, place
+from common.maintenance.places import Place, is_address, place
 from common.nouns import Run
 from common.outcomes import PENDING, SUCCEEDED
 from common.providers import connect
 from common.providers.account import Account
-from common.results.export import CODEBOOK, Source, export
+from common.results.export import CODEBOOK, Exported, Source, export
 from common.results.origin import RunOrigin
 from common.results.raw import Decode
 from common.runs.journal import Journal
@@ -33,33 +34,55 @@ def command(args: argparse.Namespace) -> int:
         if args.long and not any(RunOrigin(run).questions for run in runs):
             raise InputError("none of these runs has questions, so a row per question has nothing to say; leave out --long")
         sources = [source_of(journal, run, stack) for run in runs]
-        store = place(args.out) if is_address(args.out) else None  # said before anything is written, if it cannot be had
-        if store and store.sizes():
-            raise InputError(f"{args.out}: has files already, and nothing is written over; name another address with --out")
+        store = _store(args.out)
         folder = _new_folder(None if store else args.out and Path(args.out), results)
         try:
-            table, tally, rows, copies = export(sources, folder, args.format, args.long)
+            made = export(sources, folder, args.format, args.long)
         except ImportError:
             raise InputError(f"--format {args.format} needs a library that is not there; type: make setup (or take csv)") from None
     for path in sorted(folder.iterdir()) if store else ():
         store.put(path, path.name)
-    outcomes = dict(sorted(tally.outcomes.items()))
     voice = Voice(as_json=args.json)
     if args.json:
-        voice.json({"table": str(table), "codebook": str(folder / CODEBOOK), "rows": rows, "requests": tally.rows, "outcomes": outcomes,
-                    "copies_left_out": copies, "simulated_rows": tally.simulated, "runs": [run.key for run in runs]})  # fmt: skip
-        return OK if rows else UNFINISHED
+        voice.json(_facts(runs, folder, made))
+    else:
+        voice.say(*_lines(runs, folder, made))
+        if store:
+            voice.say(f"brought to {args.out} and read again: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    return OK if made.rows else UNFINISHED
+
+
+def _store(named: str | None) -> Place | None:
+    """Where an export is brought, if an address is named. Raises InputError if it cannot be had, before anything is written."""
+    if not is_address(named):
+        return None
+    store = place(named)
+    if store.sizes():
+        raise InputError(f"{named}: has files already, and nothing is written over; name another address with --out")
+    return store
+
+
+def _facts(runs: Sequence[Run], folder: Path, made: Exported) -> dict:
+    table, tally, rows, copies = made
+    return {
+        "table": str(table), "codebook": str(folder / CODEBOOK), "rows": rows, "requests": tally.rows,
+        "outcomes": dict(sorted(tally.outcomes.items())), "copies_left_out": copies, "simulated_rows": tally.simulated,
+        "runs": [run.key for run in runs],
+    }  # fmt: skip
+
+
+def _lines(runs: Sequence[Run], folder: Path, made: Exported) -> Iterator[str]:
+    table, tally, rows, copies = made
+    outcomes = dict(sorted(tally.outcomes.items()))
     of = f"{many(len(runs), 'run')}, {tally.rows:,} requests"
     waiting = f"; still to come: {outcomes[PENDING]:,}" if outcomes.get(PENDING) else ""
-    voice.say(f"{of}: {outcomes.get(SUCCEEDED, 0):,} succeeded; others: {failures(outcomes)}{waiting}")
+    yield f"{of}: {outcomes.get(SUCCEEDED, 0):,} succeeded; others: {failures(outcomes)}{waiting}"
     if copies:
-        voice.say(f"left out: {copies:,} rows that were taken over, and stand here already as rows of the run that asked")
+        yield f"left out: {copies:,} rows that were taken over, and stand here already as rows of the run that asked"
     if tally.simulated:
-        voice.say(f"{SIMULATED} ({tally.simulated:,} of {tally.rows:,} answers; column simulated)")
-    voice.say(f"table: {table} ({rows:,} rows)", f"codebook: {folder / CODEBOOK}")
-    if store:
-        voice.say(f"brought to {args.out} and read again: {', '.join(sorted(path.name for path in folder.iterdir()))}")
-    return OK if rows else UNFINISHED
+        yield f"{SIMULATED} ({tally.simulated:,} of {tally.rows:,} answers; column simulated)"
+    yield f"table: {table} ({rows:,} rows)"
+    yield f"codebook: {folder / CODEBOOK}"
 
 
 def source_of(journal: Journal, run: Run, stack: ExitStack) -> Source:

@@ -20,7 +20,7 @@ from common.cli.where import host_of
 from common.errors import InputError
 from common.nouns import Run, State
 from common.runs.desk import Options
-from common.runs.journal import Overtaken
+from common.runs.journal import Journal, Overtaken
 from common.runs.lifecycle import Lifecycle
 from common.runs.lock import InWork
 from common.runs.money import receipt_lines
@@ -39,12 +39,10 @@ def command(args: argparse.Namespace) -> int:
         raise InputError("--quiet would leave out what --json promises; give one of them")
     results, voice = results_folder(args.results), Voice(args.json)
     with journal_if_any(results) as journal:
-        runs = [run for run in journal.runs() if is_open(journal, run)] if journal else []
-        live = [run.key for run in runs if run.way and not run.local]
-        runs = [run for run in runs if run.key not in live]
+        live, runs = _open_runs(journal) if journal else ([], [])
         plans = [run.name for run in journal.runs() if not started(journal, run)] if runs else []
         garbled = [*journal.garbled.values()] if journal else []
-    for key in live if journal else ():
+    for key in live:
         voice.say(f"{key}: is sent row by row, so it goes on only by its own command")
     facts: list[dict] = []
     codes = [fail(said, UNFINISHED) for said in garbled]
@@ -54,6 +52,13 @@ def command(args: argparse.Namespace) -> int:
     elif runs and (not args.quiet or any(fact["changed"] for fact in facts)):
         _say_left(voice, len(runs), sum(not fact["open"] for fact in facts), plans)
     return max(codes, default=OK)
+
+
+def _open_runs(journal: Journal) -> tuple[list[str], list[Run]]:
+    """The keys of those that are sent row by row, which only their own command goes on with, and all others."""
+    runs = [run for run in journal.runs() if is_open(journal, run)]
+    live = [run.key for run in runs if run.way and not run.local]
+    return live, [run for run in runs if run.key not in live]
 
 
 def _looked(run: Run, args: argparse.Namespace, results: Path, facts: list[dict]) -> int:

@@ -15,6 +15,7 @@ from common.runs.overview import summary_of
 from common.text import duration, one_line, usd, without_controls
 
 SIMULATED = "SIMULATED: rehearsal answers of the local batch service, not data"
+PROBLEMS = 3  # kinds of them that are told
 HEADER = ("provider", "run", "model", "requests", "succeeded", "failed", "pending", "cost", "time")
 
 
@@ -48,14 +49,14 @@ def failures(outcomes: dict[str, int]) -> str:
     return ", ".join(f"{name} {n}" for name, n in sorted(outcomes.items()) if name not in (SUCCEEDED, PENDING) and n) or "0"
 
 
-def answers_checked(summary: dict, most: int = 3) -> list[str]:
+def answers_checked(summary: dict) -> list[str]:
     """What the check of the answers said, and why answers are not clean: the most frequent problems."""
     if not (checked := summary["answers_checked"]):
         return []
     lines = ["answers checked: " + ", ".join(f"{name} {n:,}" for name, n in checked.items())]
     problems = [*summary.get("answer_problems", {}).items()]
-    lines += [f"not clean: {kind} ({n:,})" for kind, n in problems[:most]]
-    lines += [f"… and {len(problems) - most} more kinds of problem, in summary.json"] * (len(problems) > most)
+    lines += [f"not clean: {kind} ({n:,})" for kind, n in problems[:PROBLEMS]]
+    lines += [f"… and {len(problems) - PROBLEMS} more kinds of problem, in summary.json"] * (len(problems) > PROBLEMS)
     return lines + as_in_gold(summary)
 
 

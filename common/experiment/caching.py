@@ -9,7 +9,7 @@ import orjson
 
 from common.catalog.prices import MILLION, caching, rates
 from common.catalog.tokens import Tokens
-from common.experiment.grid import Asked
+from common.experiment.grid import Asked, first_requests
 from common.nouns import Marks, Model
 from common.providers.caching import OWN
 from common.text import many, usd
@@ -67,10 +67,10 @@ class Caching:
         if not self._factors:
             yield False, conditions()
         elif self.way == "primed":
-            yield True, self._openers(self._reckoned(_first(conditions(), limit)))
-            yield False, _followers(self._marked(_first(conditions(), limit)))
+            yield True, self._openers(self._reckoned(first_requests(conditions(), limit)))
+            yield False, _followers(self._marked(first_requests(conditions(), limit)))
         else:
-            yield False, self._reckoned(_first(conditions(), limit))
+            yield False, self._reckoned(first_requests(conditions(), limit))
 
     def _marked(self, conditions: Iterable[Asked]) -> Iterator[Asked]:
         seen: set[tuple[str, bytes]] = set()
@@ -179,18 +179,6 @@ class Caching:
         if not self.takes_marks:
             return "this host takes no marks"
         return "its price, or the least that it caches, is not known"
-
-
-def _first(conditions: Iterable[Asked], limit: int | None) -> Iterator[Asked]:
-    """Conditions up to so many requests."""
-    left = limit
-    for asked in conditions:
-        if left is not None:
-            if left <= 0:
-                return
-            asked = asked._replace(trials=asked.trials[:left])
-            left -= len(asked.trials)
-        yield asked
 
 
 def _opens(asked: Asked) -> bool:

@@ -26,11 +26,7 @@ def check_asked(experiment: Experiment) -> None:
     """Raise InputError for what is written and would not be asked. Of a new run only: one of before may be gone on with."""
     named = names_in(experiment.sources)
     _refuse_doubled(experiment)
-    keys = {f"persona.{key}": "a persona's key" for persona in experiment.personas for key in persona.keys}
-    keys |= {f"{f.name}.{key}": f"a key of factor {f.name}" for f in experiment.factors for level in f.levels for key in level.keys}
-    for column in experiment.texts.columns:
-        if column in keys and column in named:
-            raise InputError(f"{experiment.path}: {{{column}}} is a column of the data and {keys[column]}; rename one of them")
+    _refuse_twins(experiment, named)
     used = named | experiment.rules.used | set(experiment.columns or ())
     used |= {question.gold for question in experiment.questions}
     for where, name in _to_be_used(experiment):
@@ -43,6 +39,15 @@ def check_asked(experiment: Experiment) -> None:
                 f"{experiment.path}: factor {factor.name}: changes nothing: no prompt names {{{factor.name}}} or a key of its levels, "
                 "and no level sets anything in the request"
             )
+
+
+def _refuse_twins(experiment: Experiment, named: Collection[str]) -> None:
+    """A name in a prompt that could be a column, and a key of a persona or of a level."""
+    keys = {f"persona.{key}": "a persona's key" for persona in experiment.personas for key in persona.keys}
+    keys |= {f"{f.name}.{key}": f"a key of factor {f.name}" for f in experiment.factors for level in f.levels for key in level.keys}
+    for column in experiment.texts.columns:
+        if column in keys and column in named:
+            raise InputError(f"{experiment.path}: {{{column}}} is a column of the data and {keys[column]}; rename one of them")
 
 
 def _refuse_doubled(experiment: Experiment) -> None:

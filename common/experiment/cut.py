@@ -8,26 +8,25 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 import orjson
 
-from common.catalog.prices import ceiling
-from common.catalog.tokens import FRAME, PER_FORM_AT_MOST, PER_MESSAGE, PER_MESSAGE_AT_MOST, Meter, Tokens
-from common.experiment.grid import Asked
-from common.experiment.ids import id_parts
+from common.catalog.tokens import Meter
+from common.experiment.grid import Asked, first_requests
+from common.experiment.ids import id_parts, make_id
 from common.experiment.ids_file import ids_rest
 from common.experiment.marks import mark_of, suffix
+from common.experiment.scale import Scale
 from common.experiment.shards import BLOCK, Request, Writer, new_tag, with_mark
 from common.nouns import Ask, Condition, Limits, Model, Shard
 from common.providers.base import Provider
-from common.providers.caching import OWN
 
 GROUP = 64  # requests that are packed at a time
-
-
 UNSAFE = re.compile(r"[^a-zA-Z0-9_-]")
+
+_rest = lru_cache(4096)(ids_rest)
 
 
 @lru_cache
@@ -58,104 +57,84 @@ class Cutter:
     skipped: int = 0
     identical: Counter[str] = field(default_factory=Counter)  # by model: requests that ask word for word what others of it ask
     meter: Meter = field(default_factory=Meter)
-    _mark: str = ""  # of the shard that is open
+    _mark: str = ""  # of the shard that is open …
+    _end: str = ""  # … and what its ids end in
+    _scale: Scale | None = None  # of the model whose shards are made
 
     def cut(self, conditions: Iterable[Asked], cap: int, first: int, at_most: int | None) -> Iterator[Shard]:
         """Shards of one model's conditions, numbered from `first`; at most `at_most` requests. One shard is open at a time."""
-        writer, model = None, None
-        self._mark = mark_of(self.secret, first, 1)
+        writer, self._scale = None, None
+        self._open(first)
         try:
-            for model, requests in self._groups(conditions, at_most):
+            for requests in _groups(self._requests(first_requests(conditions, at_most))):
                 while requests:
                     writer = writer or Writer(self.folder, first, self.limits)
                     requests = writer.add(requests)
                     if requests:
-                        yield self._shard(writer, model, cap)
+                        yield self._shard(writer, self._scale.model, cap)
                         first, writer = first + 1, None
                         requests = self._marked(requests, first)
             if writer:
-                yield self._shard(writer, model, cap)
+                yield self._shard(writer, self._scale.model, cap)
                 writer = None
         finally:
             if writer:
                 writer.abandon()
 
+    def _open(self, n: int) -> None:
+        self._mark = mark_of(self.secret, n, 1)
+        self._end = suffix(self._mark)
+
     def _marked(self, requests: list[Request], n: int) -> list[Request]:
         """Requests that were encoded for the shard before, as shard `n` asks them."""
-        before, self._mark = self._mark, mark_of(self.secret, n, 1)
+        before = self._mark
+        self._open(n)
         return [(*with_mark(line, row, before, self._mark), tokens, most) for line, row, tokens, most in requests]
 
-    def _groups(self, conditions: Iterable[Asked], at_most: int | None) -> Iterator[tuple[Model, list[Request]]]:
-        """The requests of one model's conditions that fit into a batch at all, at most GROUP and about BLOCK bytes at a time."""
-        left = math.inf if at_most is None else at_most
-        most_bytes = math.inf if self.limits.bytes is None else self.limits.bytes
-        most_tokens = math.inf if self.limits.request_tokens is None else self.limits.request_tokens
-        legal, encode, escaped = _legal(self.limits.custom_id), self.provider.encode, orjson.dumps
-        rest_of = lru_cache(4096)(ids_rest)
-        model, group, size, end = None, [], 0, suffix(self._mark)
-        for condition, ask, trials, place, problem, again, _, marks, _ in conditions:
-            if left <= 0:
-                break
-            of_model, persona, text, system, user, temperature, levels, turns, attachments = condition
-            if of_model is not model:
-                model = of_model
-                most_of = lru_cache(4096)(partial(ceiling, model, max_tokens=ask.max_tokens))
-                count = self.meter.of(model)
-            if len(trials) > left:
-                trials = trials[: int(left)]
-            left -= len(trials)
-            before, after = id_parts(persona, model.alias, text, levels)
-            if not problem and (attachments or turns or ask.parameters or not user or user.isspace()):
-                problem = self._problem(condition, ask)
-            if problem:
-                self._reject(f"{before}{trials[0]:02d}{after}", problem, len(trials))
+    def _requests(self, conditions: Iterable[Asked]) -> Iterator[Request]:
+        """What fits into a batch at all, each as the shard asks it that is open when it is taken; what does not is noted."""
+        legal, most_bytes = _legal(self.limits.custom_id), math.inf if self.limits.bytes is None else self.limits.bytes
+        for asked in conditions:
+            if (common := self._common(asked)) is None:
                 continue
-            if again:
-                self.identical[model.alias] += len(trials)
-            head, tail = encode(condition, ask)  # all trials ask the same
-            first, second = count(system), count(user)
-            tokens, at_most = first[0] + second[0] + 2 * PER_MESSAGE + FRAME, first[1] + second[1] + 2 * PER_MESSAGE_AT_MOST
-            if ask.schema:
-                form = count(ask.schema)
-                tokens, at_most = tokens + form.expected, at_most + len(ask.schema.encode()) + PER_FORM_AT_MOST
-            if turns or attachments or ask.parameters:
-                further = self._further_tokens(condition, ask, count)
-                tokens, at_most = tokens + further.expected, at_most + further.most
-            if tokens > most_tokens:
-                self._reject(f"{before}{trials[0]:02d}{after}", f"{tokens:,} tokens; the host's queue holds {most_tokens:,}", len(trials))
-                continue
-            kept = 0
-            if marks:
-                tail = self.provider.marked(tail, marks)
-                kept = at_most if marks.whole else at_most - second[1]
-            elif ask.parameters and OWN in tail:  # a person has written marks
-                kept = at_most
-            most = most_of(at_most, kept=kept) if kept else most_of(at_most)
-            rest = rest_of(temperature, tokens, most) + ("\n" if place is None else f"\t{place}\n")
-            for trial in trials:
+            before, after, head, tail, rest, tokens, most = common
+            for trial in asked.trials:
                 custom_id = f"{before}{trial:02d}{after}"
-                request_id = custom_id + end
-                if not end and legal(request_id):
-                    id_line = f"{custom_id}\t\t{rest}"
-                else:
-                    request_id = request_id if legal(request_id) else sent_id(custom_id, self.limits, self._mark)
-                    id_line = f"{request_id}\t{custom_id}\t{rest}"
-                line = head + escaped(request_id)[1:-1] + tail
+                request_id = custom_id + self._end
+                if not legal(request_id):
+                    request_id = sent_id(custom_id, self.limits, self._mark)
+                line = head + orjson.dumps(request_id)[1:-1] + tail
                 if len(line) > most_bytes:
                     self._reject(custom_id, f"{len(line):,} bytes; one batch may hold {most_bytes:,}")
                     continue
-                group.append((line, id_line, tokens, most))
-                size += len(line)
-                if len(group) == GROUP or size >= BLOCK:
-                    yield model, group
-                    group, size, end = [], 0, suffix(self._mark)  # another shard may be open now
-        if group:
-            yield model, group
+                yield line, f"{request_id}\t{'' if request_id == custom_id else custom_id}\t{rest}", tokens, most
+
+    def _common(self, asked: Asked) -> tuple[str, str, bytes, bytes, str, int, float | None] | None:
+        """What a condition's requests have in common: what stands around the trial in their ids, what around the id in their lines, the
+        rest of their lines of the ids file, prompt tokens, USD at most. None, and noted, where they cannot be sent."""
+        condition, ask, trials, place, problem, again, _, marks, _ = asked
+        if problem := problem or self._problem(condition, ask):
+            return self._reject_all(asked, problem)
+        if again:
+            self.identical[condition.model.alias] += len(trials)
+        self._scale = self._scale or Scale(condition.model, ask.max_tokens, self.provider, self.meter)
+        head, tail = self.provider.encode(condition, ask)
+        tokens, most = self._scale.weigh(condition, ask, marks, tail)
+        queue = self.limits.request_tokens
+        if queue is not None and tokens > queue:
+            return self._reject_all(asked, f"{tokens:,} tokens; the host's queue holds {queue:,}")
+        if marks:
+            tail = self.provider.marked(tail, marks)
+        before, after = id_parts(condition.persona, condition.model.alias, condition.text, condition.levels)
+        rest = _rest(condition.temperature, tokens, most)
+        return before, after, head, tail, f"{rest}\n" if place is None else f"{rest}\t{place}\n", tokens, most
 
     def _problem(self, condition: Condition, ask: Ask) -> str:
-        """Why a condition with more than a plain prompt, or with a blank one, cannot be sent; "" if it can."""
+        """Why a condition cannot be sent; "" if it can."""
         if (not condition.user or condition.user.isspace()) and not condition.attachments:
             return "the prompt is empty"
+        if not (condition.turns or condition.attachments or ask.parameters):
+            return ""
         if any(not text or text.isspace() for _, text in condition.turns):
             return "a message before the prompt is empty"
         heat = condition.temperature if ask.parameters else None
@@ -166,15 +145,9 @@ class Cutter:
                 return problem
         return ""
 
-    def _further_tokens(self, condition: Condition, ask: Ask, count: Callable[[str], Tokens]) -> Tokens:
-        """Tokens of what most requests do not have. How an API words a schema or a tool to its model, nobody says."""
-        texts = [count(text) for _, text in condition.turns]
-        forms = [orjson.dumps(ask.parameters).decode()] if ask.parameters else []
-        files = sum(self.provider.attachment_tokens(attachment, condition.model) for attachment in condition.attachments)
-        return Tokens(
-            files + sum(text.expected + PER_MESSAGE for text in texts) + sum(count(form).expected for form in forms),
-            files + sum(text.most + PER_MESSAGE_AT_MOST for text in texts) + sum(len(form.encode()) + PER_FORM_AT_MOST for form in forms),
-        )
+    def _reject_all(self, asked: Asked, why: str) -> None:
+        model, persona, text, _, _, _, levels, _, _ = asked.condition
+        self._reject(make_id(persona, model.alias, asked.trials[0], text, levels), why, len(asked.trials))
 
     def _reject(self, custom_id: str, why: str, count: int = 1) -> None:
         self.skipped += count
@@ -202,3 +175,16 @@ class Cutter:
             endpoint=self.provider.endpoint(model),
             window=self.window,
         )
+
+
+def _groups(requests: Iterable[Request]) -> Iterator[list[Request]]:
+    """Requests, at most GROUP and about BLOCK bytes at a time."""
+    group, size = [], 0
+    for request in requests:
+        group.append(request)
+        size += len(request[0])
+        if len(group) == GROUP or size >= BLOCK:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

@@ -75,7 +75,27 @@ def check_ids(experiment: Experiment, models: Sequence[Model]) -> Ids:
             raise InputError(
                 f"{experiment.path}: personas and models make ids that begin alike ({one}…, {other}…); rename one"
             )
-    folded, texts, count = Repeats(), experiment.texts, 0
+    count, alike = _check_texts(experiment.texts, experiment.only_texts or frozenset())
+    if alike:
+        _complain_of_repeats(experiment.texts, alike)
+    levels = [level.id for factor in experiment.factors for level in factor.levels]
+    some = bool(alike) or _differ_in_case_only(starts) or _differ_in_case_only(levels) or _ends_alike(levels)
+    return Ids(some, len(experiment.only_texts) if experiment.only_texts is not None else count)
+
+
+def _differ_in_case_only(ids: Sequence[str]) -> bool:
+    return len({one.casefold() for one in ids}) < len({*ids})
+
+
+def _ends_alike(levels: Sequence[str]) -> bool:
+    """Whether, but for their case, one of the ids ends like another."""
+    return any(one.casefold().endswith(f"_{other.casefold()}") for one in levels for other in levels)
+
+
+def _check_texts(texts: Texts, only: frozenset[str]) -> tuple[int, set[int]]:
+    """How many texts there are, and hashes of ids that may differ in case only. Raises InputError for a bad id, and where one of
+    `only` is not among them."""
+    folded, count = Repeats(), 0
     seen: set[str] = set()
     rows = texts.rows()
     while block := list(islice(rows, 1000)):
@@ -85,15 +105,10 @@ def check_ids(experiment: Experiment, models: Sequence[Model]) -> Ids:
             raise InputError(f"{texts.source}, row {where}: the text id is {bad!r}; expected visible characters")
         folded.add(map(str.casefold, ids))
         count += len(ids)
-        seen.update((experiment.only_texts or frozenset()).intersection(ids))
-    if missing := (experiment.only_texts or frozenset()) - seen:
+        seen.update(only.intersection(ids))
+    if missing := only - seen:
         raise InputError(f"{texts.source}: no text {', '.join(sorted(missing))}; --text names ids of {_some_ids(texts)}")
-    if alike := folded.found():
-        _complain_of_repeats(texts, alike)
-    levels = [level.id for factor in experiment.factors for level in factor.levels]
-    some = bool(alike) or any(len({one.casefold() for one in ids}) < len({*ids}) for ids in (starts, levels))
-    some = some or any(one.casefold().endswith(f"_{other.casefold()}") for one in levels for other in levels)
-    return Ids(some, len(experiment.only_texts) if experiment.only_texts is not None else count)
+    return count, folded.found()
 
 
 def _some_ids(texts: Texts) -> str:

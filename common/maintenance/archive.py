@@ -175,10 +175,10 @@ def opened(path: Path) -> Iterator[Archive]:
         except _MISREAD:
             raise refused(path, "is no whole archive of a run") from None
         with archive:
-            yield _checked(path, archive, file)
+            yield _checked(path, archive)
 
 
-def _checked(path: Path, archive: zipfile.ZipFile, file: BinaryIO) -> Archive:
+def _checked(path: Path, archive: zipfile.ZipFile) -> Archive:
     infos = archive.infolist()
     if len(infos) > MOST_FILES:
         raise refused(path, f"holds {len(infos):,} files; at most {MOST_FILES:,} are taken")

@@ -91,12 +91,11 @@ class Cleanup:
         patience: float,
         poll: float,
         wait: float,
-        clock: Clock | None = None,
     ) -> None:
         self._provider, self._journal, self._about = provider, journal, about
         self._backups = backups / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         self._patience, self._poll, self._wait = patience, poll, wait
-        self._clock = clock or Clock()
+        self._clock = Clock()
         self._runs = [run for folder in folders for run in journal.runs(folder) if not run.imported] if journal else []
         self._saved: set[str] = set()
 
@@ -107,11 +106,7 @@ class Cleanup:
 
         `limit` counts batches that would be deleted. Raises InputError for a batch that the account does not have.
         """
-        listed = self._ask(lambda: list(self._provider.listing()))
-        listed.reverse()
-        listed.sort(key=lambda batch: batch.created_at)
-        if batch_id is not None and all(batch.id != batch_id for batch in listed):
-            listed += self._ask(lambda: list(self._provider.status([batch_id])))
+        listed = self._listed(batch_id)
         found = Survey([], total=len(listed))
         for batch in listed:
             found.users.setdefault(batch.ref, set()).add(batch.id)
@@ -134,6 +129,13 @@ class Cleanup:
             count += item.plan in (DELETE, CANCEL)
             found.items.append(item)
         return found
+
+    def _listed(self, batch_id: str | None) -> list[Batch]:
+        """All batches of the account, oldest first; the one that is named among them even where the list lacks it."""
+        listed = sorted(self._ask(lambda: list(self._provider.listing())[::-1]), key=lambda batch: batch.created_at)
+        if batch_id is not None and all(batch.id != batch_id for batch in listed):
+            listed += self._ask(lambda: list(self._provider.status([batch_id])))
+        return listed
 
     @staticmethod
     def _first_plan(batch: Batch, shard: Shard | None, cancel_running: bool) -> str:
@@ -205,7 +207,7 @@ class Cleanup:
         if item.shard is not None:
             return item._replace(shard=self._stop_ours(item.run, item.shard), plan=DELETE)
         self._cancel(lambda: self._ask(lambda: self._provider.cancel(item.batch.id)))
-        self._until(lambda: all(b.ended for b in self._ask(lambda: list(self._provider.status([item.batch.id])))), item)
+        self._until(lambda: all(b.ended for b in self._ask(lambda: list(self._provider.status([item.batch.id])))))
         return item._replace(plan=DELETE)
 
     def _stop_ours(self, run: Run, shard: Shard) -> Shard:
@@ -221,7 +223,7 @@ class Cleanup:
                 wishes.collect_ended(desk, [shard.n])
                 return self._state(run, shard) in FINAL
 
-            self._until(is_collected, Item(Batch(shard.batch_id, "", False), run, shard, CANCEL))
+            self._until(is_collected)
             derive(self._journal, run.key, self._provider.decode, texts=(run.folder / "texts").is_dir())
         return replace(shard, state=self._state(run, shard))
 
@@ -236,7 +238,7 @@ class Cleanup:
             if error.status not in (400, 404, 409):  # it may have ended meanwhile: the next look tells
                 raise
 
-    def _until(self, is_so: Callable[[], bool], item: Item) -> None:
+    def _until(self, is_so: Callable[[], bool]) -> None:
         end, interval = self._clock.steady() + self._wait, self._poll
         while not is_so():
             if self._clock.steady() >= end:

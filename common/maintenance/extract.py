@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from math import isfinite
@@ -134,22 +134,28 @@ def _made(kind: type, row: object) -> Any:
 
 def _fits(value: object, hint: Any) -> bool:
     """Whether a value of JSON is of a type, as nouns name it."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin is UnionType:
-        return any(_fits(value, one) for one in inner)
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return isinstance(value, dict) and all(_fits(one, inner[1]) for one in value.values())
-    if origin is tuple:
-        return isinstance(value, list) and all(_fits(one, inner[0]) for one in value)
-    if hint is object or hint is type(None):
-        return hint is object or value is None
-    if hint is float:
-        return type(value) in (int, float) and isfinite(value) and abs(value) < _FAR
-    if hint is int:
-        return type(value) is int and abs(value) < _FAR
+    if (origin := get_origin(hint)) is not None:
+        return _all_fit(value, origin, get_args(hint))
     if issubclass(hint, StrEnum):
         return isinstance(value, str) and value in {one.value for one in hint}
-    return type(value) is (str if hint is Path else hint)
+    return _PLAIN[hint](value) if hint in _PLAIN else type(value) is hint
+
+
+def _all_fit(value: object, origin: Any, inner: tuple) -> bool:
+    if origin is UnionType:
+        return any(_fits(value, one) for one in inner)
+    if origin is tuple:
+        return isinstance(value, list) and all(_fits(one, inner[0]) for one in value)
+    return isinstance(value, dict) and all(_fits(one, inner[1]) for one in value.values())  # a mapping
+
+
+_PLAIN: dict[type, Callable[[Any], bool]] = {
+    object: lambda value: True,
+    type(None): lambda value: value is None,
+    float: lambda value: type(value) in (int, float) and isfinite(value) and abs(value) < _FAR,
+    int: lambda value: type(value) is int and abs(value) < _FAR,
+    Path: lambda value: type(value) is str,
+}
 
 
 def _typed(value: Any, hint: Any) -> Any:

@@ -69,6 +69,19 @@ def account(host_name: str, base_url: str | None = None, tier: str = "") -> Acco
     host = catalog.hosts()[host_name]
     base_url = base_url or _said(host.url_variable) or _filled(host.base_url)
     host = host if "{" not in host.base_url else replace(host, base_url=base_url)
+    parts = _checked(host, base_url)
+    if host.own:
+        return Account(host, base_url, os.environ.get(host.key_variable, "").strip() or NO_KEY, way=_own_way(base_url))
+    if parts.hostname != urlsplit(host.base_url).hostname:
+        host = _behind(host, base_url, parts.netloc)
+    if host.plans:
+        host = _planned(host)
+    host = _at_own_rate(host, tier)
+    return Account(host, base_url, _said(host.key_variable), _headers(host))
+
+
+def _checked(host: Host, base_url: str) -> SplitResult:
+    """The parts of an address. Raises InputError for one that cannot be used."""
     parts = _parts(base_url)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(f"{host.url_variable} is {_without_login(base_url)!r}; expected an address such as {host.base_url or OWN_SERVER}")
@@ -77,20 +90,17 @@ def account(host_name: str, base_url: str | None = None, tier: str = "") -> Acco
     is_near = is_private(base_url) if host.own and not os.environ.get(host.key_variable) else is_loopback(base_url)
     if parts.scheme == "http" and not is_near:
         raise InputError(f"{host.url_variable} is plain http to {parts.hostname}: the key would travel in clear; use https")
-    if host.own:
-        return Account(host, base_url, os.environ.get(host.key_variable, "").strip() or NO_KEY, way=_own_way(base_url))
-    if parts.hostname != urlsplit(host.base_url).hostname:
-        # another service behind the same variables: its own row if we know one, else no more than the shape is known
-        title = f"{host.title}-shaped host {parts.netloc}"
-        unknown = host if is_loopback(base_url) else catalog.stand_in(host)
-        found = catalog.host_at(base_url, replace(unknown, title=title, closed_on=""))
-        # its key stays where the address came from: whoever has one variable set has the other one too
-        named = {"url_variable": host.url_variable, "key_variable": host.key_variable}
-        host = replace(found, **named) if found.api == host.api else host
-    if host.plans:
-        host = _planned(host)
-    host = _at_own_rate(host, tier)
-    return Account(host, base_url, _said(host.key_variable), _headers(host))
+    return parts
+
+
+def _behind(host: Host, base_url: str, at: str) -> Host:
+    """Another service behind a host's variables: its own row if we know one, else no more than the shape is known."""
+    unknown = host if is_loopback(base_url) else catalog.stand_in(host)
+    found = catalog.host_at(base_url, replace(unknown, title=f"{host.title}-shaped host {at}", closed_on=""))
+    if found.api != host.api:
+        return host
+    # its key stays where the address came from: whoever has one variable set has the other one too
+    return replace(found, url_variable=host.url_variable, key_variable=host.key_variable)
 
 
 def is_set(host: Host, address: bool = False) -> bool:

@@ -7,6 +7,8 @@ reasoning and structured-outputs; for OPEN_WEIGHTS vLLM's "extra parameters". Re
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from common.nouns import Ask, Model
 from common.providers.checks import (
@@ -141,22 +143,40 @@ def _elsewhere(name: str, model: Model) -> str:
 
 def _clash(name: str, value: object, model: Model, ask: Ask) -> str:
     """What is wrong with a good value at this model, or beside the other parameters."""
-    given = ask.parameters
     if name in SAMPLING and value not in (False, None) and not samples(model, ask):
-        return refused(name, model) + _unless(model)
-    if name == "stop" and model.provider == "openai" and _only_reasons(model):
-        return refused(name, model)
-    if name in ("reasoning_effort", "reasoning"):
-        return _effort(name, value, model, ask)
-    if ask.schema and (name == "response_format" or name == "text" and "format" in value):
-        return f"{name}{'.format' * (name == 'text')} is written from the questions' schema; leave it out, or leave out [answer] format"
-    if name == "top_logprobs" and not model.endpoint and given.get("logprobs") is not True:
-        return "top_logprobs needs logprobs = true beside it"
-    if name == "tool_choice" and value != "none":
-        return choice_problem(value, given.get("tools"))
-    if name == "parallel_tool_calls" and not given.get("tools"):
-        return "parallel_tool_calls is about tools, and there are none; add tools"
-    if name == "tools" and not model.endpoint and TOOLS_NEED_NO_EFFORT.match(model.id) and effort_of(ask) != "none":
+        return refused(name, model) + ('; it does with reasoning_effort = "none"' if model.temperature_with_effort_none else "")
+    clash = _CLASHES.get(name)
+    return clash(name, value, model, ask) if clash else ""
+
+
+def _stop(name: str, value: object, model: Model, ask: Ask) -> str:
+    only_reasons = model.reasoning and not model.supports_temperature and not model.temperature_with_effort_none
+    return refused(name, model) if model.provider == "openai" and only_reasons else ""
+
+
+def _form(name: str, value: object, model: Model, ask: Ask) -> str:
+    return f"{name} is written from the questions' schema; leave it out, or leave out [answer] format" if ask.schema else ""
+
+
+def _form_in_text(name: str, value: Mapping, model: Model, ask: Ask) -> str:
+    return _form("text.format", value, model, ask) if "format" in value else ""
+
+
+def _top_logprobs(name: str, value: object, model: Model, ask: Ask) -> str:
+    lacking = not model.endpoint and ask.parameters.get("logprobs") is not True
+    return "top_logprobs needs logprobs = true beside it" if lacking else ""
+
+
+def _choice(name: str, value: object, model: Model, ask: Ask) -> str:
+    return "" if value == "none" else choice_problem(value, ask.parameters.get("tools"))
+
+
+def _parallel(name: str, value: object, model: Model, ask: Ask) -> str:
+    return "" if ask.parameters.get("tools") else "parallel_tool_calls is about tools, and there are none; add tools"
+
+
+def _tools(name: str, value: object, model: Model, ask: Ask) -> str:
+    if not model.endpoint and TOOLS_NEED_NO_EFFORT.match(model.id) and effort_of(ask) != "none":
         return f'{model.alias} takes tools only without reasoning; write reasoning_effort = "none"'
     return ""
 
@@ -184,9 +204,14 @@ def samples(model: Model, ask: Ask) -> bool:
     return model.supports_temperature or (model.temperature_with_effort_none and effort_of(ask) == "none")
 
 
-def _only_reasons(model: Model) -> bool:
-    return model.reasoning and not model.supports_temperature and not model.temperature_with_effort_none
-
-
-def _unless(model: Model) -> str:
-    return '; it does with reasoning_effort = "none"' if model.temperature_with_effort_none else ""
+_CLASHES: dict[str, Callable[[str, Any, Model, Ask], str]] = {
+    "parallel_tool_calls": _parallel,
+    "reasoning": _effort,
+    "reasoning_effort": _effort,
+    "response_format": _form,
+    "stop": _stop,
+    "text": _form_in_text,
+    "tool_choice": _choice,
+    "tools": _tools,
+    "top_logprobs": _top_logprobs,
+}

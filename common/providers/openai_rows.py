@@ -79,23 +79,28 @@ def _answered(line: dict) -> tuple[int | None, object]:
 
 def _failure(custom_id: str, status: int | None, body: object, line: dict) -> Result:
     """A row without an answer that can be read: its class by what it says, and by whether it was answered."""
-    response = line.get("response")
-    beside = response.get("error") if isinstance(response, dict) and response is not body else None
+    told = body if isinstance(body, dict) else {}
     good = status is not None and 200 <= status < 300
-    says_why = _says_error(body) or isinstance(body, dict) and status is None or status is not None and not good
-    said = complaint(body if says_why else None, line.get("error"), beside)
-    usage = _usage(body.get("usage")) if isinstance(body, dict) and "usage" in body else None
-    spoken = said.code or said.kind or said.message or said.status
-    paid = usage is not None and usage.input + usage.output > 0
-    if paid or not spoken and (good or status is None):
-        outcome, usage = UNREADABLE, usage if paid else None
+    said = _complaint(status, good, body, line)
+    usage = _usage(told.get("usage"))
+    if usage is not None and usage.input + usage.output > 0:  # paid
+        outcome = UNREADABLE
+    elif (good or status is None) and not any((said.code, said.kind, said.message, said.status)):
+        outcome, usage = UNREADABLE, None
     else:
         outcome, usage = _class(status, good, said), Usage()
-    code = said.code or said.kind or (str(said.status or status) if said.status or status is not None else "")
-    message = said.message or (f"status {status} without an answer" if status is not None else "a line without an answer or an error")
-    return Result(
-        custom_id, outcome, usage=usage, code=code, message=message, simulated=isinstance(body, dict) and bool(body.get("simulated"))
-    )
+    number = said.status or status
+    code = said.code or said.kind or ("" if number is None else str(number))
+    message = said.message or ("a line without an answer or an error" if status is None else f"status {status} without an answer")
+    return Result(custom_id, outcome, usage=usage, code=code, message=message, simulated=bool(told.get("simulated")))
+
+
+def _complaint(status: int | None, good: bool, body: object, line: dict) -> Complaint:
+    """What a line complains of: in its body where that is an error, else beside it."""
+    response = line.get("response")
+    beside = response.get("error") if isinstance(response, dict) and response is not body else None
+    is_error = _says_error(body) or not good and (status is not None or isinstance(body, dict))
+    return complaint(body if is_error else None, line.get("error"), beside)
 
 
 def _says_error(body: object) -> bool:

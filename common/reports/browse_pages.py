@@ -54,7 +54,7 @@ def listed(view: View) -> Html:
     names = view.columns
     cells = view.index.cells(page.ids, [*dict.fromkeys((*NAMED, *names))], EXCERPT)
     head = [_sorted_by(view, name) for name in ("custom_id", *names)]
-    rows = [[_open(cells[one], shown(cells[one]["custom_id"], 48)), *(_cell(name, cells[one][name]) for name in names)] for one in page.ids]
+    rows = [[_open(cells[one], shown(cells[one]["custom_id"], 48)), *(_cell(cells[one][name]) for name in names)] for one in page.ids]
     said = h("{} of {} answers{}", page.count, view.index.note["rows"], _order(view))
     return _page(view, "Answers", [form(view), _results(view, page, said, table(head, rows, said, "list"))])
 
@@ -82,7 +82,7 @@ def one(view: View, row: int) -> Html:
     found = index.cells([row], names, WHOLE)[row]
     answer = index.answer(row)
     more = h('<p><a href="{}">The whole answer as text</a> ({} characters)</p>', _link(found, "/whole"), len(answer)) if answer else ""
-    told = [[h("{}<br><small>{}</small>", name, _meaning(index, name)), _cell(name, found[name], 2_000)] for name in names
+    told = [[h("{}<br><small>{}</small>", name, _meaning(index, name)), _cell(found[name], 2_000)] for name in names
             if found[name] not in (None, "")]  # fmt: skip
     beside = [h('<a href="{}" rel="{}">{}</a>', _link(near, "/answer"), rel, Html(said))
               for at, rel, said in ((row - 1, Html("prev"), "‹ answer before"), (row + 1, Html("next"), "answer after ›"))
@@ -168,7 +168,7 @@ def _open(found: Mapping[str, object], said: object) -> Html:
     return h('<a href="{}">{}</a>', _link(found, "/answer"), said)
 
 
-def _cell(name: str, value: object, limit: int = EXCERPT) -> object:
+def _cell(value: object, limit: int = EXCERPT) -> object:
     if isinstance(value, str):
         return h('<td class="{}">{}</td>', Html("words" if len(value) > 40 else ""), shown(value, limit))
     return "" if value is None else value
@@ -204,6 +204,6 @@ def _same(view: View, row: int) -> Html:
         return Html("<p>of nobody else.</p>")
     questions = index.note["questions"]
     cells = index.cells(others, [*dict.fromkeys((*NAMED, "model", "outcome", "answer", *questions))], EXCERPT)
-    rows = [[_open(cells[one], cells[one]["model"]), cells[one]["run"], cells[one]["outcome"], *(_cell(name, cells[one][name])
+    rows = [[_open(cells[one], cells[one]["model"]), cells[one]["run"], cells[one]["outcome"], *(_cell(cells[one][name])
              for name in (*questions, "answer"))] for one in others]  # fmt: skip
     return table(("model", "run", "outcome", *questions, "answer"), rows, "", "list")

@@ -75,12 +75,12 @@ class Shares:
 
 
 @lru_cache(4096)
-def t_quantile(df: int, level: float = LEVEL) -> float:
-    """What |t| stays below with that probability."""
+def t_quantile(df: int) -> float:
+    """What |t| stays below with the probability LEVEL."""
     low, high = 0.0, 1e4
     for _ in range(100):
         middle = (low + high) / 2
-        low, high = (low, middle) if t_tails(middle, df) < 1 - level else (middle, high)
+        low, high = (low, middle) if t_tails(middle, df) < 1 - LEVEL else (middle, high)
     return high
 
 

@@ -14,7 +14,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from common.nouns import Question
-from common.results.checked import NO_REASON, NO_VALUE, Checked, Trouble, Value, judged, outside
+from common.results.checked import NO_REASON, Checked, Trouble, Value, judged
+from common.results.chosen import NUMBERS, FoundValue, choose, within
 from common.results.numbers import is_echo, number_at
 from common.results.patterns import PLACEHOLDER, any_of, asked_format, by_name, fold, heads
 from common.results.typed import EDGE, NOT_ONE, reader
@@ -37,17 +38,7 @@ class _Hit(NamedTuple):
     begin: int = -1
 
 
-class _FoundValue(NamedTuple):
-    """A value with its reason behind it, as far as they stand together; `why` there is no value: "" is as its type says."""
-
-    form: str
-    value: Value
-    raw: str
-    why: str = ""
-
-
 _as_float = lru_cache(4096)(float)  # most answers give the same hundred numbers
-_NUMBERS = ("number", "integer")
 
 
 class Checker:
@@ -58,7 +49,7 @@ class Checker:
         self._asked = asked_format(self.questions)
         self._all_asked = ("asked",) * len(self.questions)
         self._plain = all(q.type == "number" and q.reason == "yes" for q in questions)
-        self._is_number = [q.type in _NUMBERS for q in self.questions]
+        self._is_number = [q.type in NUMBERS for q in self.questions]
         self._readers = [reader(q) for q in self.questions]
         self._as_asked = [_as_asked(q, r.whole) for q, r in zip(self.questions, self._readers)]
         # what is within all ranges at once needs no look at each
@@ -67,6 +58,8 @@ class Checker:
         self._starts = re.compile(rf"\n|{any_of(q.id for q in self.questions)}")
         self._head, self._follow = heads(self.questions)
         self._label = re.compile(rf"[(]?[ ]*+(?:{any_of(q.reason_label for q in self.questions)})[ ]*+[)]?[ ]*+:?[ ]*+")
+        self._may_be_bare = len(self.questions) == 1 and self.questions[0].reason != "yes"
+        self._only_json = self._may_be_bare and self.questions[0].type == "json"
         self._blank = self._search("")  # of rows without an answer, which a run that waits is full of
 
     def check(self, text: str) -> Checked:
@@ -79,7 +72,7 @@ class Checker:
             if not self._plain:
                 return self._typed(found) or self._search(text)
             values = tuple(map(_as_float, found[::2]))
-            if (self._low <= min(values) and max(values) <= self._high) or all(map(_within, self.questions, values)):
+            if (self._low <= min(values) and max(values) <= self._high) or all(map(within, self.questions, values)):
                 return Checked("success", values, found[1::2], self._all_asked, ())
         return self._search(text)
 
@@ -97,42 +90,45 @@ class Checker:
     def _search(self, text: str) -> Checked:
         text = unicodedata.normalize("NFC", without_thinking(text))
         folded = fold(text)
-        values: list[list[_FoundValue]] = [[] for _ in self.questions]
-        reasons: list[str] = [""] * len(self.questions)
-        behind: list[list[slice]] = [[] for _ in self.questions]  # where a reason may stand without its label
-        only = self.questions[0] if len(self.questions) == 1 and self.questions[0].reason != "yes" else None
-        if only and only.type == "json" and self._readers[0].whole(text) is not None:  # a string in it may look like a head
+        if self._only_json and self._readers[0].whole(text) is not None:  # a string in it may look like a head
             return self._bare(text, folded)
         hits = self._hits(text, folded)
-        if not hits and only:
+        if not hits and self._may_be_bare:
             return self._bare(text, folded)
-        problems: list[str] = [Trouble(hit.raw, "not a question of this experiment") for hit in hits if hit.question < 0]
-        hits = [hit for hit in hits if hit.question >= 0]
+        problems = [Trouble(hit.raw, "not a question of this experiment") for hit in hits if hit.question < 0]
+        values, reasons = self._contents(text, folded, [hit for hit in hits if hit.question >= 0])
+        return self._judge(values, reasons, problems)
+
+    def _contents(self, text: str, folded: str, hits: list[_Hit]) -> tuple[list[list[FoundValue]], list[str]]:
+        """What stands behind the heads: for each question all its values, and its reason."""
+        values: list[list[FoundValue]] = [[] for _ in self.questions]
+        reasons = [""] * len(self.questions)
+        behind: list[list[slice]] = [[] for _ in self.questions]  # where a reason may stand without its label
         for hit, following in zip(hits, [*(h.start for h in hits[1:]), len(text)]):
             n = hit.question
-            if hit.begin >= 0:
-                place = slice(hit.begin, following)
-                read = self._readers[n].read(text[place], folded[place])
-                values[n].append(_FoundValue(hit.form, read.value, read.raw, read.why))
-                if read.value is not None:
-                    behind[n].append(slice(hit.begin + read.end, following))
-                continue
-            if hit.form != "reason":
-                values[n].append(_FoundValue(hit.form, hit.number, hit.raw))
-                if hit.number is not None:
-                    behind[n].append(slice(hit.end, following))
-                continue
-            if PLACEHOLDER.fullmatch(folded[hit.end : following].strip(EDGE)):
-                # The format echoed back: the number above such a reason is an example, if another one follows.
-                if values[n] and values[n][-1].value is not None:
-                    values[n][-1] = values[n][-1]._replace(raw="")
-            else:
+            if hit.form != "reason" or hit.begin >= 0:
+                value, end = self._value(hit, text, folded, following)
+                values[n].append(value)
+                if value.value is not None:
+                    behind[n].append(slice(end, following))
+            elif not PLACEHOLDER.fullmatch(folded[hit.end : following].strip(EDGE)):
                 reasons[n] = reasons[n] or text[hit.end : following].strip(EDGE)
+            elif values[n] and values[n][-1].value is not None:
+                # The format echoed back: the number above such a reason is an example, if another one follows.
+                values[n][-1] = values[n][-1]._replace(raw="")
         for n, places in enumerate(behind):
             if not reasons[n]:
                 loose = (self._loose_reason(text[place], folded[place]) for place in places)
                 reasons[n] = next(filter(None, loose), "")
-        return self._judge(values, reasons, problems)
+        return values, reasons
+
+    def _value(self, hit: _Hit, text: str, folded: str, following: int) -> tuple[FoundValue, int]:
+        """The value behind a head, and where it ends."""
+        if hit.begin < 0:
+            return FoundValue(hit.form, hit.number, hit.raw), hit.end
+        place = slice(hit.begin, following)
+        read = self._readers[hit.question].read(text[place], folded[place])
+        return FoundValue(hit.form, read.value, read.raw, read.why), hit.begin + read.end
 
     def _bare(self, text: str, folded: str) -> Checked:
         """An answer without a head to the only question: nothing but the value, or its reason on the lines below."""
@@ -144,7 +140,7 @@ class Checker:
             value = read.whole(first)
             reason = self._loose_reason(rest, fold(rest)) if value is not None else ""
         raw = text if text and len(text) <= 60 and not PLACEHOLDER.fullmatch(folded.strip(EDGE)) else ""
-        found = [_FoundValue("bare", value, raw, NOT_ONE.get(question.type, ""))]
+        found = [FoundValue("bare", value, raw, NOT_ONE.get(question.type, ""))]
         return self._judge([found], [reason], [])
 
     def _hits(self, text: str, folded: str) -> list[_Hit]:
@@ -186,10 +182,10 @@ class Checker:
             reason = reason.strip("()（）")
         return reason if any(c.isalpha() for c in reason) else ""
 
-    def _judge(self, found: list[list[_FoundValue]], reasons: list[str], problems: list[str]) -> Checked:
+    def _judge(self, found: list[list[FoundValue]], reasons: list[str], problems: list[str]) -> Checked:
         values, patterns = [], []
         for n, (question, candidates) in enumerate(zip(self.questions, found)):
-            value, pattern, troubles = _choose(question, candidates)
+            value, pattern, troubles = choose(question, candidates)
             values.append(value)
             patterns.append(pattern)
             if troubles:
@@ -203,19 +199,15 @@ class Checker:
 
 def _as_asked(question: Question, whole: Callable[[str], Value]) -> Callable[[str], Value]:
     """What makes a value of what stands in a value's place in the format that was asked for; None where it is none."""
-    if question.type not in _NUMBERS:
+    if question.type not in NUMBERS:
         return whole
     kind = int if question.type == "integer" else float
 
     def number(digits: str) -> Value:
         value = kind(digits)
-        return value if _within(question, value) else None
+        return value if within(question, value) else None
 
     return lru_cache(4096)(number)
-
-
-def _within(question: Question, number: float) -> bool:
-    return question.minimum <= number <= question.maximum
 
 
 def _form(match: re.Match[str]) -> str:
@@ -232,37 +224,6 @@ def _number(match: re.Match[str], folded: str, number: int, question: Question) 
     rest = folded[at:].partition("\n")[0].strip()
     placeholder = PLACEHOLDER.fullmatch(rest) or is_echo(rest, question)
     return _Hit(number, _form(match), match.start(), at, None, "" if placeholder else rest[:40])
-
-
-def _choose(question: Question, candidates: list[_FoundValue]) -> tuple[Value, str, list[Trouble]]:
-    """One value out of all that were given for a question: the first that is no echo. With pattern and troubles."""
-    is_number = question.type in _NUMBERS
-    if len(candidates) == 1:
-        form, value, _, _ = candidates[0]
-        if value is not None and (not is_number or question.minimum <= value <= question.maximum):
-            return value, form, []
-    given = [c for c in candidates if c.value is not None]
-    given = [c for c in given if c.raw] or given
-    wrong = [(c.raw, c.why or NOT_ONE[question.type]) for c in candidates if c.value is None and c.raw]
-    troubles = [Trouble(f"“{raw}” is {why}", why) for raw, why in wrong]
-    if not given:
-        return None, "", troubles or [Trouble(NO_VALUE)]
-    first = given[0]
-    others = dict.fromkeys(c.value for c in given if c.value != first.value)
-    if others:
-        troubles.append(_also(first.value, sorted(others)[:5]))
-        if question.type in ("choice", "choices", "yes_no"):
-            return None, "", troubles
-    if is_number and not _within(question, first.value):
-        return None, "", [outside(question, first.value), *troubles]
-    return first.value, first.form, troubles
-
-
-def _also(first: Value, others: Sequence[Value]) -> Trouble:
-    kind = "two values given"
-    if isinstance(first, str):
-        return Trouble(f"“{first[:40]}” and “{str(others[0])[:40]}” were given", kind)
-    return Trouble(f"{first:.15g} was taken, but {', '.join(f'{n:.15g}' for n in others)} was given too", kind)
 
 
 def without_thinking(text: str) -> str:

@@ -214,12 +214,23 @@ def _told(question: Question, at: dict[str, int]) -> Iterator[_AskedColumns]:
 def _melted(block: Block, front: Sequence[int], told: Sequence[_AskedColumns], back: Sequence[int]) -> Block:
     """A block of requests as a block of their questions, request by request."""
     size = len(block[0])
-    made = [[cell for cell in block[n] for _ in told] for n in front]
-    made += [[one.words[n] for one in told] * size for n in range(4)]
-    values = [cell for cells in zip(*(block[one.value] for one in told)) for cell in cells]
-    made += [[*map(_text, values)], [float(v) if type(v) in (int, float) else None for v in values]]
+    values = _by_request([block[one.value] for one in told])
     empty = (None,) * size
-    for places in ([one.reason for one in told], [one.pattern for one in told]):
-        columns = [empty if place is None else block[place] for place in places]
-        made.append([cell for cells in zip(*columns) for cell in cells])
-    return made + [[cell for cell in block[n] for _ in told] for n in back]
+    beside = [[empty if n is None else block[n] for n in places] for places in zip(*((one.reason, one.pattern) for one in told))]
+    return [
+        *(_repeated(block[n], told) for n in front),
+        *([one.words[n] for one in told] * size for n in range(4)),
+        [*map(_text, values)],
+        [float(value) if type(value) in (int, float) else None for value in values],
+        *map(_by_request, beside),
+        *(_repeated(block[n], told) for n in back),
+    ]
+
+
+def _repeated(column: Sequence, told: Sequence[_AskedColumns]) -> list:
+    return [cell for cell in column for _ in told]
+
+
+def _by_request(columns: Sequence[Sequence]) -> list:
+    """Columns of questions as one column: all of the first request, then all of the second."""
+    return [cell for cells in zip(*columns) for cell in cells]

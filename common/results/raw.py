@@ -15,7 +15,7 @@ import orjson
 from common.files import safe_name
 from common.nouns import Result, Run
 from common.providers import APIS
-from common.results.opened import objects, plain
+from common.results.opened import Lines, objects, plain
 
 Decode = Callable[[dict], Result]
 LONGEST = 64 << 20  # bytes; no answer is nearly as long, and a file without line ends must not fill the memory
@@ -55,26 +55,14 @@ def read_raw(
     """
     seen, loads = set() if seen is None else seen, orjson.loads
     with plain(path) as file:
-        number, rest = 0, False
-        for line in iter(partial(file.readline, longest), b""):
-            if rest:  # of a line that was too long
-                rest = not line.endswith(b"\n")
-                continue
-            number += 1
+        for number, line in _numbered(file, longest):
             if len(line) == longest and not line.endswith(b"\n"):
-                rest = True
                 yield number, Problem(number, "too long", f"longer than {longest:,} bytes", path.name)
                 continue
             try:
-                item = decode(loads(line))
+                items: Iterable = (decode(loads(line)),)  # as nearly all are
             except _MISSHAPEN:
                 items = _second_look(line, number, path.name, decode)
-            else:
-                if type(item) is Result and item.custom_id not in seen and (known is None or item.custom_id in known):
-                    seen.add(item.custom_id)
-                    yield number, item  # as nearly all are
-                    continue
-                items = (item,)
             for item in items:
                 if type(item) is Result:
                     if item.custom_id in seen or (known is not None and item.custom_id not in known):
@@ -82,6 +70,18 @@ def read_raw(
                     else:
                         seen.add(item.custom_id)
                 yield number, item
+
+
+def _numbered(file: Lines, longest: int) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file, counted from 1; of one that is too long only what fits."""
+    number, rest = 0, False
+    for line in iter(partial(file.readline, longest), b""):
+        if rest:  # of a line that was too long
+            rest = not line.endswith(b"\n")
+            continue
+        number += 1
+        rest = len(line) == longest and not line.endswith(b"\n")
+        yield number, line
 
 
 def _second_look(line: bytes, number: int, name: str, decode: Callable[[dict], Result]) -> Iterator[Result | Problem]:

@@ -28,22 +28,22 @@ def choose_models(names: Sequence[str], group: Sequence[str], account: Account, 
         raise InputError(f"{known}; name models with --model (make models lists them)")
     if not names and alive:
         return [as_sent(model, account.way) for model in alive], []
-    names = names or [m.alias for m in members]
     models, notices = [], []
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys(names or [m.alias for m in members]):
         model, notice = catalog.resolve(name, host.name)
         notices += [notice] if notice else []
         if catalog.is_retired(model, today):
-            instead = (
-                f"; its replacement is {model.replacement}"
-                if model.replacement
-                else f"; alive here: {', '.join(m.alias for m in alive) or 'none'}"
-            )
+            instead = f"its replacement is {model.replacement}" if model.replacement else f"alive here: {_names(alive) or 'none'}"
+            said = f"{name} was retired on {model.retired_on}; {instead}"
             if judged:
-                raise InputError(f"{name} was retired on {model.retired_on}{instead} (--allow-retired sends it all the same)")
-            notices.append(f"{name} was retired on {model.retired_on}{instead}")
+                raise InputError(f"{said} (--allow-retired sends it all the same)")
+            notices.append(said)
         models.append(as_sent(model, account.way))
     return models, notices
+
+
+def _names(models: Iterable[Model]) -> str:
+    return ", ".join(model.alias for model in models)
 
 
 def models_of(run: Run) -> list[Model]:

@@ -11,6 +11,7 @@ from common.errors import InputError
 from common.runs import migrate
 
 VERSION = 2
+PATIENCE = 60.0  # seconds that another process may keep the database to itself
 # What SQL must be able to sum stands in columns; everything else of a run or shard is in its body.
 SCHEMA = """
 CREATE TABLE runs (
@@ -34,11 +35,11 @@ CREATE VIEW money AS SELECT run, n, account, model, state, requests, tokens, CAS
 """
 
 
-def connected(path: Path, patience: float = 60) -> sqlite3.Connection:
+def connected(path: Path) -> sqlite3.Connection:
     """The database, with a write-ahead log. Where two open a new one at once, SQLite's own patience does not hold for the switch."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + PATIENCE
     while True:
-        db = sqlite3.connect(path, timeout=patience, isolation_level=None)
+        db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
         try:
             db.execute("PRAGMA journal_mode=WAL")
             return db

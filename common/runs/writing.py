@@ -52,15 +52,9 @@ def write(
     cuts = former.get("cut") or {model.alias: site.queues.cut(host.limits, model.alias) for model in models}
     unaskable = askable.count * sum(len(grid.ways) for grid in every) * experiment.trials
     work = cut.Cutter(
-        run=run.key,
-        folder=run.folder / "shards",
-        limits=host.limits,
-        provider=site.provider,
-        window=run.window,
-        secret=secret,
-        invalid=[*askable.left_out],
-        skipped=unaskable,
-    )
+        run=run.key, folder=run.folder / "shards", limits=host.limits, provider=site.provider, window=run.window, secret=secret,
+        invalid=[*askable.left_out], skipped=unaskable,
+    )  # fmt: skip
     sweep(run, ())
     asked = [partial(grid.conditions, chosen, keeper.places if keeper else None) for grid in every]
     limits = [replace(host.limits, **cuts.get(grid.model.alias, {})) for grid in every]

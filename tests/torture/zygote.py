@@ -27,9 +27,11 @@ from tests.torture.world import NOT_SABOTAGED
 
 PARTS = [f"common.cli.{name}" for name in ("commands", "progress", "clean", "several", "rounds", "rescue", "standing", "status")]
 
+HELD: list[object] = []  # what is let go of where nobody holds it
 
-def preload() -> object:
-    """Import all that a command may need, so that a fork starts at once; what is answered must be kept for that."""
+
+def preload() -> None:
+    """Import all that a command may need, so that a fork starts at once."""
     for name in ("anthropic", "openai", "tqdm", "tenacity.asyncio", "arro3.io", "encodings.idna", *SCRIPTS.values(), *PARTS):
         importlib.import_module(name)
     gc.disable()  # each child lives for a moment
@@ -38,7 +40,7 @@ def preload() -> object:
     sys.modules["openai"].OpenAI(api_key="x", base_url="http://127.0.0.1:9").batches  # noqa: B018
     sys.modules["openai"].OpenAI(api_key="x", base_url="http://127.0.0.1:9").files  # noqa: B018
     sys.modules["anthropic"].Anthropic(api_key="x", base_url="http://127.0.0.1:9").messages.batches  # noqa: B018
-    return vocabulary()
+    HELD.append(vocabulary())
 
 
 def run(job: dict) -> dict:
@@ -105,7 +107,7 @@ def _child(job: dict, counter: mmap.mmap, out: int, err: int) -> None:
 
 def main() -> None:
     """Serve jobs until stdin ends."""
-    _kept = preload()
+    preload()
     for line in sys.stdin:
         print(json.dumps(run(json.loads(line))), flush=True)
 

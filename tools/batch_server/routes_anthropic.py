@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import shutil
 from pathlib import Path
 
@@ -16,9 +15,9 @@ from .errors import ApiError
 from .gate import Call, Caller, Service
 from .rows import Context, answer, prompt_tokens, texts
 from .speech import Json
-from .state import Batch, sync_file
+from .state import Batch
 from .streams import streamed
-from .uploads import Sink, read_json, read_to_disk
+from .uploads import Sink, keep, read_json, unpacking
 from .worker import split_body
 
 SMALL_BODY = 256 * 1024
@@ -32,17 +31,10 @@ async def create(caller: Caller) -> Response:
     """POST /v1/messages/batches"""
     service, state = caller.service, caller.service.state
     limits.creation(service, caller.account)
-    body = await read_to_disk(caller.request, state.folder / "tmp", caller.profile.max_bytes)
-    rows = state.folder / "tmp" / secrets.token_hex(8)
-    try:
-        body.flush()
-        batch_id = caller.service.state.new_id("msgbatch_")
-        batch = await _split(caller, body, rows, batch_id)
-        await asyncio.to_thread(_keep, state.blob(batch.blob), rows)
+    async with unpacking(caller.request, state.folder / "tmp", caller.profile.max_bytes) as (body, rows):
+        batch = await _split(caller, body, rows, state.new_id("msgbatch_"))
+        await asyncio.to_thread(keep, rows, state.blob(batch.blob))
         await asyncio.to_thread(state.add_batch, batch)
-    finally:
-        body.close()
-        rows.unlink(missing_ok=True)
     service.engine.start(batch)
     return Json(_shape(caller, batch))
 
@@ -67,12 +59,6 @@ async def _split(caller: Caller, body: Sink, rows: Path, batch_id: str) -> Batch
         raise
     batch.total, batch.prompt_tokens = found["total"], found["tokens"]
     return batch
-
-
-def _keep(place: Path, rows: Path) -> None:
-    sync_file(rows)
-    rows.replace(place)
-    sync_file(place)
 
 
 def _shape(caller: Caller, batch: Batch) -> dict:

@@ -7,7 +7,6 @@ stops a batch. Not told there, so decided here: the counts while it is validated
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -24,8 +23,8 @@ from .errors import ApiError
 from .gate import Call, Caller, Service
 from .speech import Json
 from .splitter import Text, array_of
-from .state import Batch, sync_file
-from .uploads import read_to_disk
+from .state import Batch
+from .uploads import keep, unpacking
 
 LONGEST_ID, LONGEST_MODEL = 64, 256
 OPTIONAL = ("completion_window", "provider", "callback_url")
@@ -35,18 +34,10 @@ async def create(caller: Caller) -> Response:
     """POST /batches"""
     service, state = caller.service, caller.service.state
     limits.creation(service, caller.account)
-    body = await read_to_disk(caller.request, state.folder / "tmp", caller.profile.max_bytes)
-    rows = state.folder / "tmp" / secrets.token_hex(8)
-    try:
-        body.flush()
+    async with unpacking(caller.request, state.folder / "tmp", caller.profile.max_bytes) as (body, rows):
         told, digest = await asyncio.to_thread(_unfold, body.path, rows, caller), body.digest.hexdigest()
         blob, clock = state.new_blob(), service.engine.clock
-        await asyncio.to_thread(sync_file, rows)
-        rows.replace(state.blob(blob))
-        await asyncio.to_thread(sync_file, state.blob(blob))
-    finally:
-        body.close()
-        rows.unlink(missing_ok=True)
+        await asyncio.to_thread(keep, rows, state.blob(blob))
     now, fate = clock.now(), caller.fault.get("fate", {})
     if told["refusal"] and "fail" not in fate:
         fate = {**fate, "fail": {"message": told["refusal"]}}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -164,6 +166,26 @@ async def read_to_disk(request: Request, folder: Path, max_bytes: int) -> Sink:
         await drain(request)
         raise
     return sink
+
+
+@asynccontextmanager
+async def unpacking(request: Request, folder: Path, max_bytes: int) -> AsyncIterator[tuple[Sink, Path]]:
+    """A body on disk, and a place for the rows that are cut out of it; what is left of either is removed in the end."""
+    body = await read_to_disk(request, folder, max_bytes)
+    rows = folder / secrets.token_hex(8)
+    try:
+        body.flush()
+        yield body, rows
+    finally:
+        body.close()
+        rows.unlink(missing_ok=True)
+
+
+def keep(rows: Path, place: Path) -> None:
+    """Put a whole file, synced, in its place."""
+    sync_file(rows)
+    rows.replace(place)
+    sync_file(place)
 
 
 async def read_json(request: Request, limit: int = JSON_BYTES) -> dict:
