@@ -13,7 +13,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 
 from tests.service import STEADY, Service
-from tests.torture import growing, identity, kills, lists, lookalikes, matrix, money, owed, queue, random_runs, trials
+from tests.torture import claims, growing, identity, kills, lists, lookalikes, matrix, money, owed, queue, random_runs, trials
 from tests.torture.kills import SMALL, Verdict
 from tests.torture.trials import Play, Trial
 from tests.torture.world import World, Zygote
@@ -26,13 +26,13 @@ LOST_AND_WAIT = [
     ("create", matrix.rule(drop="after")),
     ("create", matrix.rule(nth=2, status=429, headers={"retry-after": "1"})),
 ]
-CAMPAIGNS = {"owed": owed.trials, "identity": identity.trials, "lists": lists.trials, "money": money.trials}
+CAMPAIGNS = {"owed": owed.trials, "identity": identity.trials, "lists": lists.trials, "money": money.trials, "claims": claims.trials}
 # safeguard: (shape, campaign, the trials that must catch it as a pattern, every so-manieth of them)
 BITES = {
     "owed": (("openai", "owed", "results", 6), ("anthropic", "owed", "results", 6)),
     "presence": (("openai", "owed", "counts|named late", 2), ("anthropic", "owed", "counts|named late", 3)),
     "checksum": (("openai", "owed", "raw files", 4), ("anthropic", "owed", "raw files", 4)),
-    "claim": (("anthropic", "identity", "two runs at once, one folder", 2),),
+    "claim": (("openai", "claims", "", 1), ("anthropic", "claims", "", 1)),
     "mark": (("anthropic", "identity", "two runs at once, two folders", 2),),
     "witness": (("openai", "identity", "journal", 2), ("anthropic", "identity", "journal", 2)),
     "first-look": (("openai", "identity", "once planned", 2),),
