@@ -40,8 +40,8 @@ class Gate:
         return int(wait_for(lambda: self.path.exists() and self.path.read_text()))
 
     def open(self) -> None:
-        """Let it go on."""
-        self.path.unlink()
+        """Let whoever stands there go on."""
+        self.path.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """kill -9, there and then."""
