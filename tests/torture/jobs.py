@@ -76,6 +76,10 @@ def world(heal_share: float, speed: float = 1e6, *more: str) -> World:
 
 def plan(points: int, examples: int, seed: int, thin: int = 1) -> Iterator[tuple]:
     """All pieces of a campaign as (name, function, arguments), long ones first; of trials every `thin`-th."""
+    for name, *_ in queue.trials():
+        yield f"queue, {name}", run_queue, (name,)
+    for without in ((), ("id-check",)):
+        yield "without id-check" if without else "look-alikes", run_lookalikes, (without,)
     for shape in SHAPES:
         for name in CAMPAIGNS:
             for part in range(3):
@@ -93,16 +97,12 @@ def plan(points: int, examples: int, seed: int, thin: int = 1) -> Iterator[tuple
         for part in range(2):
             yield f"matrix, {profile}", run_matrix, (profile, part, 2 * thin, ())
         yield f"clock, {profile}", run_clock, (profile, thin)
-    for name, *_ in queue.trials():
-        yield f"queue, {name}", run_queue, (name,)
-    yield "look-alikes", run_lookalikes, ((),)
     for shape in SHAPES:
         yield f"open: folder copied midway, {shape}", run_trials, ("copied midway", shape, 0, thin)
     yield "without write-ahead", run_kills, ("openai", points // 4, 0, 1, ("write-ahead",))
     yield "without write-ahead", run_kills, ("kluster", points // 4, 0, 1, ("write-ahead",))
     yield "without single-send", run_matrix, ("openai", 0, 1, ("single-send",))
     yield "without single-send", run_matrix, ("kluster", 0, 1, ("single-send",))
-    yield "without id-check", run_lookalikes, (("id-check",),)
     for name, places in BITES.items():
         for shape, campaign, pattern, step in places if exists(name) else ():
             yield f"without {name}", run_trials, (campaign, shape, 0, step if thin == 1 else 3 * step, pattern, (name,))
