@@ -18,6 +18,7 @@ from tests.torture.world import Zygote
 
 # nothing but size and rows tells two batches apart: Anthropic is so by itself, and there the ids that are sent bear marks
 NAMELESS = {"openai": everywhere("metadata", "input_file_id"), "anthropic": ()}
+HURRY = ("--patience", "1")  # of who waits for a batch that another run holds
 THEN = ("ends", "waits", "dies")  # what the first does once it has the batch, while the second goes on
 
 
@@ -60,7 +61,8 @@ def _lose(play: Play, lost: str) -> None:
 
 
 def _run(play: Play, colour: str, by: Zygote, **job: object) -> dict:
-    return play.note(play.world.run(play.profile, *argv_of(play.world, colour), by=by, without=list(play.without), **job))
+    argv = (*argv_of(play.world, colour), *HURRY)
+    return play.note(play.world.run(play.profile, *argv, by=by, without=list(play.without), **job))
 
 
 def _started(play: Play, colour: str, by: Zygote, **gates: Gate) -> threading.Thread:
