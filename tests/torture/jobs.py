@@ -32,7 +32,7 @@ BITES = {
     "owed": (("openai", "owed", "results", 6), ("anthropic", "owed", "results", 6)),
     "presence": (("openai", "owed", "counts|named late", 2), ("anthropic", "owed", "counts|named late", 3)),
     "checksum": (("openai", "owed", "raw files", 4), ("anthropic", "owed", "raw files", 4)),
-    "claim": (("openai", "claims", "", 1), ("anthropic", "claims", "", 1)),
+    "claim": (("openai", "claims", "", 2), ("anthropic", "claims", "", 2)),
     "mark": (("anthropic", "identity", "two runs at once, two folders", 2),),
     "witness": (("openai", "identity", "journal", 2), ("anthropic", "identity", "journal", 2)),
     "first-look": (("openai", "identity", "once planned", 2),),
