@@ -99,13 +99,13 @@ def plan(points: int, examples: int, seed: int, thin: int = 1) -> Iterator[tuple
         yield f"clock, {profile}", run_clock, (profile, thin)
     for shape in SHAPES:
         yield f"open: folder copied midway, {shape}", run_trials, ("copied midway", shape, 0, thin)
-    yield "without write-ahead", run_kills, ("openai", points // 4, 0, 1, ("write-ahead",))
-    yield "without write-ahead", run_kills, ("kluster", points // 4, 0, 1, ("write-ahead",))
+    for profile in ("openai", "kluster"):
+        yield "without write-ahead", run_kills, (profile, max(points // 4, 30), 0, 1, ("write-ahead",))
     yield "without single-send", run_matrix, ("openai", 0, 1, ("single-send",))
     yield "without single-send", run_matrix, ("kluster", 0, 1, ("single-send",))
     for name, places in BITES.items():
         for shape, campaign, pattern, step in places if exists(name) else ():
-            yield f"without {name}", run_trials, (campaign, shape, 0, step if thin == 1 else 3 * step, pattern, (name,))
+            yield f"without {name}", run_trials, (campaign, shape, 0, step if thin == 1 else 2 * step, pattern, (name,))
 
 
 def exists(safeguard: str) -> bool:
