@@ -19,7 +19,7 @@ from tests.torture.world import Zygote
 
 # nothing but size and rows tells two batches apart: Anthropic is so by itself, and there the ids that are sent bear marks
 NAMELESS = {"openai": everywhere("metadata", "input_file_id"), "anthropic": ()}
-HURRY = ("--patience", "1")  # of who waits for a batch that another run holds
+HURRY = ("--patience", "0.5")  # of who waits for a batch that another run holds
 NEVER = "create dropped before"  # it has not even arrived
 THEN = ("ends", "waits", "dies")  # what the first does once it has the batch, while the second goes on
 
