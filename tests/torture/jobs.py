@@ -41,7 +41,7 @@ BITES = {
     "grace": (("openai", "lists", "list late", 2),),
     "money-transaction": (("openai", "money", "provider", 1),),
     "money-unknown": (("anthropic", "money", "", 2),),
-    "money-month": (("openai", "money", "provider", 2),),
+    "money-month": (("openai", "money", "provider", 1),),
 }
 
 
