@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,6 +21,18 @@ SCRIPTS = {
     "deepseek": "deepseek_batch_example",
     "llama": "llama_batch_example",
 }
+
+MEMORY = Path("/dev/shm")
+
+
+def work_in_memory() -> None:
+    """Let temporary folders of this process and its children lie in memory, where there is room and nobody has named another place.
+
+    Journals and services sync after every step. Nothing here cuts the power, so it proves no more on a disk than in memory: there
+    it takes a third less processor time, and does not wait for what else the disk is doing.
+    """
+    if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4e9:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> object:

@@ -93,7 +93,7 @@ def recover(desk: Desk, shard: Shard) -> None:
     free, holder = desk.journal.standing(shard, found or ())
     if free and _adopt(desk, shard, free):
         return
-    if desk.memory[shard.n].busy:
+    if desk.memory[shard.n].busy and not (holder or free):  # what another shard holds may be what was made all the same
         turned_down(desk, shard, State.UPLOADED, 0.0, shard.note)
     elif found is None:
         desk.set_aside(shard, BatchError(unlisted(desk, shard)))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 import sqlite3
+from contextlib import closing
 
 import pytest
 
-from tests.torture import growing, kills, lookalikes, matrix, random_runs
+from tests.torture import claims, growing, kills, lookalikes, matrix, random_runs
 from tests.torture.jobs import LOST_AND_WAIT
 from tests.torture.kills import SMALL
-from tests.torture.world import PROFILES, QUICK, World
+from tests.torture.trials import Play
+from tests.torture.world import PROFILES, QUICK, World, Zygote
 
 ALL = ("openai", "anthropic", "kluster")
 # each case of the matrix once, the profiles taking turns; `make torture` plays all of them on all
@@ -51,6 +54,15 @@ def test_fault(calm: World, references: dict, case: matrix.Case, profile: str) -
 def test_a_strangers_batch_of_the_same_size(calm: World, references: dict) -> None:
     """Anthropic: a colleague's batch that looks like our lost one is recognised by its rows and left alone."""
     assert lookalikes.stranger(calm, reference(calm, "anthropic", references), SMALL) == []
+
+
+def test_a_429_that_was_a_lie_while_another_run_holds_the_batch(calm: World) -> None:
+    """Anthropic: two runs see the one lost batch, the wrong one takes it, and the right one waits rather than buys again."""
+    with closing(Zygote()) as other:
+        play = Play(calm, "anthropic", 0, random.Random(1), other=other)
+        calm.reset()
+        claims.taken_by_the_other(play, {}, "create 429 after", claims.NEVER)
+    assert play.wrong == []
 
 
 @pytest.mark.parametrize(("profile", "seconds"), [*zip(ALL, (OTHER_DAY, -OTHER_DAY, OTHER_DAY)), ("openai", -OTHER_DAY)])

@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import date
 
-from tests.basics import ROOT
+from tests.basics import ROOT, work_in_memory
 from tests.torture.jobs import plan
 from tests.torture.kills import Verdict
 
@@ -26,11 +26,12 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=200, help="random trials (default 200)")
     parser.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000, help="of the random trials")
     parser.add_argument("--only", default="", help="only pieces whose name holds this text")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1), help="two a core: each waits half of its time")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/reliability.md")
     parser.add_argument("--quick", action="store_true", help="a tenth of it, about two minutes")
     args = parser.parse_args()
     args.points, args.examples, thin = (40, 20, 11) if args.quick else (args.points, args.examples, 1)
+    work_in_memory()
     begun, found = time.monotonic(), {}
     with ProcessPoolExecutor(args.workers) as pool:
         jobs = [piece for piece in plan(args.points, args.examples, args.seed, thin) if args.only in piece[0]]

@@ -13,7 +13,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 
 from tests.service import STEADY, Service
-from tests.torture import growing, identity, kills, lists, lookalikes, matrix, money, owed, queue, random_runs, trials
+from tests.torture import claims, growing, identity, kills, lists, lookalikes, matrix, money, owed, queue, random_runs, trials
 from tests.torture.kills import SMALL, Verdict
 from tests.torture.trials import Play, Trial
 from tests.torture.world import World, Zygote
@@ -26,13 +26,13 @@ LOST_AND_WAIT = [
     ("create", matrix.rule(drop="after")),
     ("create", matrix.rule(nth=2, status=429, headers={"retry-after": "1"})),
 ]
-CAMPAIGNS = {"owed": owed.trials, "identity": identity.trials, "lists": lists.trials, "money": money.trials}
+CAMPAIGNS = {"owed": owed.trials, "identity": identity.trials, "lists": lists.trials, "money": money.trials, "claims": claims.trials}
 # safeguard: (shape, campaign, the trials that must catch it as a pattern, every so-manieth of them)
 BITES = {
     "owed": (("openai", "owed", "results", 6), ("anthropic", "owed", "results", 6)),
     "presence": (("openai", "owed", "counts|named late", 2), ("anthropic", "owed", "counts|named late", 3)),
     "checksum": (("openai", "owed", "raw files", 4), ("anthropic", "owed", "raw files", 4)),
-    "claim": (("anthropic", "identity", "two runs at once, one folder", 2),),
+    "claim": (("openai", "claims", "", 2), ("anthropic", "claims", "", 2)),
     "mark": (("anthropic", "identity", "two runs at once, two folders", 2),),
     "witness": (("openai", "identity", "journal", 2), ("anthropic", "identity", "journal", 2)),
     "first-look": (("openai", "identity", "once planned", 2),),
@@ -41,7 +41,7 @@ BITES = {
     "grace": (("openai", "lists", "list late", 2),),
     "money-transaction": (("openai", "money", "provider", 1),),
     "money-unknown": (("anthropic", "money", "", 2),),
-    "money-month": (("openai", "money", "provider", 2),),
+    "money-month": (("openai", "money", "provider", 1),),
 }
 
 
@@ -76,6 +76,10 @@ def world(heal_share: float, speed: float = 1e6, *more: str) -> World:
 
 def plan(points: int, examples: int, seed: int, thin: int = 1) -> Iterator[tuple]:
     """All pieces of a campaign as (name, function, arguments), long ones first; of trials every `thin`-th."""
+    for name, *_ in queue.trials():
+        yield f"queue, {name}", run_queue, (name,)
+    for without in ((), ("id-check",)):
+        yield "without id-check" if without else "look-alikes", run_lookalikes, (without,)
     for shape in SHAPES:
         for name in CAMPAIGNS:
             for part in range(3):
@@ -93,19 +97,15 @@ def plan(points: int, examples: int, seed: int, thin: int = 1) -> Iterator[tuple
         for part in range(2):
             yield f"matrix, {profile}", run_matrix, (profile, part, 2 * thin, ())
         yield f"clock, {profile}", run_clock, (profile, thin)
-    for name, *_ in queue.trials():
-        yield f"queue, {name}", run_queue, (name,)
-    yield "look-alikes", run_lookalikes, ((),)
     for shape in SHAPES:
         yield f"open: folder copied midway, {shape}", run_trials, ("copied midway", shape, 0, thin)
-    yield "without write-ahead", run_kills, ("openai", points // 4, 0, 1, ("write-ahead",))
-    yield "without write-ahead", run_kills, ("kluster", points // 4, 0, 1, ("write-ahead",))
+    for profile in ("openai", "kluster"):
+        yield "without write-ahead", run_kills, (profile, max(points // 4, 30), 0, 1, ("write-ahead",))
     yield "without single-send", run_matrix, ("openai", 0, 1, ("single-send",))
     yield "without single-send", run_matrix, ("kluster", 0, 1, ("single-send",))
-    yield "without id-check", run_lookalikes, (("id-check",),)
     for name, places in BITES.items():
         for shape, campaign, pattern, step in places if exists(name) else ():
-            yield f"without {name}", run_trials, (campaign, shape, 0, step if thin == 1 else 3 * step, pattern, (name,))
+            yield f"without {name}", run_trials, (campaign, shape, 0, step if thin == 1 else 2 * step, pattern, (name,))
 
 
 def exists(safeguard: str) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 
 from tests.torture.matrix import rule
 from tests.torture.trials import LOST, Play, Trial
-from tests.torture.world import STRANGERS
+from tests.torture.world import STRANGERS, World
 
 UNLISTED = (404, 405, 403, 501)
 SIZES = (3, 12, 8, 5, 8, 12)  # of other people's batches in the account, some as large as ours
@@ -52,22 +53,29 @@ NAMELESS = {  # only size, time and rows are left: as at Anthropic, but the ids 
 
 def strangers(play: Play) -> None:
     """Other people's batches in the same account, before ours."""
+    make = _anthropic(play.world) if play.profile == "anthropic" else _openai(play.world)
     for n, size in enumerate(SIZES):
-        ids = [f"{STRANGERS}{n}-{m}" for m in range(size)]
-        (_anthropic if play.profile == "anthropic" else _openai)(play, ids)
+        make([f"{STRANGERS}{n}-{m}" for m in range(size)])
 
 
-def _anthropic(play: Play, ids: list[str]) -> None:
+def _anthropic(world: World) -> Callable[[list[str]], object]:
+    """What makes a batch of requests with these ids."""
+    batches = world.service.anthropic().messages.batches
     params = {"model": "claude-haiku-4-5", "max_tokens": 64, "messages": [{"role": "user", "content": "hello"}]}
-    play.world.service.anthropic().messages.batches.create(requests=[{"custom_id": name, "params": params} for name in ids])
+    return lambda ids: batches.create(requests=[{"custom_id": name, "params": params} for name in ids])
 
 
-def _openai(play: Play, ids: list[str]) -> None:
-    client = play.world.service.openai()
+def _openai(world: World) -> Callable[[list[str]], object]:
+    """What makes a batch of requests with these ids."""
+    client = world.service.openai()
     body = {"model": "gpt-4.1", "messages": [{"role": "user", "content": "hi"}]}
-    rows = [{"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": body} for name in ids]
-    file = client.files.create(file=("in.jsonl", "\n".join(map(json.dumps, rows)).encode()), purpose="batch")
-    client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+
+    def make(ids: list[str]) -> None:
+        rows = [{"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": body} for name in ids]
+        file = client.files.create(file=("in.jsonl", "\n".join(map(json.dumps, rows)).encode()), purpose="batch")
+        client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+
+    return make
 
 
 def bent(play: Play, reference: dict[str, str], pairs: tuple, lost: str, nth: int, pattern: str) -> None:

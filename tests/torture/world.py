@@ -29,11 +29,6 @@ STRANGERS = "theirs-"  # what the ids of other people's requests begin with
 csv.field_size_limit(1 << 30)
 
 
-def plain(sent: str, known: Collection[str]) -> str:
-    """The request id that a sent one stands for: hosts without metadata get it with a mark of run and attempt at its end."""
-    return sent if sent in known else max((name for name in known if sent.startswith(name)), key=len, default=sent)
-
-
 class Zygote:
     """A process that forks commands on demand."""
 
@@ -120,15 +115,12 @@ class World:
         return rows
 
     def billed(self) -> Counter:
-        """How often each request id was answered and billed, by the service's own ledger."""
+        """How often each request id, without the mark of an attempt, was answered and billed, by the service's own ledger."""
         return self.service.billed()
 
     def overpaid(self, known: Collection[str], times: int = 1) -> list[str]:
         """What was bought too often, by the ledger: each of our requests may be answered `times` times in all."""
-        count: Counter = Counter()
-        for sent, paid in self.billed().items():
-            if not sent.startswith(STRANGERS):
-                count[plain(sent, known)] += paid
+        count = Counter({sent: paid for sent, paid in self.billed().items() if not sent.startswith(STRANGERS)})
         twice = {name: paid for name, paid in count.items() if paid > times}
         if twice or count.total() > times * len(known):  # the sum too, because a sent id may be one that nobody knows again
             first = next(iter(twice.items()), "the sum")

@@ -1,7 +1,7 @@
 """Runs commands of the product in real processes that can be killed at any boundary, quickly: imported once, forked often.
 
 Speaks JSON lines on stdin and stdout: {"script", "tool" (of common.cli) or "make" (a target), "argv", "env", "kill_at", "without",
-"jump", "timeout"} →
+"jump", "hold" (see gates.py), "timeout"} →
 {"code" (negative: killed by that signal), "out", "err", "boundaries"}.
 """
 
@@ -22,7 +22,7 @@ import traceback
 from common import catalog
 from common.catalog.vocabulary import vocabulary
 from tests.basics import SCRIPTS
-from tests.torture import boundaries, clock, sabotage
+from tests.torture import boundaries, clock, gates, sabotage
 from tests.torture.world import NOT_SABOTAGED
 
 PARTS = [f"common.cli.{name}" for name in ("commands", "progress", "clean", "several", "rounds", "rescue", "standing", "status")]
@@ -86,6 +86,7 @@ def _child(job: dict, counter: mmap.mmap, out: int, err: int) -> None:
             os._exit(NOT_SABOTAGED)
         if "jump" in job:
             clock.jump(*job["jump"])
+        gates.hold(job.get("hold", {}))
         boundaries.watch(counter, job.get("kill_at") or 0)
         from common import cli
 
