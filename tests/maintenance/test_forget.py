@@ -57,7 +57,7 @@ def test_a_finished_run(run: Commands, study: Callable) -> None:
     code, said = forget(run, folder.name, "--yes")
     assert (code, folder.exists(), [*(run.results / "openai/batch_results").iterdir()]) == (OK, False, []), said
     (archive,) = (run.results / "backups").iterdir()
-    assert run.shell(f"python -m tools.restore {archive}").code == OK
+    assert run.typed(f"python -m tools.restore {archive}").code == OK
     archive.unlink()
     archive.parent.rmdir()
     assert (everything(run.results), table(folder)) == (files, rows)
