@@ -11,12 +11,15 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx2
-from anthropic import Anthropic
-from openai import OpenAI
 
 from tests.basics import ROOT, wait_for
+
+if TYPE_CHECKING:  # SDKs are imported where one is asked for: the process that only hands out tests does without
+    from anthropic import Anthropic
+    from openai import OpenAI
 
 STEADY = ("--odd-share", "0", "--cut-share", "0", "--heal-share", "0", "--refuse-share", "0")
 SECRET = "7f3a9c0b1d5e"  # in every key, so that a key in an output is seen
@@ -151,14 +154,20 @@ class Service:
 
     def openai(self, key: str = "local", retries: int = 0) -> OpenAI:
         """The real SDK."""
+        from openai import OpenAI
+
         return self._kept(OpenAI(base_url=self.facts["openai_base_url"], api_key=key, max_retries=retries, timeout=20))
 
     def kluster(self) -> OpenAI:
         """The real OpenAI SDK on the kluster.ai profile."""
+        from openai import OpenAI
+
         return self._kept(OpenAI(base_url=self.facts["kluster_base_url"], api_key="local", max_retries=0, timeout=20))
 
     def anthropic(self, key: str = "local", version: str = "2023-06-01", retries: int = 0) -> Anthropic:
         """The real SDK."""
+        from anthropic import Anthropic
+
         headers = {"anthropic-version": version}
         return self._kept(Anthropic(base_url=self.base, api_key=key, max_retries=retries, timeout=20, default_headers=headers))
 
