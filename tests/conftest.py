@@ -55,6 +55,8 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
             return started[key]
 
         yield one
+        for service in started.values():  # all at once; then each is waited for
+            service.process.terminate()
 
 
 @pytest.fixture(scope="session")

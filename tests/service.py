@@ -6,16 +6,16 @@ import atexit
 import json
 import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx2
 
-from tests.basics import ROOT, wait_for
+from tests import forked
+from tests.basics import wait_for
 
 if TYPE_CHECKING:  # SDKs are imported where one is asked for: the process that only hands out tests does without
     from anthropic import Anthropic
@@ -42,7 +42,7 @@ class Service:
     state: Path
     options: tuple[str, ...] = STEADY
     env: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen | None = None
+    process: BaseProcess | None = None
     facts: dict = field(default_factory=dict)  # service.json: port, pid, addresses
     clients: list[OpenAI | Anthropic] = field(default_factory=list)  # made since it was empty; closed with it
 
@@ -52,10 +52,10 @@ class Service:
         """Start the process and wait until it listens."""
         facts = self.state / "service.json"
         facts.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "tools.batch_server", "--quiet", "--port", "0", "--state", str(self.state), *self.options]
-        with open(self._errors, "ab") as errors:
-            self.process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **self.env}, stderr=errors)
-        wait_for(lambda: facts.exists() or self.process.poll() is not None)
+        self.state.mkdir(parents=True, exist_ok=True)
+        options = ["--quiet", "--port", "0", "--state", str(self.state), *self.options]
+        self.process = forked.service(options, {**os.environ, **self.env}, self._errors)
+        wait_for(lambda: facts.exists() or self.process.exitcode is not None)
         assert facts.exists(), f"the local batch service did not start: {self._errors.read_text()}"
         self.facts = json.loads(facts.read_text())
         return self
@@ -94,7 +94,8 @@ class Service:
             self.clients.pop().close()
 
     def _reap(self) -> None:
-        self.process.wait(20)
+        self.process.join(20)
+        self.process.close()
         self.process = None
 
     # ---- its control routes, and what its books say
