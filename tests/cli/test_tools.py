@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import unicodedata
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from common.providers import local
+from tests.basics import wait_for
 from tests.support import End
 from tests.torture.world import Zygote
 from tools import demo
@@ -138,6 +141,8 @@ def test_the_demo_after_a_run_that_cannot_go_on(tmp_path: Path, typed: Callable,
     begun = typed("openai_example.py", "--local", "--batch", "--no-wait", "--speed", 1, results=tmp_path)
     (name,) = [path.name for path in (tmp_path / "openai").iterdir() if path.name.startswith("literary")]
     assert begun.code == typed("openai_example.py", "--local", "--cancel", name, results=tmp_path).code == 0
+    os.kill(local.running(tmp_path / "local_service")["pid"], signal.SIGTERM)  # it is slow, and would live for seconds more
+    wait_for(lambda: local.running(tmp_path / "local_service") is None)
     found = demo.run_to_its_end(["openai_example.py", "--batch", "--local"], tmp_path)
     assert (found["run"].startswith("demo-"), found["outcomes"]) == (True, {"succeeded": found["planned"]})
     assert len(capsys.readouterr().out.splitlines()) == 2
