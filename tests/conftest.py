@@ -41,6 +41,11 @@ def pytest_collection() -> Iterator[None]:
         gc.enable()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, else a worker is still at it when the others have nothing left to take from it."""
+    items.sort(key=lambda item: "test_flat_memory" not in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Service]]:
     """`services("--option", …, speed=…, VARIABLE=…)`: each kind is started once in this process; none may have had a bug at the end."""
