@@ -6,17 +6,20 @@ import atexit
 import json
 import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx2
-from anthropic import Anthropic
-from openai import OpenAI
 
-from tests.basics import ROOT, wait_for
+from tests import forked
+from tests.basics import wait_for
+
+if TYPE_CHECKING:  # SDKs are imported where one is asked for: the process that only hands out tests does without
+    from anthropic import Anthropic
+    from openai import OpenAI
 
 STEADY = ("--odd-share", "0", "--cut-share", "0", "--heal-share", "0", "--refuse-share", "0")
 SECRET = "7f3a9c0b1d5e"  # in every key, so that a key in an output is seen
@@ -39,7 +42,7 @@ class Service:
     state: Path
     options: tuple[str, ...] = STEADY
     env: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen | None = None
+    process: BaseProcess | None = None
     facts: dict = field(default_factory=dict)  # service.json: port, pid, addresses
     clients: list[OpenAI | Anthropic] = field(default_factory=list)  # made since it was empty; closed with it
 
@@ -49,10 +52,10 @@ class Service:
         """Start the process and wait until it listens."""
         facts = self.state / "service.json"
         facts.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "tools.batch_server", "--quiet", "--port", "0", "--state", str(self.state), *self.options]
-        with open(self._errors, "ab") as errors:
-            self.process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **self.env}, stderr=errors)
-        wait_for(lambda: facts.exists() or self.process.poll() is not None)
+        self.state.mkdir(parents=True, exist_ok=True)
+        options = ["--quiet", "--port", "0", "--state", str(self.state), *self.options]
+        self.process = forked.service(options, {**os.environ, **self.env}, self._errors)
+        wait_for(lambda: facts.exists() or self.process.exitcode is not None)
         assert facts.exists(), f"the local batch service did not start: {self._errors.read_text()}"
         self.facts = json.loads(facts.read_text())
         return self
@@ -91,7 +94,8 @@ class Service:
             self.clients.pop().close()
 
     def _reap(self) -> None:
-        self.process.wait(20)
+        self.process.join(20)
+        self.process.close()
         self.process = None
 
     # ---- its control routes, and what its books say
@@ -151,14 +155,20 @@ class Service:
 
     def openai(self, key: str = "local", retries: int = 0) -> OpenAI:
         """The real SDK."""
+        from openai import OpenAI
+
         return self._kept(OpenAI(base_url=self.facts["openai_base_url"], api_key=key, max_retries=retries, timeout=20))
 
     def kluster(self) -> OpenAI:
         """The real OpenAI SDK on the kluster.ai profile."""
+        from openai import OpenAI
+
         return self._kept(OpenAI(base_url=self.facts["kluster_base_url"], api_key="local", max_retries=0, timeout=20))
 
     def anthropic(self, key: str = "local", version: str = "2023-06-01", retries: int = 0) -> Anthropic:
         """The real SDK."""
+        from anthropic import Anthropic
+
         headers = {"anthropic-version": version}
         return self._kept(Anthropic(base_url=self.base, api_key=key, max_retries=retries, timeout=20, default_headers=headers))
 

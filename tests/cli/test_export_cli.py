@@ -179,7 +179,7 @@ def test_what_cannot_be_exported(export: Exporting, tmp_path: Path, study: Calla
 def test_as_a_person_types_it(export: Exporting) -> None:
     """Without --out it goes to a new folder in the results folder each time; the other tools are not disturbed by it."""
     name = export.folders[1].name
-    done = [export.run.shell(f"python tools/export.py claude/{name} {name}") for _ in range(2)]
+    done = [export.run.typed(f"python tools/export.py claude/{name} {name}") for _ in range(2)]
     assert [(end.code, end.err) for end in done] == [(0, "")] * 2
     assert "1 run, 5 requests: 5 succeeded; others: 0\nSIMULATED" in done[0].out and "5 of 5 answers" in done[0].out
     folders = [*(export.run.results / "exports").iterdir()]
@@ -202,7 +202,7 @@ def test_the_converter_writes_sheets(export: Exporting) -> None:
 
 def exported(run: Commands, *runs: str) -> tuple[list[dict], int]:
     """The rows of an export of these runs, and how many copies were left out."""
-    end = run.shell(f"python tools/export.py {' '.join(runs)} --json")
+    end = run.typed(f"python tools/export.py {' '.join(runs)} --json")
     assert end.code == 0, end.said
     return csv_rows(Path(end.json["table"])), end.json["copies_left_out"]
 
@@ -227,7 +227,7 @@ def test_an_answer_that_was_taken_over_stands_once(run: Commands, study: Callabl
     ):
         rows, copies = exported(run, *runs)
         assert ([*map(by_trial(rows).get, "123")], len(rows), copies) == (of, 3, left_out)
-    shown = run.shell("python tools/export.py all").out
+    shown = run.typed("python tools/export.py all").out
     assert "3 runs, 3 requests: 3 succeeded; others: 0\nleft out: 3 rows that were taken over" in shown
 
 
@@ -237,10 +237,10 @@ def test_what_an_imported_run_calls_a_run(run: Commands, study: Callable, tmp_pa
     assert run(*base, "--run", "x").code == 0
     copy = run(*base, "--json").json["run"]
     assert [row["taken_from"] for row in table(run.results / "openai" / copy)] == ["openai/x"] * 2
-    assert run.shell(f"python -m tools.share {copy}").code == 0
+    assert run.typed(f"python -m tools.share {copy}").code == 0
     (archive,) = (run.results / "shared").iterdir()
     run.env["RESULTS_DIR"] = str(tmp_path / "other")
     assert run(*base, "--run", "x").code == 0
-    assert run.shell(f"python -m tools.import_run {archive}").code == 0
+    assert run.typed(f"python -m tools.import_run {archive}").code == 0
     rows, copies = exported(run, "all")
     assert (sorted(row["run"] for row in rows), copies) == (sorted([copy, copy, "x", "x"]), 0)

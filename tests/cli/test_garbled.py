@@ -23,13 +23,13 @@ def test_garbled_run(run: Commands, study: Callable, garbage: bytes) -> None:
     folder = only_run(run.results, "openai")
     for name in ("run.json", "summary.json"):
         (folder / name).write_bytes(garbage)
-    said = run.shell("python -m tools.report")
+    said = run.typed("python -m tools.report")
     assert (said.code, f"openai/{folder.name}: its summary.json cannot be read" in said.out) == (0, True), said.said
-    said = run.shell("python -m tools.audit")
+    said = run.typed("python -m tools.audit")
     assert (said.code, "is garbled" in said.out, "1 with findings" in said.out) == (1, True, True), said.said
     assert run("openai", "--status", folder.name).code in (0, 1)
     raw = next((run.results / "openai/batch_results").glob("*_output.jsonl"))
-    said = run.shell(f"python tools/openai/batch_result_converter.py {raw}")
+    said = run.typed(f"python tools/openai/batch_result_converter.py {raw}")
     assert (said.code, "is garbled" in said.error) == (2, True), said.said
 
 

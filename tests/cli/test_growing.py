@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from common.runs.journal import Journal
-from tests.basics import python, wait_for
+from tests.basics import wait_for
 from tests.cli.scripts import INPUT, MODEL, OK, REFUSED, UNFINISHED, only_run, table
 from tests.maintenance.test_forget import forget
 from tests.support import QUICK, Commands, End, later
@@ -402,25 +401,24 @@ def test_a_lost_journal(sure: Commands, grown: Callable, script: str) -> None:
         path.unlink()
     lost = ask(sure, grown(trials="3"), script=script)
     assert (lost.code, "make adopt" in lost.error, bought(sure)) == (INPUT, True, SIZE + 4), lost.said
-    adopted = python("-m", "tools.adopt", env={**os.environ, **sure.env})
-    assert adopted.returncode == OK, adopted.stdout + adopted.stderr
+    adopted = sure.typed("python -m tools.adopt")
+    assert adopted.code == OK, adopted.said
     again = ask(sure, grown(trials="3"), script=script)
     assert (again.code, bought(sure), again.json["cost_usd"]) == (OK, SIZE + 4, cost), again.said
     assert undated(rows(sure, again, script)) == before
-    assert python("-m", "tools.audit", env={**os.environ, **sure.env}).returncode == OK
+    assert sure.typed("python -m tools.audit").code == OK
 
 
 def test_given_away(sure: Commands, grown: Callable, tmp_path: Path) -> None:
     """A run that has taken over is shared and imported as it is, and another results folder takes over from it."""
     ask(sure, grown())
     end = ask(sure, grown(trials="3"))
-    env = {**os.environ, **sure.env}
-    done = python("-m", "tools.share", end.json["run"], env=env)
-    assert done.returncode == OK, done.stdout + done.stderr
+    done = sure.typed(f"python -m tools.share {end.json['run']}")
+    assert done.code == OK, done.said
     (archive,) = (sure.results / "shared").glob("*.zip")
     sure.env["RESULTS_DIR"] = str(tmp_path / "theirs")
-    done = python("-m", "tools.import_run", str(archive), env={**os.environ, **sure.env})
-    assert done.returncode == OK, done.stdout + done.stderr
+    done = sure.typed(f"python -m tools.import_run {archive}")
+    assert done.code == OK, done.said
     sure.results = tmp_path / "theirs"
     mine = ask(sure, grown(trials="4"))
     assert (mine.code, bought(sure), mine.json["taken_over"]) == (OK, SIZE + 8, SIZE + 4), mine.said

@@ -10,7 +10,7 @@ from common import catalog
 from common.errors import InputError
 from tests.cli.scripts import INPUT, OK, UNFINISHED, only_run, table
 from tests.service import SECRET
-from tests.support import NO_KEY, REAL, Commands
+from tests.support import NO_KEY, REAL, Commands, later
 from tools.models_check import check
 
 WITH_TESTS_OF_THEIR_OWN = ("openai", "kluster", "local")
@@ -86,6 +86,7 @@ def test_a_run_is_looked_at_where_it_is(run: Commands, study: Callable) -> None:
     """make collect and --status need no --host, even where keys of several hosts are set."""
     env = {**NO_KEYS, **at(run, "novita"), **at(run, "parasail")}
     assert run("deepseek", "--host", "novita", "--experiment", study(), "--model", "deepseekv3", "--no-wait", env=env).code == OK
+    later(run)  # collect looks once
     end = run.tool("collect", "--poll", "0.02", "--grace", "0.25", env=env)
     assert "collected" in end.said and run("deepseek", "--status", only_run(run.results, "deepseek").name, env=env).code == OK, end.said
 

@@ -75,7 +75,7 @@ def test_a_killed_service_and_a_killed_command_ask_no_more_than_was_in_the_air(l
     os.kill(service_of(live.results)["pid"], signal.SIGKILL)
     wait_for(lambda: endpoint.answered.total() > 30)  # the command has started the service anew
     first.signalled(signal.SIGKILL)
-    done = live.shell(line)
+    done = live.typed(line)
     assert done.code == OK and "60 planned = 60 succeeded" in done.out, done.said
     again = endpoint.answered.total() - 60
     assert 0 <= again <= 8 and endpoint.peak <= 8

@@ -94,11 +94,11 @@ def test_the_documented_session(run: Commands, study: Callable) -> None:
     assert (status.code, batch_id in status.out) == (OK, True), status.said
     cancel = run.typed(f"python openai_example.py --cancel {batch_id}")
     assert (cancel.code, batch_id in cancel.error) == (INPUT, True)
-    converted = run.shell(f"python tools/openai/batch_result_converter.py {raw}/{batch_id}_output.jsonl")
+    converted = run.typed(f"python tools/openai/batch_result_converter.py {raw}/{batch_id}_output.jsonl")
     assert converted.code == OK, converted.said
-    unattended = run.shell(f"python tools/openai/batch_cleanup.py --batch-id {batch_id}")
+    unattended = run.typed(f"python tools/openai/batch_cleanup.py --batch-id {batch_id}")
     assert (unattended.code, "--yes" in unattended.said) == (INPUT, True)
-    cleaned = run.shell(f"python tools/openai/batch_cleanup.py --batch-id {batch_id} --yes")
+    cleaned = run.typed(f"python tools/openai/batch_cleanup.py --batch-id {batch_id} --yes")
     assert cleaned.code == OK, cleaned.said
     assert list((run.results / "backups").rglob("*")) != []
 

@@ -132,5 +132,5 @@ def test_detached(still: Commands, study: Callable) -> None:
     end = started.signalled(signal.SIGTERM)
     assert (end.code, "go on at their providers" in end.err) == (DETACHED, True), end.said
     later(still)
-    done = still.shell(end.err.partition("Go on with: ")[2].strip())
+    done = still.typed(end.err.partition("Go on with: ")[2].strip())
     assert (done.code, [*still.world.billed().values()]) == (OK, [1] * 6), done.said

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from common.providers import local
+from tests.basics import wait_for
+from tests.support import End
+from tests.torture.world import Zygote
 from tools import demo
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTHING_SET = {"RESULTS_DIR", "DEBUG", "MAKEFLAGS"}
 
 
-def tool(name: str, results: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """A tool on a results folder, run to its end."""
-    env = {key: value for key, value in os.environ.items() if key not in NOTHING_SET} | {"RESULTS_DIR": str(results)}
-    command = [sys.executable, "-m", f"tools.{name}", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+@pytest.fixture
+def typed(zygote: Zygote) -> Callable[..., End]:
+    """`typed("-m", "tools.report", results=…)`: what `python …` says on a results folder, without the start of a Python of its own."""
+
+    def run(*words: object, results: Path) -> End:
+        done = zygote.run(python=True, argv=[*map(str, words)], env={"RESULTS_DIR": str(results), "DEBUG": ""}, timeout=120)
+        return End(done["code"], done["out"], done["err"])
+
+    return run
 
 
 def columns(line: str) -> int:
@@ -29,13 +39,12 @@ def columns(line: str) -> int:
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line)
 
 
-def test_the_demo_fits_a_screen(tmp_path: Path) -> None:
+def test_the_demo_fits_a_screen(tmp_path: Path, typed: Callable) -> None:
     """Four scripts, two answers, one table, after an old dry run; then the other tools know the runs."""
-    dry = [sys.executable, "openai_example.py", "--dry-run", "--limit", "3", "--local", "--results", str(tmp_path)]
-    assert subprocess.run(dry, cwd=ROOT, capture_output=True, timeout=60).returncode == 0
-    done = tool("demo", tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
+    assert typed("openai_example.py", "--dry-run", "--limit", 3, "--local", results=tmp_path).code == 0
+    done = typed("-m", "tools.demo", results=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
     assert len(lines) <= 25 and max(map(columns, lines[:-1])) <= 80
     assert [line.split()[0] for line in lines[:6]] == ["python"] * 6
     assert sum(re.search(r" 120 +\$[0-9.]+( +[0-9]{2}\.[0-9]){4}$", line) is not None for line in lines) == 10
@@ -43,42 +52,43 @@ def test_the_demo_fits_a_screen(tmp_path: Path) -> None:
     assert len(shown) == 2 and all(lines[n + 1].startswith("  Q1. ") for n in shown)
     assert "SIMULATED" in lines[-2] and min(str(tmp_path), os.path.relpath(tmp_path, ROOT), key=len) in lines[-1]
     assert lines[-1].endswith("report.html") and "REHEARSAL" in (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert tool("report", tmp_path).stdout.count("literary-") == 14  # ten models, and four that are simulated
-    assert tool("audit", tmp_path).stdout.splitlines()[-1] == "5 runs, 0 with findings"
-    assert len(tool("status", tmp_path).stdout.splitlines()) == 2 + 5 + 1  # that all of it is simulated
-    assert tool("backup", tmp_path).returncode == 0
+    told = {name: typed("-m", f"tools.{name}", results=tmp_path) for name in ("report", "audit", "status", "backup")}
+    assert told["report"].out.count("literary-") == 14  # ten models, and four that are simulated
+    assert told["audit"].out.splitlines()[-1] == "5 runs, 0 with findings"
+    assert len(told["status"].out.splitlines()) == 2 + 5 + 1  # that all of it is simulated
+    assert told["backup"].code == 0
 
 
 @pytest.mark.parametrize("name", ["audit", "report", "status", "backup"])
 @pytest.mark.parametrize("there", [True, False], ids=["empty", "missing"])
-def test_no_run_yet(tmp_path: Path, name: str, there: bool) -> None:
+def test_no_run_yet(tmp_path: Path, typed: Callable, name: str, there: bool) -> None:
     """Where no run has been, a tool says so in a line and makes nothing."""
     results = tmp_path / "results"
     if there:
         results.mkdir()
-    done = tool(name, results)
-    assert (done.returncode, done.stdout) == (2, "")
-    (line,) = done.stderr.splitlines()
+    done = typed("-m", f"tools.{name}", results=results)
+    assert (done.code, done.out) == (2, "")
+    (line,) = done.err.splitlines()
     assert line.startswith(f"error: {results}: no journal")
     assert list(tmp_path.rglob("*")) == [results] * there
 
 
 @pytest.mark.parametrize("name", ["demo", "audit", "report", "status", "backup"])
-def test_a_journal_that_cannot_be_opened(tmp_path: Path, name: str) -> None:
+def test_a_journal_that_cannot_be_opened(tmp_path: Path, typed: Callable, name: str) -> None:
     """A journal, or a results folder, that is something else: one line, exit 2."""
     (tmp_path / "journal.db").write_text("no journal, but longer than the header of a database has to be " * 9)
-    done = tool(name, tmp_path)
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
+    done = typed("-m", f"tools.{name}", results=tmp_path)
+    assert done.code == 2
+    (line,) = done.err.splitlines()
     assert line.startswith("error: ") and "Traceback" not in line
 
 
-def test_the_demo_needs_a_folder_to_write(tmp_path: Path) -> None:
+def test_the_demo_needs_a_folder_to_write(tmp_path: Path, typed: Callable) -> None:
     """Where results cannot be written, the demo says so before it runs anything."""
     (tmp_path / "file").write_text("")
-    done = tool("demo", tmp_path / "file" / "results")
-    assert (done.returncode, done.stdout) == (2, "")
-    (line,) = done.stderr.splitlines()
+    done = typed("-m", "tools.demo", results=tmp_path / "file" / "results")
+    assert (done.code, done.out) == (2, "")
+    (line,) = done.err.splitlines()
     assert line.startswith("error: ") and "RESULTS_DIR" in line
 
 
@@ -126,12 +136,13 @@ def test_the_locks_agree() -> None:
         assert len(hashed) == len(re.findall(r"^[a-z0-9-]+==", text, re.MULTILINE))
 
 
-def test_the_demo_after_a_run_that_cannot_go_on(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_demo_after_a_run_that_cannot_go_on(tmp_path: Path, typed: Callable, capsys: pytest.CaptureFixture) -> None:
     """A cancelled rehearsal lies there: the demo asks afresh, under a name of its own."""
-    base = [sys.executable, "openai_example.py", "--local", "--results", str(tmp_path)]
-    begun = subprocess.run([*base, "--batch", "--no-wait", "--speed", "1"], cwd=ROOT, capture_output=True, timeout=60)
+    begun = typed("openai_example.py", "--local", "--batch", "--no-wait", "--speed", 1, results=tmp_path)
     (name,) = [path.name for path in (tmp_path / "openai").iterdir() if path.name.startswith("literary")]
-    assert begun.returncode == subprocess.run([*base, "--cancel", name], cwd=ROOT, capture_output=True, timeout=60).returncode == 0
+    assert begun.code == typed("openai_example.py", "--local", "--cancel", name, results=tmp_path).code == 0
+    os.kill(local.running(tmp_path / "local_service")["pid"], signal.SIGTERM)  # it is slow, and would live for seconds more
+    wait_for(lambda: local.running(tmp_path / "local_service") is None)
     found = demo.run_to_its_end(["openai_example.py", "--batch", "--local"], tmp_path)
     assert (found["run"].startswith("demo-"), found["outcomes"]) == (True, {"succeeded": found["planned"]})
     assert len(capsys.readouterr().out.splitlines()) == 2

@@ -17,7 +17,7 @@ def test_a_relative_folder_is_meant_from_where_it_is_written(run: Commands, stud
     """RESULTS_DIR in .env: from the .env, whatever the working directory; --results: from the working directory."""
     project = tmp_path / "project"
     project.mkdir()
-    shutil.copytree(ROOT / "common", project / "common", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "common", project / "common")  # what is compiled, too
     script = Path(shutil.copy(ROOT / "openai_example.py", project))
     (project / ".env").write_text("RESULTS_DIR=kept/here\n")
     (project / ".env").chmod(0o600)

@@ -13,7 +13,7 @@ import pytest
 from common import cli
 from common.runs.journal import Journal
 from tests.cli.scripts import MODEL, only_run
-from tests.support import Commands, later
+from tests.support import STUDY, Commands, later
 
 
 class Adopting:
@@ -150,21 +150,34 @@ def test_nobody_to_look_at(slow: Adopting, monkeypatch: pytest.MonkeyPatch) -> N
     assert slow.ask("openai", "--no-wait").code == 0 and len(slow.run.attempts()) == 1
 
 
+@pytest.fixture(scope="module")
+def two(worlds: Callable, tmp_path_factory: pytest.TempPathFactory) -> Commands:
+    """Two runs that are out, good and bad, at a service that nobody else asks."""
+    run = Commands(worlds("--storage-bytes", "1000000000", speed=1e-3), tmp_path_factory.mktemp("two") / "results")
+    folder = tmp_path_factory.mktemp("two")
+    (folder / "t1.txt").write_text("A text.\n")
+    (folder / "experiment.toml").write_text("\n".join(f"{key} = {value}" for key, value in STUDY.items()))
+    for name in ("good", "bad"):
+        assert run("openai", "--batch", "--experiment", folder, "--model", MODEL["openai"], "--no-wait", "--run", name).code == 0
+    return run
+
+
 @pytest.mark.parametrize("garbage", [b"", b"{", b"[1]", b"\xff", b"null", b'{"models": 3}'])
 @pytest.mark.parametrize("name", ["run.json", "shards/shard-00001.ids", "shards/shard-00001.jsonl", "shards/creates.log"])
-def test_garbled(slow: Adopting, name: str, garbage: bytes) -> None:
+def test_garbled(
+    two: Commands, study: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture,
+    name: str, garbage: bytes,
+) -> None:  # fmt: skip
     """One run's file is garbled: it is named, nothing is bought, and the other run is rebuilt all the same."""
-    slow.ask("openai", "--no-wait", "--run", "good")
-    slow.ask("openai", "--no-wait", "--run", "bad")
-    (slow.run.results / "openai/bad" / name).write_bytes(garbage)
-    slow.lose()
-    code, said = slow.adopt()
+    lost = shutil.copytree(two.results, tmp_path / "results", ignore=shutil.ignore_patterns("journal.db*"))
+    (lost / "openai/bad" / name).write_bytes(garbage)
+    code, said = Adopting(Commands(two.world, lost), study, monkeypatch, capsys).adopt()
     assert "openai/good: rebuilt" in said and "good" in said
     if name == "shards/creates.log":
         assert (code, "2 rebuilt, 2 batches found again" in said) == (0, True), said
     else:
         assert (code, "openai/bad: could not be rebuilt" in said, "bad" in said) == (1, True, True), said
-    assert len(slow.run.attempts()) == 2
+    assert len(two.attempts()) == 2
 
 
 def test_no_run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:

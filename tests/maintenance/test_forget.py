@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 from common.runs.journal import Journal
-from tests.basics import ROOT
 from tests.cli.scripts import INPUT, OK, only_run, table
-from tests.support import Commands, later
+from tests.support import Commands, End, later
 
 
 def forget(run: Commands, *arguments: str) -> tuple[int, str]:
     """The tool on the commands' results folder: its exit code, and all that it said."""
-    env = {**os.environ, **run.env}
-    done = subprocess.run([sys.executable, "-m", "tools.forget", *arguments], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
-    return done.returncode, done.stdout + done.stderr
+    done = run.typed(shlex.join(["python", "-m", "tools.forget", *arguments]))
+    return done.code, done.said
 
 
 def everything(folder: Path) -> set[Path]:
@@ -57,7 +53,7 @@ def test_a_finished_run(run: Commands, study: Callable) -> None:
     code, said = forget(run, folder.name, "--yes")
     assert (code, folder.exists(), [*(run.results / "openai/batch_results").iterdir()]) == (OK, False, []), said
     (archive,) = (run.results / "backups").iterdir()
-    assert run.shell(f"python -m tools.restore {archive}").code == OK
+    assert run.typed(f"python -m tools.restore {archive}").code == OK
     archive.unlink()
     archive.parent.rmdir()
     assert (everything(run.results), table(folder)) == (files, rows)
@@ -92,12 +88,11 @@ def test_a_folder_that_was_deleted_by_hand(run: Commands, study: Callable) -> No
         assert run("openai", "--batch", "--experiment", study(), "--model", "gpt-4.1", "--run", name).code == OK
     shutil.rmtree(run.results / "openai/gone")
     done = _audit(run)
-    assert (done.returncode, "openai/gone: is gone" in done.stdout.replace(f"{run.results}/", "")) == (1, True), done.stdout
-    assert "openai/kept: 2 requests, ok" in done.stdout and "make forget RUN=openai/gone YES=1" in done.stdout
+    assert (done.code, "openai/gone: is gone" in done.out.replace(f"{run.results}/", "")) == (1, True), done.out
+    assert "openai/kept: 2 requests, ok" in done.out and "make forget RUN=openai/gone YES=1" in done.out
     assert forget(run, "openai/gone", "--yes")[0] == OK
-    assert _audit(run).stdout.splitlines()[-1] == "1 runs, 0 with findings"
+    assert _audit(run).out.splitlines()[-1] == "1 runs, 0 with findings"
 
 
-def _audit(run: Commands) -> subprocess.CompletedProcess:
-    env = {**os.environ, **run.env}
-    return subprocess.run([sys.executable, "-m", "tools.audit"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+def _audit(run: Commands) -> End:
+    return run.typed("python -m tools.audit")

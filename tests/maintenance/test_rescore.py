@@ -79,7 +79,7 @@ def test_a_narrower_range(scored: Rescoring) -> None:
     assert any(value > 80 for value in old) and any(value <= 80 for value in old)
     env = {"OPENAI_API_KEY": "", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
     line = f"python tools/rescore.py {folder.name} --experiment {scored.study('narrow', **NARROW)}"
-    done = scored.run.shell(line, env=env)
+    done = scored.run.typed(line, env=env)
     assert (done.code, done.err) == (0, "")
     assert joys(folder) == [value if value <= 80 else None for value in old]
     beyond = sum(value > 80 for value in old)
@@ -102,7 +102,7 @@ def test_later_commands_keep_it(scored: Rescoring) -> None:
     (folder / "results.csv").unlink()
     asked = folder.parents[2] / "asked"
     assert scored.ask(where=asked) == folder and joys(folder) == now
-    status = scored.run.shell(f"python {FILE['openai']} --status {folder.name}")
+    status = scored.run.typed(f"python {FILE['openai']} --status {folder.name}")
     assert status.code == 0 and joys(folder) == now
     raw = next((folder.parent / "batch_results").glob("*_output.jsonl"))
     assert cli.converter("openai", [str(raw), "--format", "csv"]) == 0

@@ -54,7 +54,7 @@ def shared(calm: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "experiment.toml").write_text("\n".join(f"{key} = {value}" for key, value in STUDY.items()))
     run = Commands(calm, folder / "results")
     assert run(*ALL, folder, "--run", "small").code == 0
-    end = run.shell("python -m tools.share small")
+    end = run.typed("python -m tools.share small")
     assert end.code == 0, end.said
     return folder / "results/shared/openai-small-SIMULATED.zip"
 
@@ -94,7 +94,7 @@ def test_there_and_back(run: Commands, study: Callable, make: Callable, tmp_path
     raw = sorted((elsewhere / "openai/batch_results").iterdir())
     assert len(raw) == 2 * len([*(run.results / "openai/batch_results").iterdir()])
     outputs = " ".join(str(path) for path in raw if path.name.endswith("_output.jsonl"))
-    converted = run.shell(f"python tools/openai/batch_result_converter.py --json --format csv {outputs}").json["files"]
+    converted = run.typed(f"python tools/openai/batch_result_converter.py --json --format csv {outputs}").json["files"]
     assert {Path(one["target"]).parent for one in converted} == {here, elsewhere / "openai/二"}
     assert sum(one["outcomes"]["succeeded"] for one in converted) == 2 * 20
 
@@ -128,7 +128,7 @@ def test_cleaning_leaves_records_alone(run: Commands, study: Callable, make: Cal
     assert make("share", run.results, "mine").code == 0
     assert make("import", tmp_path / "b", *(run.results / "shared").iterdir()).code == 0
     line = "python tools/openai/batch_cleanup.py --all --dry-run --json"
-    facts = run.shell(line, env={"RESULTS_DIR": str(tmp_path / "b")}).json
+    facts = run.typed(line, env={"RESULTS_DIR": str(tmp_path / "b")}).json
     assert (facts["batches"], facts["not_made_here_left"]) == ([], len(run.creates()))
 
 

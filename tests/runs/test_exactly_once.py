@@ -92,8 +92,8 @@ def test_bites_without_write_ahead(world: World, references: dict) -> None:
     """Without the write-ahead event the campaign finds batches bought twice."""
     answers, total = world.reference("openai", *SMALL)
     points = kills.points_of(total, 60)[24:36]  # in the middle: uploads and creates
-    verdict = kills.campaign(world, "openai", points, answers, without=("write-ahead",))
-    assert any("paid more than once" in text for text in verdict.failures)
+    failures = (text for at in points for text in kills.campaign(world, "openai", [at], answers, without=("write-ahead",)).failures)
+    assert any("paid more than once" in text for text in failures)  # the first one will do
 
 
 @pytest.mark.parametrize("profile", ALL)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
 import tarfile
-import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +17,7 @@ from common.nouns import Pause, Run, Shard, State
 from common.runs.journal import Journal, Terms
 from common.runs.schema import VERSION
 from common.runs.spending import Caps, OverCap
+from tests.torture.world import Zygote
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD = Path(__file__).with_name("results_v1.tar.gz")  # one run finished, two submitted, one only planned; made by version 1
@@ -97,34 +96,41 @@ def test_an_old_journal_is_brought_up_to_date(old: Path) -> None:
         assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
 
-def test_old_runs_go_on(old: Path) -> None:
+def test_old_runs_go_on(old: Path, zygote: Zygote) -> None:
     """What version 1 has submitted is collected by the same command, and nothing is sent twice."""
-    env = {**os.environ, "RESULTS_DIR": str(old), "PYTHONPATH": str(ROOT)}
     for script, options, requests in (
         ("claude_example.py", ["--run", "half", "--limit", "6", "--model", "claude-haiku-4-5"], 6),
         ("openai_example.py", ["--run", "waiting", "--limit", "7", "--model", "gpt-4.1"], 7),
         ("openai_example.py", ["--limit", "6", "--model", "gpt-4.1"], 6),
     ):
-        command = [sys.executable, script, "--batch", "--local", "--json", *options]
-        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr
-        summary = json.loads(done.stdout)
+        done = zygote.run(python=True, argv=[script, "--batch", "--local", "--json", *options], env={"RESULTS_DIR": str(old)})
+        assert done["code"] == 0, done["err"]
+        summary = json.loads(done["out"])
         assert (summary["outcomes"], len(summary["batches"])) == ({"succeeded": requests}, 1)
     with closing(sqlite3.connect(old / "local_service" / "state.db")) as db:
         names = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         assert db.execute("SELECT count(*) FROM batches").fetchone()[0] == 3, names
 
 
+OPENER = """
+import sys, pathlib
+from common.runs.journal import Journal
+for folder in sys.argv[1:]:
+    print(flush=True)
+    sys.stdin.readline()
+    Journal(pathlib.Path(folder))
+"""
+
+
 def test_a_new_journal_is_opened_by_many_at_once(tmp_path: Path) -> None:
     """Two first runs that are started together: SQLite answers one of them "locked" at once while the other switches to its log."""
-    opener = "import sys, pathlib; from common.runs.journal import Journal; sys.stdin.readline(); Journal(pathlib.Path(sys.argv[1]))"
-    for number in range(5):
-        words, pipes = [sys.executable, "-c", opener, str(tmp_path / f"r{number}")], {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
-        crowd = [subprocess.Popen(words, cwd=ROOT, **pipes) for _ in range(6)]
-        time.sleep(0.5 if number == 0 else 0.3)  # all are imported and wait at their line
-        said = []
+    words = [sys.executable, "-c", OPENER, *(str(tmp_path / f"r{number}") for number in range(5))]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    crowd = [subprocess.Popen(words, cwd=ROOT, **pipes) for _ in range(6)]
+    for _ in range(5):
+        for process in crowd:  # all wait at their line
+            process.stdout.readline()
         for process in crowd:
             process.stdin.write(b"\n"), process.stdin.flush()
-        for process in crowd:
-            said.append(process.communicate()[1].decode())
-        assert not any(said), said
+    said = [process.communicate()[1].decode() for process in crowd]
+    assert not any(said), said

@@ -37,9 +37,9 @@ def stranger(
     world.control("faults", [{"call": "messages.batches.create", "times": 1, "action": {"drop": "before"}}])
     count = len(reference) // 2  # the size of our first shard
     foreign: list[str] = []
+    client = world.service.anthropic()  # here: its import takes longer than the moment lasts
 
     def colleague() -> None:
-        client = world.service.anthropic()
         params = {"model": "claude-haiku-4-5", "max_tokens": 64, "messages": [{"role": "user", "content": "hello"}]}
         rows = [{"custom_id": f"theirs-{n}", "params": params} for n in range(count)]
         foreign.append(client.messages.batches.create(requests=rows).id)
@@ -73,11 +73,12 @@ def double(world: World, reference: dict[str, str], argv: tuple[str, ...]) -> li
         ],
     )
 
+    client = world.service.openai()
+
     def proxy() -> None:
         end = time.monotonic() + 10
         while not (creates := world.control("ledger")["creates"]) and time.monotonic() < end:
             time.sleep(0.01)
-        client = world.service.openai()
         client.batches.create(
             input_file_id=creates[0]["input_file_id"],
             endpoint="/v1/chat/completions",

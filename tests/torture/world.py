@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.basics import ROOT, SCRIPTS, python
+from tests.basics import ROOT, SCRIPTS
 from tests.service import KEYS, Service
 
 # profile: script, which is also the folder of its results, and what it is asked
@@ -87,9 +86,8 @@ class World:
         return (by or self.zygote).run(script=SCRIPTS.get(script, f"tools.{script}.run"), argv=argv, env=env, **job)
 
     def tool(self, module: str, *argv: str) -> dict:
-        """Run a tool as `python -m module`; {"code", "out", "err"}."""
-        done = python("-m", module, *argv, env={**os.environ, **self.environment()})
-        return {"code": done.returncode, "out": done.stdout, "err": done.stderr}
+        """Run a tool as `python -m module`; see zygote.py for what comes back."""
+        return self.zygote.run(python=True, argv=["-m", module, *argv], env=self.environment())
 
     def run_to_the_end(self, profile: str, *more: str, most: int = 6, **job: object) -> list[dict]:
         """Run the same command until it says that it has finished (exit 0), at most so many times."""
