@@ -16,7 +16,7 @@ from typing import NamedTuple
 from unicodedata import is_normalized, normalize
 
 from common.catalog.families import Family, family_of
-from common.catalog.vocabulary import vocabulary
+from common.catalog.vocabulary import encoder
 from common.nouns import Model
 
 EXACT = 5_000_000  # bytes of distinct texts in a plan that are counted exactly
@@ -53,7 +53,6 @@ class Meter:
     def __init__(self, exact: int = EXACT) -> None:
         self._left = exact
         self._counts: dict[str, int] = {}  # of o200k_base
-        self._vocabulary = None  # had from the first text on, and let go of with the plan
         self.beyond = False  # whether any text was not counted exactly because there were too many
 
     def of(self, model: Model) -> Callable[[str], Tokens]:
@@ -90,8 +89,7 @@ class Meter:
         known = self._counts.get(text)
         if known is None and len(raw) <= LONGEST and len(raw) + EACH <= self._left:
             self._left -= len(raw) + EACH
-            self._vocabulary = self._vocabulary or vocabulary()
-            known = self._counts[text] = len(self._vocabulary.encode_ordinary(text))
+            known = self._counts[text] = len(encoder()(text))
         self.beyond |= known is None
         return known
 

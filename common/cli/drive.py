@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from common.catalog.vocabulary import let_go
 from common.cli.announce import announce
 from common.cli.progress import Progress
 from common.cli.session import ScriptSession
@@ -24,6 +25,7 @@ def drive(session: ScriptSession, found: Run, fresh: bool = False, prefix: str =
     Raises BatchError; what has come is in its table all the same.
     """
     journal, summary = session.journal, None
+    let_go()  # all is planned
     try:
         with journal.lock(found):
             found = journal.run(found.key)

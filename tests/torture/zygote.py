@@ -24,14 +24,14 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from common import catalog
-from common.catalog.vocabulary import vocabulary
+from common.catalog import vocabulary
 from tests.basics import SCRIPTS
 from tests.torture import boundaries, clock, gates, sabotage
 from tests.torture.world import NOT_SABOTAGED
 
 PARTS = [f"common.cli.{name}" for name in ("commands", "progress", "clean", "several", "rounds", "rescue", "standing", "status")]
 
-HELD: list[object] = []  # what is let go of where nobody holds it
+HELD: list[object] = []  # children let go of it; to free it page by page would cost each of them more than its whole work
 
 
 def preload() -> None:
@@ -39,12 +39,12 @@ def preload() -> None:
     for name in ("anthropic", "openai", "tqdm", "tenacity.asyncio", "arro3.io", "encodings.idna", *SCRIPTS.values(), *PARTS):
         importlib.import_module(name)
     gc.disable()  # each child lives for a moment
+    HELD.append(vocabulary.encoder())
     catalog.hosts(), catalog.models()
     # the SDKs import their resources at first use; that once
     sys.modules["openai"].OpenAI(api_key="x", base_url="http://127.0.0.1:9").batches  # noqa: B018
     sys.modules["openai"].OpenAI(api_key="x", base_url="http://127.0.0.1:9").files  # noqa: B018
     sys.modules["anthropic"].Anthropic(api_key="x", base_url="http://127.0.0.1:9").messages.batches  # noqa: B018
-    HELD.append(vocabulary())
 
 
 class Child(NamedTuple):
