@@ -58,9 +58,11 @@ def _plain(line: dict) -> Result | None:
     whole = type(read) is type(written) is type(created) is int and 0 <= read <= MOST and 0 <= written <= MOST and 0 < created < 62e9
     if not whole or not custom_id or not text or not type(custom_id) is type(text) is type(model) is str:
         return None
-    cached, thought = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-    cached, kept = _of_cache(cached, read) if type(cached) is dict else (0, 0)
-    thought = natural(thought.get("reasoning_tokens")) if type(thought) is dict else 0
+    cached = kept = thought = 0
+    if type(details := usage.get("prompt_tokens_details")) is dict and any(details.values()):
+        cached, kept = _of_cache(details, read)
+    if type(details := usage.get("completion_tokens_details")) is dict:
+        thought = natural(details.get("reasoning_tokens"))
     tokens = Usage(read, cached, written, thought, kept)
     simulated = bool(body.get("simulated"))
     return Result(custom_id, SUCCEEDED, text, word(model), "stop", tokens, "", "", simulated, float(created))

@@ -55,8 +55,9 @@ def read_raw(
     """
     seen, loads = set() if seen is None else seen, orjson.loads
     with plain(path) as file:
-        for number, line in _numbered(file, longest):
+        for number, line in enumerate(iter(partial(file.readline, longest), b""), 1):
             if len(line) == longest and not line.endswith(b"\n"):
+                _skip_rest(file, longest)
                 yield number, Problem(number, "too long", f"longer than {longest:,} bytes", path.name)
                 continue
             try:
@@ -72,16 +73,10 @@ def read_raw(
                 yield number, item
 
 
-def _numbered(file: Lines, longest: int) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file, counted from 1; of one that is too long only what fits."""
-    number, rest = 0, False
-    for line in iter(partial(file.readline, longest), b""):
-        if rest:  # of a line that was too long
-            rest = not line.endswith(b"\n")
-            continue
-        number += 1
-        rest = len(line) == longest and not line.endswith(b"\n")
-        yield number, line
+def _skip_rest(file: Lines, longest: int) -> None:
+    """Read a line that is too long to its end, which is held no more than its beginning."""
+    while (more := file.readline(longest)) and not more.endswith(b"\n"):
+        pass
 
 
 def _second_look(line: bytes, number: int, name: str, decode: Callable[[dict], Result]) -> Iterator[Result | Problem]:
