@@ -17,6 +17,7 @@ from common.providers.caching import marked
 from common.providers.foreign import REASON, as_count, as_text, complaint, id_of, natural, object_at, parsed, request_id, unix, word
 from common.providers.http import segment
 from common.providers.inline import InlineProvider
+from common.providers.shared import sdk
 from common.rates import Named
 from common.text import one_line
 
@@ -156,9 +157,7 @@ class Anthropic(InlineProvider):
 
     @staticmethod
     def make_client(**options: object):
-        import anthropic
-
-        return anthropic.Anthropic(open_telemetry=False, **options)
+        return sdk("anthropic").Anthropic(open_telemetry=False, **options)
 
     @staticmethod
     def opening(shard: Shard, model_id: str) -> bytes:

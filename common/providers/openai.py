@@ -18,7 +18,7 @@ from common.providers.openai_parameters import knows_parameter, parameter_proble
 from common.providers.openai_requests import ENDPOINT, encode, with_cap
 from common.providers.openai_rows import claims, decode
 from common.providers.sealed import Sealed
-from common.providers.shared import DAY, SdkProvider, alike, created_id
+from common.providers.shared import DAY, SdkProvider, alike, created_id, sdk
 
 # Why a batch fails as a whole: its queue is full, or the host has lost or misread the file.
 LATER = "token_limit_exceeded"
@@ -99,9 +99,7 @@ class OpenAIShaped(SdkProvider):
 
     @staticmethod
     def make_client(**options: object):
-        from openai import OpenAI
-
-        client = OpenAI(admin_api_key="", **options)
+        client = sdk("openai").OpenAI(admin_api_key="", **options)
         client.organization = client.project = None  # the environment's are OpenAI's alone; the account's headers hold its own
         return client
 

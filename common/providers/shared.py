@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from importlib import import_module
+from types import ModuleType
 
 import orjson
 
@@ -28,6 +32,22 @@ def alike(batches: Iterable[Batch], shard: Shard) -> list[Batch]:
     """
     found = [b for b in batches if not b.failed and b.total in (shard.count, 0) and not (b.status in STOPPED and not (b.total or b.output))]
     return sorted(found, key=lambda b: (0 < b.created_at < shard.intent_at - SLACK, b.created_at))
+
+
+def sdk(name: str) -> ModuleType:
+    """An official SDK, imported when it is first needed.
+
+    Nothing of the many objects that it is made of is ever garbage. To look for some meanwhile, at each later search and at the
+    end would take 0.15 s of openai's 0.47 and 0.5 s of anthropic's 1.14.
+    """
+    if name not in sys.modules and gc.isenabled():
+        gc.disable()
+        try:
+            import_module(name)
+        finally:
+            gc.freeze()
+            gc.enable()
+    return import_module(name)
 
 
 class SdkProvider(Provider):

@@ -57,12 +57,13 @@ def _merged(run: Run, family: list[Shard], asked: dict[str, str], decode: Decode
     again = Counter(chain.from_iterable(_ids(shard, mark) for shard in family[1:] if shard.attempt > 1 and not shard.taken_from))
     failed: dict[str, tuple[Result, str]] = {}
     for shard in reversed(family):
+        same = shard.mark == mark
         for result in _results(run, shard, decode):
-            request_id = moved(result.custom_id, shard.mark, mark)
+            request_id = result.custom_id if same else moved(result.custom_id, shard.mark, mark)
             if request_id not in asked:
                 continue
             if result.outcome == SUCCEEDED or result.text:
-                yield _named(result, request_id), shard.batch_id, 1 + again[request_id]
+                yield result if same else _named(result, request_id), shard.batch_id, 1 + again.get(request_id, 0)
                 del asked[request_id]
             else:
                 failed.setdefault(request_id, (_named(result, request_id), shard.batch_id))

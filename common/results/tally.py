@@ -51,14 +51,16 @@ class Tally:
     def add(self, model: str, result: Result, answer: str, again: bool) -> None:
         """Count one row; see `RowKind` for what the arguments mean."""
         self.kinds[model, result.outcome, answer, result.simulated, again] += 1
-        if result.usage is None:
-            self.tokens["answers_without_usage"] += 1
-        else:
-            self.tokens["input"] += result.usage.input
-            self.tokens["output"] += result.usage.output
-            if result.usage.cached or result.usage.written or result.usage.written_1h:
-                self.tokens["cached"] += result.usage.cached
-                self.tokens["cache_written"] += result.usage.written + result.usage.written_1h
+        usage, tokens = result.usage, self.tokens
+        if usage is None:
+            tokens["answers_without_usage"] += 1
+            return
+        read, cached, said, _, written, written_1h = usage
+        tokens["input"] += read
+        tokens["output"] += said
+        if cached or written or written_1h:
+            tokens["cached"] += cached
+            tokens["cache_written"] += written + written_1h
 
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Count rows and pass them on."""
