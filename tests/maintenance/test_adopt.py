@@ -153,7 +153,9 @@ def test_nobody_to_look_at(slow: Adopting, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.fixture(scope="module")
 def two(worlds: Callable, tmp_path_factory: pytest.TempPathFactory) -> Commands:
     """Two runs that are out, good and bad, at a service that nobody else asks."""
-    run = Commands(worlds("--storage-bytes", "1000000000", speed=1e-3), tmp_path_factory.mktemp("two") / "results")
+    world = worlds("--storage-bytes", "1000000000", speed=1e-3)
+    world.reset()  # a worker that comes back to this module makes them anew
+    run = Commands(world, tmp_path_factory.mktemp("two") / "results")
     folder = tmp_path_factory.mktemp("two")
     (folder / "t1.txt").write_text("A text.\n")
     (folder / "experiment.toml").write_text("\n".join(f"{key} = {value}" for key, value in STUDY.items()))
