@@ -53,7 +53,8 @@ def _driven(session: ScriptSession, found: Run, fresh: bool, prefix: str, as_of:
 
 def _go(session: ScriptSession, run: Run, fresh: bool, prefix: str, as_of: int | None) -> None:
     """Drive a run, again and again looking at what others have asked and got where they have sent more meanwhile."""
-    wishes.resume(session.desk(run))
+    if run.paused:
+        wishes.resume(session.desk(run))
     while True:
         as_of = _taken_over(session, run, prefix, as_of) if run.reuses else None  # what others send is nothing to a run that takes none
         desk = session.desk(run, fresh, as_of)

@@ -31,12 +31,22 @@ def run_of(key: str, body: bytes, results: Path) -> Run:
 
 
 def shard_of(key: str, body: bytes, folder: Path) -> Shard:
-    """The shard of a row; `folder` is its run's. Raises InputError where it is garbled."""
+    """The shard of a row; its file lies in `folder`. Raises InputError where it is garbled."""
     try:
         row = _known(Shard, orjson.loads(body))
         row.setdefault("unproven", row.get("adopted", False))  # of an earlier version, which did not tell the two apart
-        row |= {"problems": tuple(row["problems"]), "path": folder / "shards" / row["path"], "state": State(row["state"])}
+        row |= {"problems": tuple(row["problems"]), "path": folder / row["path"], "state": State(row["state"])}
         return Shard(**row)
+    except _MISREAD as error:
+        raise _garbled(key, error) from None
+
+
+def facts_of(key: str, body: bytes) -> dict:
+    """What a row notes of a shard, as it stands there: a tenth of the time of `shard_of`, for sums over many. Raises InputError."""
+    try:
+        row = orjson.loads(body)
+        row["state"], row["count"], row["attempt"]  # what every version has noted
+        return row
     except _MISREAD as error:
         raise _garbled(key, error) from None
 

@@ -65,7 +65,8 @@ def _earlier(journal: Journal, run: Run) -> Iterator[tuple[Run, Shard]]:
     for one in journal.runs():
         if one.address == run.address:
             try:
-                yield from ((one, shard) for shard in journal.shards(one, State.COLLECTED) if shard.used)
+                if any(shard.get("used") for shard in journal.facts(one, State.COLLECTED)):
+                    yield from ((one, shard) for shard in journal.shards(one, State.COLLECTED) if shard.used)
             except InputError:  # garbled: whoever works on that run is told
                 continue
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import orjson
@@ -11,7 +11,7 @@ import orjson
 from common.errors import InputError
 from common.nouns import Batch, Run, Shard
 from common.runs import claims, spending
-from common.runs.bodies import run_of, shard_of
+from common.runs.bodies import facts_of, run_of, shard_of
 from common.runs.spending import Committed
 
 _SENDING = ("submitting", "adopted", "witnessed", "suspected", "imported", "rebuilt")  # events after which there is more to take over
@@ -53,9 +53,16 @@ class Lookups:
 
     def shards(self, run: Run, *states: str) -> list[Shard]:
         """The shards of a run in order; only those in the given states if any are given."""
+        folder = run.folder / "shards"
+        return [shard_of(run.key, body, folder) for (body,) in self._bodies(run, states)]
+
+    def facts(self, run: Run, *states: str) -> Iterator[dict]:
+        """The same as the journal notes them, for who only counts. Raises InputError where one is garbled."""
+        return (facts_of(run.key, body) for (body,) in self._bodies(run, states))
+
+    def _bodies(self, run: Run, states: Sequence[str]) -> Iterable[tuple[bytes]]:
         marks = f"AND state IN ({','.join('?' * len(states))})" if states else ""
-        rows = self._db.execute(f"SELECT body FROM shards WHERE run = ? {marks} ORDER BY n", (run.key, *states))
-        return [shard_of(run.key, row[0], run.folder) for row in rows]
+        return self._db.execute(f"SELECT body FROM shards WHERE run = ? {marks} ORDER BY n", (run.key, *states))
 
     def states(self, run: Run) -> dict[str, int]:
         """How many shards are in which state."""
@@ -134,7 +141,7 @@ class Lookups:
             return None
         run = self.run(row[0])
         body = self._db.execute("SELECT body FROM shards WHERE run = ? AND n = ?", row).fetchone()[0]
-        return run, shard_of(run.key, body, run.folder)
+        return run, shard_of(run.key, body, run.folder / "shards")
 
     def is_known(self, batch_id: str) -> bool:
         """Whether any shard ever had this batch, also one that turned out to be somebody else's."""

@@ -79,12 +79,12 @@ def run_facts(journal: Journal, run: Run) -> dict:
 
 def waiting_facts(journal: Journal, run: Run) -> dict:
     """How many requests of a run wait to be sent for the first time and again, and whether anything of it was ever begun."""
-    waiting = journal.shards(run, *TO_SUBMIT)
-    again = sum(shard.count for shard in waiting if shard.attempt > 1)
-    began = any(shard.attempt > 1 or shard.state is not State.PLANNED for shard in waiting)
-    taken = sum(shard.taken_from != "" for shard in journal.shards(run, State.COLLECTED))
+    waiting = [*journal.facts(run, *TO_SUBMIT)]
+    again = sum(shard["count"] for shard in waiting if shard["attempt"] > 1)
+    began = any(shard["attempt"] > 1 or shard["state"] != State.PLANNED for shard in waiting)
+    taken = sum(shard.get("taken_from", "") != "" for shard in journal.facts(run, State.COLLECTED))
     is_started = began or len(waiting) + taken < sum(journal.states(run).values())
-    return {"first": sum(shard.count for shard in waiting) - again, "again": again, "started": is_started}
+    return {"first": sum(shard["count"] for shard in waiting) - again, "again": again, "started": is_started}
 
 
 def started(journal: Journal, run: Run) -> bool:

@@ -10,6 +10,7 @@ from itertools import chain, count, islice
 
 import orjson
 
+from common.catalog.vocabulary import let_go
 from common.errors import InputError
 from common.experiment.marks import moved
 from common.experiment.shards import part
@@ -25,6 +26,7 @@ from common.runs.journal import Journal
 from common.runs.segments import SUFFIX, AnswersFile
 
 TAKEN = ".taken"  # beside a shard that was taken over: what its place in a lost journal is made again from
+MANY = 100_000  # requests of a plan from which on what they are searched in takes the room that counting their tokens took
 
 
 @dataclass
@@ -42,6 +44,8 @@ def divide(journal: Journal, run: Run, shards: Sequence[Shard], decode: Decode) 
 
     What failed and is asked again takes clean answers only.
     """
+    if sum(shard.count for shard in shards) >= MANY:
+        let_go()
     answered = Answered(journal, run, decode)
     found = Divided(unread=answered.unread)
     if not answered:
