@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from bench import convert_rows, inputs, plan_rows, send_rows
-from bench.measure import MB
+from bench.measure import MB, python
 from bench.rows import Bench
+from bench.service import service
 
 SMALL, LINES, HALF, LARGE = 2_000, 60_000, 75_000, 120_000
+MOST = 120 * MB
 GROWTH = 14 * MB  # the ids of one full batch of 50,000 take about 10
 
 
@@ -43,6 +45,15 @@ def test_submit_and_collect_is_flat(bench: Bench) -> None:
     experiment = inputs.study(bench.place("study"), 30)
     small, large = (send_rows.collected(bench, experiment, n, planned=True).rss for n in (SMALL, HALF))
     assert large - small < GROWTH
+
+
+def test_an_sdk_finds_room_beside_nothing(bench: Bench) -> None:
+    """What has counted the prompts is let go of before the larger SDK is loaded."""
+    experiment, results = inputs.study(bench.place("study"), 30), bench.place("sent")
+    what = ("--experiment", experiment, "--model", "claude-haiku-4-5", "--results", results, *plan_rows.study(bench, 12))
+    with service(bench.folder) as here:
+        sent = python("claude_example.py", "--batch", "--no-wait", *what, *send_rows.FREE, env=here.env)
+    assert sent.rss < MOST
 
 
 @pytest.mark.parametrize(("form", "least"), [("csv", SMALL), ("parquet", 20_000)])
