@@ -76,11 +76,13 @@ def _cut(
     work: cut.Cutter, experiment: Experiment, texts: int, parts: Sequence[tuple[Grid, AskedAnew, Limits]]
 ) -> tuple[list[Shard], list[str]]:
     """The shards of all models, and what is to be said of their prompts' caching. A part: what one model is asked, and in how much."""
+    asking = [] if experiment.limit is None else [grid.model.alias for grid, conditions, _ in parts if any(True for _ in conditions())]
+    shares = {alias: (experiment.limit + len(asking) - 1 - n) // len(asking) for n, alias in enumerate(asking)}
     made: list[Shard] = []
     told: list[str] = []
-    for n, (grid, conditions, limits) in enumerate(parts):
+    for grid, conditions, limits in parts:
         work.limits = limits
-        share = None if experiment.limit is None else (experiment.limit + len(parts) - 1 - n) // len(parts)
+        share = shares.get(grid.model.alias)
         caching = Caching(grid.model, experiment.prompt_caching, texts, work.meter.of(grid.model), work.provider.takes_marks)
         for primes, some in caching.stages(conditions, share):
             shards = work.cut(some, experiment.cap(grid.model), len(made) + 1, None if primes else share)

@@ -251,3 +251,10 @@ def test_what_is_kept_of_a_text_is_never_that_of_another(planner: Planner) -> No
         assert all(cell in ("", right[text]) for text, cell in shown().items())
     path.unlink()
     assert set(shown().values()) == {""}
+
+
+def test_a_model_that_asks_nothing_takes_no_share_of_a_limit(planner: Planner) -> None:
+    """The first model is left out by a rule: the one request goes to the other one."""
+    left_out = [("skip", "model", ["gpt-4.1"], True)]
+    drawn = Drawn({"1": ""}, {}, {"1": "g"}, False, "openai", ["gpt-4.1", "o3"], 1, left_out, ["id", "gold"])
+    assert [(shard.model, shard.count) for shard in planner(drawn, limit=1).shards] == [("o3", 1)]
