@@ -18,8 +18,8 @@ from common.experiment.grid import Asked, first_requests
 from common.experiment.ids import id_parts, make_id
 from common.experiment.ids_file import ids_rest
 from common.experiment.marks import mark_of, suffix
-from common.experiment.scale import Scale
 from common.experiment.shards import BLOCK, Request, Writer, new_tag, with_mark
+from common.experiment.weighing import Weigher
 from common.nouns import Ask, Condition, Limits, Model, Shard
 from common.providers.base import Provider
 
@@ -59,11 +59,11 @@ class Cutter:
     meter: Meter = field(default_factory=Meter)
     _mark: str = ""  # of the shard that is open …
     _end: str = ""  # … and what its ids end in
-    _scale: Scale | None = None  # of the model whose shards are made
+    _weigher: Weigher | None = None  # of the model whose shards are made
 
     def cut(self, conditions: Iterable[Asked], cap: int, first: int, at_most: int | None) -> Iterator[Shard]:
         """Shards of one model's conditions, numbered from `first`; at most `at_most` requests. One shard is open at a time."""
-        writer, self._scale = None, None
+        writer, self._weigher = None, None
         self._open(first)
         try:
             for requests in _groups(self._requests(first_requests(conditions, at_most))):
@@ -71,11 +71,11 @@ class Cutter:
                     writer = writer or Writer(self.folder, first, self.limits)
                     requests = writer.add(requests)
                     if requests:
-                        yield self._shard(writer, self._scale.model, cap)
+                        yield self._shard(writer, self._weigher.model, cap)
                         first, writer = first + 1, None
                         requests = self._marked(requests, first)
             if writer:
-                yield self._shard(writer, self._scale.model, cap)
+                yield self._shard(writer, self._weigher.model, cap)
                 writer = None
         finally:
             if writer:
@@ -117,9 +117,9 @@ class Cutter:
             return self._reject_all(asked, problem)
         if again:
             self.identical[condition.model.alias] += len(trials)
-        self._scale = self._scale or Scale(condition.model, ask.max_tokens, self.provider, self.meter)
+        self._weigher = self._weigher or Weigher(condition.model, ask.max_tokens, self.provider, self.meter)
         head, tail = self.provider.encode(condition, ask)
-        tokens, most = self._scale.weigh(condition, ask, marks, tail)
+        tokens, most = self._weigher.weigh(condition, ask, marks, tail)
         queue = self.limits.request_tokens
         if queue is not None and tokens > queue:
             return self._reject_all(asked, f"{tokens:,} tokens; the host's queue holds {queue:,}")

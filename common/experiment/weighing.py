@@ -13,7 +13,7 @@ from common.providers.base import Provider
 from common.providers.caching import OWN
 
 
-class Scale:
+class Weigher:
     """Weighs what one model is asked, under one cap on the tokens of its answers."""
 
     def __init__(self, model: Model, cap: int, provider: Provider, meter: Meter) -> None:
