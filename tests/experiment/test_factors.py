@@ -221,11 +221,12 @@ def test_each_combination_is_asked_once_and_known_again(planner: Planner, drawn:
 @given(experiments(), st.integers(1, 40), st.booleans())
 @PROPERTY
 def test_a_part_is_as_large_as_was_said(planner: Planner, drawn: Drawn, n: int, at_random: bool) -> None:
-    """A sample or the first N of a grid with rules: so many requests of it, none twice, and shared evenly among models for --limit."""
+    """A sample or the first N of a grid with rules: so many requests of it, none twice; --limit is shared evenly among the models asked."""
     made = planned_or_refused(planner, drawn, **({"sample": n} if at_random else {"limit": n}))
     whole = Counter(model for model, *_ in drawn.requests().values())
-    shares = {model: (n + len(drawn.models) - 1 - at) // len(drawn.models) for at, model in enumerate(drawn.models)}
-    expected = min(n, whole.total()) if at_random else sum(min(shares[model], whole[model]) for model in whole)
+    asked = [model for model in drawn.models if whole[model]]
+    shares = {model: (n + len(asked) - 1 - at) // len(asked) for at, model in enumerate(asked)}
+    expected = min(n, whole.total()) if at_random else sum(min(shares[model], whole[model]) for model in asked)
     ids_asked = [meta.custom_id for _, meta in sent(made.run, made.shards)]
     assert (len(ids_asked), len(set(ids_asked))) == (expected, expected)
     assert drawn.requests().keys() >= set(ids_asked)
