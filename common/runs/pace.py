@@ -79,7 +79,7 @@ class Pace:
         took, basis = self._earlier(address, flight.model)
         left = _left(took, flight.age)
         if left:
-            return Estimate(*(left[int(share * (len(left) - 1) + 0.5)] for share in QUARTERS), basis)
+            return Estimate(*(_by([left], share) for share in QUARTERS), basis)
         if flight.done >= DONE:
             return Estimate(None, flight.age * (1 - flight.done) / flight.done, None, f"its own pace so far, {flight.done:.0%} done")
         return Estimate(None, None, None, f"out for longer than all {basis}" if took else basis)

@@ -38,10 +38,9 @@ def test_a_run_ends_with_its_last_batch(took: list[float], ages: list[float]) ->
         assert found.likely is None
         return
     ends = [max(way) for way in product(*lefts)]
-    if len(ages) > 1:
-        for time, share in zip(found[:3], (0.25, 0.5, 0.75), strict=True):
-            assert sum(end <= time for end in ends) >= share * len(ends) * (1 - 1e-9)
-            assert sum(end < time for end in ends) < share * len(ends) * (1 + 1e-9)
+    for time, share in zip(found[:3], (0.25, 0.5, 0.75), strict=True):
+        assert sum(end <= time for end in ends) >= share * len(ends) * (1 - 1e-9)
+        assert sum(end < time for end in ends) < share * len(ends) * (1 + 1e-9)
     more = pace.run(HERE, flights, [MODEL] * 9, parallel=4)
     assert all(later > sooner for later, sooner in zip(more[:3], found[:3], strict=True))
 
