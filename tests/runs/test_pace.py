@@ -61,7 +61,7 @@ def test_nothing_to_tell_by() -> None:
 def test_another_model_at_the_same_host() -> None:
     """Better than nothing, and said."""
     found = Pace({(HERE, "m2"): [100, 200, 300]}).batch(HERE, Flight(MODEL, 0))
-    assert (found.low, found.likely, found.high, found.basis) == (200, 200, 300, "3 earlier batches at this host")
+    assert (found.low, found.likely, found.high, found.basis) == (100, 200, 300, "3 earlier batches at this host")
 
 
 def test_as_people_say_it() -> None:
