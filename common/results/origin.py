@@ -183,7 +183,7 @@ class RunOrigin:
         self.questions = tuple(map(_question, manifest["questions"]))
         self.ids_differ_in_case_only = manifest.get("ids_differ_in_case_only", True)
         self.asked: dict[str, str] = {}  # request id → the rest of its line in the shard's ids file
-        self.mark = ""  # what the shard's ids end in at a host without metadata
+        self._end = ""  # of the shard's request ids at a host without metadata
         self.taken: Mapping[str, str] = {}
         self._personas, self._texts, self._models = manifest["personas"], manifest["texts"], manifest["models"]
         factors = manifest.get("factors", {}).values()
@@ -197,12 +197,12 @@ class RunOrigin:
         """The same, knowing the requests of a shard. Memory: their ids. Raises OSError."""
         found = copy(self)
         found.batch_id, found.attempts, found.asked = shard.batch_id, shard.attempt, ids(shard)
-        found.mark, found.taken = shard.mark, taken_of([shard])
+        found._end, found.taken = suffix(shard.mark), taken_of([shard])
         return found
 
     def trial(self, request_id: str) -> int:
         """The number of a request's trial, 0 where its id tells none: as `describe` has it, without the rest."""
-        custom_id = self.asked.get(request_id, "").partition("\t")[0] or request_id.removesuffix(suffix(self.mark))
+        custom_id = self.asked.get(request_id, "").partition("\t")[0] or request_id.removesuffix(self._end)
         parts = self._parse(custom_id)
         return parts[2] if parts else 0
 
@@ -213,7 +213,7 @@ class RunOrigin:
     def describe(self, request_id: str) -> Meta:
         """What a request id stands for."""
         custom_id, temperature, place = _taken_apart(self.asked.get(request_id, ""))
-        custom_id = custom_id or request_id.removesuffix(suffix(self.mark))
+        custom_id = custom_id or request_id.removesuffix(self._end)
         parts = self._parse(custom_id)
         if parts is None:
             return Meta(custom_id, kept=self._cells.blank)

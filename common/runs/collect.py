@@ -10,7 +10,7 @@ from common.experiment.marks import moved
 from common.nouns import Batch, Pause, Shard, State
 from common.outcomes import OWED, POLICY, Policy
 from common.results.packed import raw_sha256
-from common.results.tally import BatchScan, scan
+from common.results.scan import BatchScan, scan
 from common.retry import backoff
 from common.runs import verdicts
 from common.runs.desk import Desk

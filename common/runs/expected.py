@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from common.catalog.prices import at_list, pricing
 from common.errors import InputError
 from common.nouns import TO_SUBMIT, Model, Run, Shard, State, Usage
-from common.results.tally import Used
+from common.results.scan import Used
 from common.runs.journal import Journal
 
 EXACT, BY_PROVIDER, BY_USE = "exact", "counted by the provider", "corrected by use"  # how prompt tokens are known

@@ -10,7 +10,7 @@ from common.experiment import ids_file, shards
 from common.nouns import IN_FLIGHT, Limits, Pause, Shard, State
 from common.outcomes import OWED, is_unready
 from common.providers import quota
-from common.results.tally import BatchScan
+from common.results.scan import BatchScan
 from common.retry import backoff
 from common.runs import witness
 from common.runs.budget import write_intent

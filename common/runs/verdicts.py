@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from common.nouns import Batch, Shard
 from common.outcomes import OWED, POLICY, Policy
-from common.results.tally import BatchScan
+from common.results.scan import BatchScan
 
 ANSWERED = ("succeeded", "truncated", "refused", "empty", "unreadable")  # what a provider counts as succeeded, and bills
 

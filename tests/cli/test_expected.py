@@ -10,7 +10,7 @@ import pytest
 
 from common.nouns import Model, Usage
 from common.providers.openai_counting import to_count
-from common.results.tally import Used
+from common.results.scan import Used
 from tests.cli.scripts import INPUT, MODEL, OK, REFUSED, only_run, table
 from tests.support import NO_KEY, REAL, Commands
 from tests.torture.world import World
@@ -136,5 +136,5 @@ def test_absurd_counts_fit_into_the_journal() -> None:
     """Whatever a host says that its answers used, its batch can be collected."""
     used = Used()
     for _ in range(3000):
-        used.add(Usage(1 << 53, 1 << 53, 1 << 53))
+        used.add([Usage(1 << 53, 1 << 53, 1 << 53)])
     assert orjson.loads(orjson.dumps(used.of(Model("a", "id", "openai"))))["answers"] == 3000

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from common.nouns import Run, Shard, State
-from common.results.tally import BatchScan
+from common.results.scan import BatchScan
 from common.runs import budget, steps
 from common.runs.journal import Journal, Terms
 from common.runs.spending import Caps, OverCap, month_of

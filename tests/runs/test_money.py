@@ -16,7 +16,7 @@ from common.catalog.prices import at_list, pricing
 from common.experiment.ids_file import ids_rest
 from common.nouns import Model, Run, Shard, State, Usage
 from common.results.raw import sniff
-from common.results.tally import scan
+from common.results.scan import scan
 from common.runs.collect import _changes
 from common.runs.money import Money, of_shard, receipt, receipt_lines
 

@@ -179,7 +179,7 @@ def _cap_before() -> None:
 
 def _unknown_is_zero() -> None:
     """An answer whose usage nobody tells has cost nothing."""
-    from common.results.tally import BatchScan
+    from common.results.scan import BatchScan
 
     BatchScan.spent = property(lambda self: self.known)
 
