@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from common.cli.scripts import Script
 from common.cli.values import amount, by, count, number, run_name, seconds
 from common.results.formats import MOST_TEXTS
+from common.text import one_line
 from common.version import version
 
 EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments/literary"
@@ -48,11 +51,31 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def new_parser(prog: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
-    """A parser with the options of every command."""
-    p = argparse.ArgumentParser(prog=prog, description=description, epilog=epilog, allow_abbrev=False)
-    p.add_argument("--version", action=_Version, help="which version of the project this is")
-    return p
+class Parser(argparse.ArgumentParser):
+    """Tells what is wrong with a command in one line, and what was perhaps meant; all options are for who asks.
+
+    `wanted`: what is said of a command that lacks what it cannot do without.
+    """
+
+    def __init__(self, prog: str, description: str, epilog: str | None = None, wanted: str = "") -> None:
+        super().__init__(prog=prog, description=description, epilog=epilog, allow_abbrev=False)
+        self.add_argument("--version", action=_Version, help="which version of the project this is")
+        self._wanted = wanted
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2."""
+        if self._wanted and re.search(r"(are|is) required", message):
+            message = self._wanted
+        else:
+            message = f"{message}; {self._meant(message)}{self.prog} --help lists all options"
+        self.exit(2, f"error: {one_line(message, 1500)}\n")
+
+    def _meant(self, message: str) -> str:
+        """The options that are written nearly like those which nobody knows."""
+        unknown = re.findall(r"(--[a-z][\w-]*)", message) if message.startswith("unrecognized arguments") else []
+        known = [name for name in self._option_string_actions if name.startswith("--")]
+        near = dict.fromkeys(one for name in unknown for one in get_close_matches(name, known, 1, cutoff=0.75))
+        return f"did you mean {' '.join(near)}? " if near else ""
 
 
 def add(to: argparse._ActionsContainer, *options: Option) -> None:
@@ -160,7 +183,7 @@ EXIT_CODES = (
 def parser(script: Script) -> argparse.ArgumentParser:
     """All options of a script."""
     tier = option("--tier", "the account's usage tier, which says how much its queue holds (OPENAI_TIER, ANTHROPIC_TIER)", metavar="NAME")
-    p = new_parser(
+    p = Parser(
         prog=f"python {script.name}",
         description="Run an experiment through a batch API at batch price; the same command again goes on where it stopped.",
         epilog=EXIT_CODES,
@@ -177,11 +200,11 @@ def parser(script: Script) -> argparse.ArgumentParser:
 
 def study_options() -> argparse.ArgumentParser:
     """All options of a study at several providers."""
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog="python tools/study.py",
         description="Ask one experiment of models at several providers: one plan, one price, one cap; each model goes to its host.",
         epilog=EXIT_CODES + " Of several, the worst.",
-        allow_abbrev=False,
+        wanted="which experiment? type: python tools/study.py experiments/literary --model gpt-4.1 claude-haiku-4-5",
     )
     add(
         p.add_argument_group("what to do"), flag("--batch", "submit, watch and collect (without it: the plan only)"),
@@ -200,12 +223,11 @@ def study_options() -> argparse.ArgumentParser:
 
 def collect_options() -> argparse.ArgumentParser:
     """All options of a look at every open run."""
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog="python tools/collect.py",
         description="One look at every open run of every provider: collects what has ended, sends what its run was told to send, "
         "says what is left. Says nothing where nothing is open.",
         epilog="Exit codes: 0 nothing needs you; 1 a run waits for you, or rows failed for good; 2 your input; 3 a provider refused.",
-        allow_abbrev=False,
     )
     kept = ("--poll", "--grace", "--skip-invalid", "--texts", "--speed")
     add(

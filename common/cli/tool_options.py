@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from common.cli.options import HOST, JSON, LOCAL, RESULTS, add, flag, new_parser, option, patience
+from common.cli.options import HOST, JSON, LOCAL, RESULTS, Parser, add, flag, option, patience
 from common.cli.scripts import Tool
 from common.cli.values import count, port, run_name, seconds
 from common.results.formats import FORMATS, TABLES
@@ -13,10 +13,11 @@ from common.results.formats import FORMATS, TABLES
 
 def cleanup_options(tool: Tool) -> argparse.ArgumentParser:
     """All options of a clean-up."""
-    p = new_parser(
+    p = Parser(
         prog=f"python {tool.cleanup}",
         description="Save, verify and then delete ended batches at the provider. Nothing that is not safely on disk is deleted.",
         epilog="Exit codes: 0 done; 1 something was left because it failed; 2 your input; 3 the provider refused (key); 130 interrupted.",
+        wanted=f"which batches? type: python {tool.cleanup} --batch-id ID, or --all; --dry-run only shows them",
     )
     add(
         p.add_mutually_exclusive_group(required=True),
@@ -37,10 +38,11 @@ def cleanup_options(tool: Tool) -> argparse.ArgumentParser:
 
 def converter_options(tool: Tool) -> argparse.ArgumentParser:
     """All options of a converter."""
-    p = new_parser(
+    p = Parser(
         prog=f"python {tool.converter}",
         description=f"Convert raw {tool.folder} batch output files to texts or to one table each.",
         epilog="Exit codes: 0 converted; 1 no row at all, or one of several not; 2 your input; 130 interrupted.",
+        wanted=f"which file? type: python {tool.converter} results/{tool.runs[0]}/batch_results/BATCH_ID_output.jsonl",
     )
     add(
         p,
@@ -163,6 +165,6 @@ def target(name: str) -> argparse.ArgumentParser:
     """The options of a make target; RESULTS_DIR says where results are."""
     module = MODULES.get(name, name)
     prog = f"python tools/{module}.py" if name in FILES else f"python -m tools.{module}"
-    p = new_parser(prog=prog, description=TARGETS[name])
+    p = Parser(prog, TARGETS[name], wanted=f"which runs? type: make {name} RUN=NAME; make status lists the runs")
     add(p, *_OPTIONS.get(name, ()))
     return p

@@ -14,14 +14,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from common.cli import door
-from common.cli.options import JSON, add, new_parser, option
+from common.cli.options import JSON, Parser, add, option
 
 TYPED = "python tools/ray/convert.py"
 
 
 def parser() -> argparse.ArgumentParser:
     """All options."""
-    p = new_parser(
+    p = Parser(
         prog=TYPED,
         description="Convert raw output files of any host to one table each, a file a task, on the machines of a Ray cluster.",
         epilog="Exit codes: 0 converted; 1 no row at all, or one of several files not; 2 your input; 130 interrupted.",

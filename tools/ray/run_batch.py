@@ -14,14 +14,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from common.cli import door
-from common.cli.options import JSON, RESULTS, add, count, flag, new_parser, option, seconds
+from common.cli.options import JSON, RESULTS, Parser, add, count, flag, option, seconds
 
 TYPED = "python tools/ray/run_batch.py"
 
 
 def parser() -> argparse.ArgumentParser:
     """All options."""
-    p = new_parser(
+    p = Parser(
         prog=TYPED,
         description="Ask shards of your own model servers, on many machines. A request may be asked twice when a machine dies, so paid "
         "hosts are refused; each row is written once.",
