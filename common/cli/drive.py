@@ -9,7 +9,7 @@ from common.cli.announce import announce
 from common.cli.progress import Progress
 from common.cli.session import ScriptSession
 from common.errors import Busy, InputError
-from common.nouns import IN_FLIGHT, Run, State
+from common.nouns import IN_FLIGHT, Run, Shard, State
 from common.runs import wishes
 from common.runs.journal import Overtaken
 from common.runs.lifecycle import Lifecycle
@@ -38,21 +38,21 @@ def drive(session: ScriptSession, found: Run, fresh: bool = False, prefix: str =
 
 def _driven(session: ScriptSession, found: Run, fresh: bool, prefix: str, as_of: int | None) -> dict:
     """Drive a run whose lock is held; returns its summary."""
-    journal = session.journal
+    journal, shards = session.journal, None
     events = journal.event_count(found)
     try:
         with session.log(found).ending():
-            _go(session, found, fresh, prefix, as_of)
+            shards = _go(session, found, fresh, prefix, as_of)
     finally:
         # Whatever ended it: what has been collected is there to be read.
-        summary = None if journal.event_count(found) != events else current_summary(found, journal.shards(found))
+        summary = None if journal.event_count(found) != events else current_summary(found, shards or journal.shards(found))
         if summary is None or (summary["tokens"] and session.lacks_files(found)):
             summary = session.derive(found)
     return summary
 
 
-def _go(session: ScriptSession, run: Run, fresh: bool, prefix: str, as_of: int | None) -> None:
-    """Drive a run, again and again looking at what others have asked and got where they have sent more meanwhile."""
+def _go(session: ScriptSession, run: Run, fresh: bool, prefix: str, as_of: int | None) -> list[Shard]:
+    """Drive a run, again and again looking at what others have asked and got where they have sent more meanwhile; its shards."""
     if run.paused:
         wishes.resume(session.desk(run))
     while True:
@@ -65,7 +65,7 @@ def _go(session: ScriptSession, run: Run, fresh: bool, prefix: str, as_of: int |
             continue
         finally:
             show.close()
-        return
+        return [*desk.shards.values()]
 
 
 def _taken_over(session: ScriptSession, run: Run, prefix: str, as_of: int | None) -> int | None:

@@ -79,17 +79,17 @@ def run_facts(journal: Journal, run: Run) -> dict:
 
 def waiting_facts(journal: Journal, run: Run) -> dict:
     """How many requests of a run wait to be sent for the first time and again, and whether anything of it was ever begun."""
-    waiting = [*journal.facts(run, *TO_SUBMIT)]
-    again = sum(shard["count"] for shard in waiting if shard["attempt"] > 1)
-    began = any(shard["attempt"] > 1 or shard["state"] != State.PLANNED for shard in waiting)
-    taken = sum(shard.get("taken_from", "") != "" for shard in journal.facts(run, State.COLLECTED))
-    is_started = began or len(waiting) + taken < sum(journal.states(run).values())
-    return {"first": sum(shard["count"] for shard in waiting) - again, "again": again, "started": is_started}
+    waiting = [(shard["count"], shard["attempt"] > 1) for shard in journal.facts(run, *TO_SUBMIT)]
+    again = sum(count for count, is_again in waiting if is_again)
+    return {"first": sum(count for count, _ in waiting) - again, "again": again, "started": started(journal, run)}
 
 
 def started(journal: Journal, run: Run) -> bool:
-    """Whether anything of a run was ever begun: else it is a plan."""
-    return waiting_facts(journal, run)["started"]
+    """Whether anything of a run was ever begun: else it is a plan, of which some may have been answered before."""
+    if journal.states(run).keys() - {State.PLANNED, State.COLLECTED}:
+        return True
+    planned, collected = journal.facts(run, State.PLANNED), journal.facts(run, State.COLLECTED)
+    return any(shard["attempt"] > 1 for shard in planned) or any(not shard.get("taken_from") for shard in collected)
 
 
 def began(journal: Journal, run: Run) -> bool:
