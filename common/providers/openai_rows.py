@@ -164,7 +164,8 @@ def _response(body: dict) -> tuple[object, object, object] | None:
     finish = object_at(body, "incomplete_details").get("reason") or body.get("stop_reason") or body.get("finish_reason")
     output = body.get("output")
     if isinstance(output, list):
-        parts = [part for item in output if _speaks(item) for part in _parts(item.get("content"))]
+        said = [item for item in output if isinstance(item, dict) and item.get("type", "message") == "message"]
+        parts = [part for item in said for part in _parts(item.get("content"))]
         return parts, None, finish or body.get("status")
     if isinstance(output, str) or isinstance(body.get("output_text"), str):
         return output if isinstance(output, str) else body["output_text"], None, finish
@@ -183,10 +184,6 @@ def _calls(body: dict) -> list[str]:
         found.append(message.get("function_call"))
     given = [call.get("arguments", call.get("input")) for call in found if isinstance(call, dict)]
     return [as_text(one) for one in given if one]
-
-
-def _speaks(item: object) -> bool:
-    return isinstance(item, dict) and item.get("type", "message") == "message"
 
 
 def _parts(content: object) -> list:

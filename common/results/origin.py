@@ -92,7 +92,8 @@ class ForeignOrigin:
         noted["kept"] = [column for column in noted.get("kept", ()) if column[2] != "data"]  # nobody knows where those of a text are
         self._cells = Cells(noted, file.parent)
         self.kept = self._cells.headers
-        self._parse = text_parser(noted.get("factors", {}).values())
+        factors = noted.get("factors", {}).values()
+        self._has_factors, self._parse = bool(factors), text_parser(factors)
 
     def describe(self, request_id: str) -> Meta:
         """What the id itself says."""
@@ -101,8 +102,9 @@ class ForeignOrigin:
         if not match:
             return Meta(request_id, kept=self._cells.blank)
         persona, model, trial, end = match.groups()
-        text, levels = self._parse(end) or (end, ())
-        name, title, kept = self._personas.get(persona, ""), self._titles.get(text, ""), self._cells(persona, levels, None, text)
+        text, levels = (self._has_factors and self._parse(end)) or (end, ())
+        name, title = self._personas.get(persona, ""), self._titles.get(text, "")
+        kept = self._cells(persona, levels, None, text) if self.kept else ()
         return Meta(request_id, model, self._model_id(model), persona, name, int(trial), text, title, kept=kept)
 
     def _model_id(self, alias: str) -> str:
