@@ -38,8 +38,11 @@ def id_parser(pairs: Iterable[tuple[str, str]], factors: Iterable[Iterable[str]]
     matches = re.compile(f"({'|'.join(map(re.escape, starts))})([0-9]+)_{_ending(factors)}", re.DOTALL).fullmatch
 
     def parse(custom_id: str) -> Parts | None:
-        found = matches(custom_id)
-        return found and (*starts[found[1]], int(found[2]), found[3], found.groups()[3:])
+        if (found := matches(custom_id)) is None:
+            return None
+        groups = found.groups()
+        persona, model = starts[groups[0]]
+        return persona, model, int(groups[1]), groups[2], groups[3:]
 
     return parse
 

@@ -77,14 +77,19 @@ def ids(shard: Shard) -> dict[str, str]:
     Memory: one shard's worth. Raises InputError where the file is not what was planned, OSError where it cannot be read.
     """
     path = shard.path.with_suffix(".ids")
-    found, share, end = {}, {}.setdefault, suffix(shard.mark)
+    found, known, share, end = {}, {}, {}.setdefault, suffix(shard.mark)  # known: the ends of lines that many have
     try:
         with open(path, encoding="utf-8", newline="\n") as lines:
             for line in lines:
-                request_id, custom_id, temperature, *more = line.rstrip("\n").split("\t")
-                place = f"\t{more[2]}" if len(more) > 2 else ""
-                rest = f"{'' if end and custom_id + end == request_id else custom_id}\t{temperature}{place}"
-                found[request_id] = share(rest, rest)
+                request_id, _, said = line.partition("\t")
+                if (rest := known.get(said)) is None:
+                    custom_id, temperature, *more = said.rstrip("\n").split("\t")
+                    place = f"\t{more[2]}" if len(more) > 2 else ""
+                    rest = f"{'' if end and custom_id + end == request_id else custom_id}\t{temperature}{place}"
+                    rest = share(rest, rest)
+                    if not custom_id and not place:
+                        known[said] = rest
+                found[request_id] = rest
     except ValueError:
         raise _garbled(path) from None
     if len(found) != shard.count:

@@ -71,7 +71,7 @@ DENIED = re.compile(rf"{_START}(?:{_HEDGE}|not\b|no\b|never\b|but\b|though\b|で
 BEHIND = r"(?=[ ]*+(?:\n|\Z)|[.。!]++(?:\s|\Z|[^\W\d])|[ ]*+[、,;:(]|[ ]++-[ ])"
 OPEN, CLOSE = r"[ ]*+[「『\"'“‘\[【(<]*+[ ]*+", r"(?:[ ]*+[」』\"'”’\]】)>]++)?(?:です)?"
 
-_FREE = r"[^\s\[<({.…_?（［][^\n]*"  # a line that is no placeholder
+_FREE = r"[^\s\[<({.…_?（［][^\n]*+"  # a line that is no placeholder
 _TYPED = {"integer": r"-?[0-9]{1,9}", "text": _FREE, "choice": _FREE, "yes_no": _FREE}
 
 
