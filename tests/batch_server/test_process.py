@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import http.client
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import anthropic
 import openai
 import pytest
 
-from tests.basics import ROOT, python
+from tests.basics import ROOT, python, wait_for
 from tests.batch_server.calls import chat_row, finished, message_row, submit, upload
 from tests.service import HTTP
 
@@ -173,6 +174,20 @@ def test_greeting(tmp_path):
         process.terminate()
         assert process.wait(10) == 0
     assert "OPENAI_BASE_URL=http://127.0.0.1:" in words and "ANTHROPIC_BASE_URL=" in words and "curl " in words
+
+
+def test_an_impatient_stop(tmp_path):
+    """Signal upon signal while it stops: one clean end all the same, nothing said, and no service.json that names nobody."""
+    command = [sys.executable, "-m", "tools.batch_server", "--quiet", "--port", "0", "--state", str(tmp_path)]
+    facts = tmp_path / "service.json"
+    for _ in range(3):
+        with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+            wait_for(facts.exists)
+            while process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.send_signal(signal.SIGTERM)
+                time.sleep(0.0005)
+            assert (process.returncode, process.stderr.read(), facts.exists()) == (0, "", False)
 
 
 def test_cut_rows_are_whole_with_a_higher_cap_and_passing_failures_heal(start):

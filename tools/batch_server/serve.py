@@ -124,6 +124,9 @@ class _Server(uvicorn.Server):
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.handle_exit, number, None)
         yield
+        for number in (signal.SIGINT, signal.SIGTERM):  # one more would find the loop half closed, and leave service.json behind
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then write service.json."""
