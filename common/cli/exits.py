@@ -21,8 +21,8 @@ def guarded(call: Callable[[], int], go_on: str, interrupted: str, nothing_lost:
 
     `go_on` is the command that goes on where this one stopped, `interrupted` what Ctrl-C and SIGTERM answer.
     """
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):  # a stream of a test or a notebook, or none at all
             stream.reconfigure(errors="replace")  # an ASCII or Latin-1 terminal shows what it can
@@ -30,7 +30,9 @@ def guarded(call: Callable[[], int], go_on: str, interrupted: str, nothing_lost:
         code, said = tried(lambda: _flushed(call), go_on, nothing_lost)
         return fail(said, code) if said else code
     except KeyboardInterrupt:
+        _from_now_on(signal.SIG_IGN)
         print(f"{interrupted}. Go on with: {go_on}", file=sys.stderr)
+        _from_now_on(_leave)
         return INTERRUPTED
     except BrokenPipeError:  # `| head` has seen enough
         return _unheard()
@@ -69,6 +71,18 @@ def again(typed: str, arguments: Sequence[str]) -> str:
 
 def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def _from_now_on(handler: Callable | signal.Handlers) -> None:
+    """What a further signal does to a command that is ending; a prompt or a notebook goes on as it was."""
+    if not hasattr(sys, "ps1"):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, handler)
+
+
+def _leave(number: int, frame: object) -> None:
+    """End at once: a thread may wait for a host, and all that counts is on disk."""
+    os._exit(INTERRUPTED)
 
 
 def _flushed(call: Callable[[], int]) -> int:

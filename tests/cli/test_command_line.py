@@ -134,6 +134,22 @@ def test_the_converter_is_interrupted(tmp_path: Path) -> None:
     assert said.endswith(f"Go on with: python {CONVERTER} {pipe}\n")
 
 
+@pytest.mark.parametrize("again", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_further_signal_while_a_command_ends(again: str) -> None:
+    """It ends at once, with the code and the one line of the first."""
+    code = f"""
+import os, signal
+from common.cli.exits import guarded
+def call():
+    os.kill(os.getpid(), signal.SIGINT)
+guarded(call, "make tea", "stopped")
+os.kill(os.getpid(), signal.{again})
+print("it is still here")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped. Go on with: make tea\n")
+
+
 def test_workers_are_interrupted(tmp_path: Path, raw: Path) -> None:
     """With --jobs too: an idle worker and one at work say nothing, and no half table is left."""
     row = raw.read_bytes().splitlines()[0] + b"\n"
