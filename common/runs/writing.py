@@ -82,7 +82,7 @@ def _cut(
     told: list[str] = []
     for grid, conditions, limits in parts:
         work.limits = limits
-        share = shares.get(grid.model.alias)
+        share = None if experiment.limit is None else shares.get(grid.model.alias, 0)
         caching = Caching(grid.model, experiment.prompt_caching, texts, work.meter.of(grid.model), work.provider.takes_marks)
         for primes, some in caching.stages(conditions, share):
             shards = work.cut(some, experiment.cap(grid.model), len(made) + 1, None if primes else share)

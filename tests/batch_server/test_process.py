@@ -190,6 +190,22 @@ def test_an_impatient_stop(tmp_path):
             assert (process.returncode, process.stderr.read(), facts.exists()) == (0, "", False)
 
 
+@pytest.mark.parametrize("heard", [True, False], ids=["in service", "orphan"])
+def test_a_worker_whose_folder_is_gone(heard, tmp_path):
+    """In service that is a bug, and is told; the orphan of a killed service, after which another has cleared up, goes without a word."""
+    places = {"data": str(tmp_path / "gone"), "index": str(tmp_path / "index")}
+    job = {"kind": "check", **places, "seed": "", "endpoint": "", "one_model": True, "max_rows": 9}
+    command = [sys.executable, "-m", "tools.batch_server.worker"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        if not heard:
+            process.stdout.close()
+        process.stdin.write(json.dumps(job).encode() + b"\n")
+        process.stdin.close()
+        said = process.stderr.read()
+    assert (process.returncode == 0, b"FileNotFoundError" in said) == (not heard, heard)
+    assert heard or said == b""
+
+
 def test_cut_rows_are_whole_with_a_higher_cap_and_passing_failures_heal(start):
     """The two small shares of a rehearsal: cut off until the cap is raised, failed until sent again."""
     service = start("--cut-share", "0.3", "--heal-share", "0.3", steady=False)

@@ -64,7 +64,7 @@ def test_watched_to_the_end(still: Commands, study: Callable) -> None:
     end = watch.ended()
     assert (end.code, end.out.splitlines()[-1], "\x1b" in first + end.said) == (OK, "nothing is open", False), end.said
     tables = [table.rstrip() for table in (first + end.out.removeprefix(first)).split("provider/run")[1:]]
-    assert len(tables) >= 2 and all(sooner != later for sooner, later in zip(tables, tables[1:])), tables
+    assert 2 <= len(tables) == len({*tables}) <= 8, tables  # each of three runs changes twice at most
 
 
 def test_the_sums(still: Commands, study: Callable) -> None:

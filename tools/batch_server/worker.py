@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import sqlite3
 import sys
 from array import array
@@ -139,6 +140,16 @@ def main() -> None:
                 left = left[os.write(1, left):]
     except (BrokenPipeError, ConnectionResetError):  # the service was killed
         return
+    except FileNotFoundError:  # so it was here, if nobody listens: the one after it has cleared the folder
+        if not _is_orphan():
+            raise
+
+
+def _is_orphan() -> bool:
+    """Whether nobody is left to read the answers."""
+    answers = select.poll()
+    answers.register(1, 0)
+    return bool(answers.poll(0))
 
 
 if __name__ == "__main__":
